@@ -1,7 +1,7 @@
-//! Owners awaited in asynchronous code, with the standard library alone: the resolver answers on
-//! its own thread, and wakes the task that waits.
+//! Awaits owners in asynchronous code, with only the standard library: the resolver answers on its
+//! own thread, and wakes the waiting task.
 //!
-//! With a runtime, a channel of it does the same: the closure sends (`try_send` to a bounded
+//! With a runtime, one of its channels does the same: the closure sends (`try_send` to a bounded
 //! channel), and the task receives.
 
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use flowner_attribution::{
     Resolver, SocketQuery,
 };
 
-/// What this program knows a lookup by.
+/// The key of a lookup in this program.
 type Key = (Protocol, u16);
 
-/// One who waits: a waker before the answer, the answer after it.
+/// A waiting task: a waker before the answer, the answer after it.
 #[derive(Default)]
 struct Slot {
     waker: Option<Waker>,
@@ -44,7 +44,7 @@ impl Owners {
             PolicyConfig::default(),
             move |event: flowner_attribution::Event<Key>| {
                 let mut slots = answered.lock().unwrap_or_else(PoisonError::into_inner);
-                // A caller that does not wait any more has taken the slot away.
+                // A caller that does not wait any more has removed the slot.
                 if let Some(slot) = slots.get_mut(&event.key) {
                     slot.answer = Some(event.ownership);
                     slot.waker.take().into_iter().for_each(Waker::wake);
@@ -54,7 +54,7 @@ impl Owners {
         Ok(Self { resolver, slots })
     }
 
-    /// The owner of a socket, as soon as anything is known of it.
+    /// The owner of a socket, as soon as the resolver has an answer.
     fn owner(&self, question: LookupRequest) -> Answer<'_> {
         let query = question.query;
         let key = (query.protocol(), query.local().port());
@@ -62,7 +62,7 @@ impl Owners {
             let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.insert(key, slot);
         };
-        // Before the question: the answer may come at once.
+        // Before the lookup, because the answer may come at once.
         lock(&self.slots, Slot::default());
         if let Lookup::Ready(answer) | Lookup::Provisional(answer) =
             self.resolver.lookup(key, question)
@@ -111,7 +111,7 @@ impl Drop for Answer<'_> {
     }
 }
 
-/// Stands for a runtime.
+/// Stands in for a runtime.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -133,7 +133,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let owners = Owners::start()?;
-    // A flow of our own: in a real program, its first packet was just captured.
+    // A flow of this program: a real program would just have captured its first packet.
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let query = SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?);
     let question = LookupRequest::new(query, SystemTime::now(), Initiator::Local);

@@ -1,8 +1,8 @@
-//! What a program does that captures packets itself: the owners of both ends of each flow,
-//! from the first packet on, though they may be gone a moment later.
+//! The work of a program that captures packets itself: it finds the owners of both ends of each
+//! flow from the first packet on, though they may exit a moment later.
 //!
-//! Here the program describes the packets that it sends itself, so that it runs without a
-//! privilege; with one, the fast lookups see more (see the README).
+//! Here the program describes the packets that it sends itself, so that it runs without privileges.
+//! With privileges, the fast lookups find more (see the README).
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,39 +17,40 @@ use flowner_attribution::{
     Resolver, SocketQuery, Token,
 };
 
-/// What a decoder tells of a packet of TCP or UDP.
+/// The facts that a decoder gives about a TCP or UDP packet.
 struct Packet {
-    /// When the kernel saw it, as the capture says: not when this program read it.
+    /// The kernel's time of the packet from the capture, not the time at which this program read
+    /// it.
     captured_at: SystemTime,
     protocol: Protocol,
     source: SocketAddr,
     destination: SocketAddr,
-    /// Of TCP.
+    /// For TCP.
     syn: bool,
     ack: bool,
     has_payload: bool,
 }
 
-/// An end of a flow and its owner; `None` where too many questions wait.
+/// An end of a flow and its owner; `None` if too many requests wait.
 type Known = (SocketQuery, Option<Ownership>);
 
-/// The owners of the ends of flows that are on this host. Belongs to the thread that captures.
+/// The owners of those ends of flows that are on this host. Belongs to the capture thread.
 struct Owners {
     resolver: CaptureResolver,
     news: Receiver<Event>,
     is_local: fn(IpAddr) -> bool,
     ends: HashMap<SocketQuery, Token>,
-    /// By the number of the end that waits for it, and whether that may still change.
+    /// By the number of the waiting end, with whether the owner may still change.
     known: HashMap<Token, (Option<Ownership>, bool)>,
 }
 
 impl Owners {
     fn start(is_local: fn(IpAddr) -> bool) -> Result<Self, flowner_attribution::Error> {
         let (sender, news) = channel();
-        // Called on the thread of the resolver, so it only passes on. A reader that is gone
-        // has no use for what comes.
-        let tell = move |event| drop(sender.send(event));
-        let background = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
+        // The thread of the resolver calls this, so it only passes the event on. If the receiver is
+        // gone, the event is of no use.
+        let pass_on = move |event| drop(sender.send(event));
+        let background = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), pass_on)?;
         let mut resolver = CaptureResolver::new(Arc::new(background));
         resolver.init_thread();
         Ok(Self {
@@ -61,14 +62,14 @@ impl Owners {
         })
     }
 
-    /// To be called for each packet as soon as it is captured, and without one after
+    /// Call this for each packet right after its capture, and without one after
     /// [`CaptureResolver::poll_timeout`]. It does not wait.
     fn packet(&mut self, packet: Option<&Packet>) {
         for (waiter, owner) in self.resolver.poll_pending() {
             self.known.insert(waiter, (Some(owner), true));
         }
         if let Some(packet) = packet {
-            // Of a flow within this host, both ends have an owner.
+            // For a flow within this host, both ends have an owner.
             self.end(packet, packet.source, packet.destination, true);
             self.end(packet, packet.destination, packet.source, false);
         }
@@ -84,7 +85,7 @@ impl Owners {
         }
         let query = SocketQuery::new(packet.protocol, local, Some(remote));
         if let Some(waiter) = self.ends.get(&query) {
-            // Nothing is tried again for a flow without packets.
+            // The policy retries nothing for a flow without packets.
             if let Some((owner, true)) = self.known.get_mut(waiter)
                 && let Some(better) = self.resolver.packet(*waiter, packet.has_payload)
             {
@@ -97,10 +98,10 @@ impl Owners {
         let question = LookupRequest::new(query, packet.captured_at, opened(packet, is_sent));
         self.known.insert(waiter, (None, true));
         let lookup = self.resolver.flow_opened(waiter, question);
-        self.asked(waiter, lookup);
+        self.store(waiter, lookup);
     }
 
-    fn asked(&mut self, waiter: Token, lookup: Lookup) {
+    fn store(&mut self, waiter: Token, lookup: Lookup) {
         let answer = match lookup {
             Lookup::Ready(ownership) => (Some(ownership), false),
             Lookup::Provisional(ownership) => (Some(ownership), true),
@@ -110,8 +111,8 @@ impl Owners {
         self.known.insert(waiter, answer);
     }
 
-    /// What is known when the capture ends. A program that runs on calls [`CaptureResolver::flow_ended`]
-    /// for each flow that is over, and forgets its ends.
+    /// The known owners at the end of the capture. A program that runs on calls
+    /// [`CaptureResolver::flow_ended`] for each flow that ends, and forgets its ends.
     fn finish(self) -> Vec<Known> {
         self.resolver.finish();
         let mut known = self.known;
@@ -123,7 +124,8 @@ impl Owners {
     }
 }
 
-/// How a flow began, by the first packet that is seen of it, for the end that sent it or not.
+/// How a flow began according to its first captured packet, for the end that sent it or the other
+/// one.
 fn opened(packet: &Packet, is_sent: bool) -> Initiator {
     let is_by_sender = match (packet.protocol, packet.syn, packet.ack) {
         (Protocol::Tcp, false, _) => return Initiator::Unknown,
@@ -137,7 +139,7 @@ fn opened(packet: &Packet, is_sent: bool) -> Initiator {
     }
 }
 
-/// A connection of this program with itself, as a capture would show it.
+/// A connection of this program to itself, as a capture would show it.
 fn watch_a_connection() -> Result<Vec<Known>, Box<dyn Error>> {
     let mut owners = Owners::start(|address| address.is_loopback())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -167,7 +169,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (query, owner) in watch_a_connection()? {
         match owner {
             Some(owner) => println!("{query}: {} ({:?})", owner.verdict, owner.evidence.matched),
-            None => println!("{query}: nobody was asked"),
+            None => println!("{query}: the resolver was busy"),
         }
     }
     Ok(())
@@ -178,7 +180,7 @@ fn both_ends_are_named() -> Result<(), Box<dyn Error>> {
     let known = watch_a_connection()?;
     assert_eq!(known.len(), 2);
     for (query, owner) in known {
-        let owner = owner.ok_or("nobody was asked")?;
+        let owner = owner.ok_or("the resolver was busy")?;
         let pids: Vec<u32> = owner.verdict.processes().iter().map(|p| p.pid).collect();
         assert_eq!(pids, [std::process::id()], "{query}: {owner:?}");
     }

@@ -1,6 +1,6 @@
-//! Who sent each datagram that arrives here, by the time at which the kernel saw the datagram
-//! (`SO_TIMESTAMPNS`, socket(7)): a program that reads late learns of the sender at that time, and
-//! never of a later owner of the same port.
+//! Names the sender of each arriving datagram, by the kernel's time of the datagram
+//! (`SO_TIMESTAMPNS`, socket(7)): a program that reads late gets the sender at that time, and never
+//! a later owner of the same port.
 //!
 //! ```text
 //! cargo run --example packet_times            # then, elsewhere: echo hello | nc -u 127.0.0.1 PORT
@@ -37,7 +37,7 @@ mod linux {
     };
     use nix::sys::time::TimeSpec;
 
-    /// How long one sender is waited for here. A real program goes on, and takes answers as they come.
+    /// How long this waits for one sender. A real program goes on, and takes answers as they come.
     const PATIENCE: Duration = Duration::from_secs(5);
 
     pub(super) fn socket() -> Result<UdpSocket, Box<dyn Error>> {
@@ -46,7 +46,7 @@ mod linux {
         Ok(socket)
     }
 
-    /// Tells the senders of so many datagrams.
+    /// Reports the senders of `count` datagrams.
     pub(super) fn watch(
         socket: &UdpSocket,
         datagrams: usize,
@@ -60,7 +60,7 @@ mod linux {
             })?;
         for number in 0..datagrams {
             let (from, captured_at) = receive(socket)?;
-            // The end whose owner is asked for comes first. It sent this packet.
+            // The end to look up comes first. It sent this packet.
             let query = SocketQuery::udp(from, local).as_sender();
             let request = LookupRequest::new(query, captured_at, Initiator::Local);
             let key = Token(number as u64);
@@ -77,7 +77,7 @@ mod linux {
         Ok(())
     }
 
-    /// Where the next datagram comes from, and when the kernel saw it.
+    /// The sender of the next datagram, and the kernel's time of it.
     fn receive(socket: &UdpSocket) -> Result<(SocketAddr, SystemTime), Box<dyn Error>> {
         let mut space = nix::cmsg_space!(TimeSpec);
         let mut data = [0; 2048];
@@ -106,9 +106,9 @@ fn the_sender_is_named_by_the_time_of_the_kernel() -> Result<(), Box<dyn std::er
     let socket = linux::socket()?;
     let client = std::net::UdpSocket::bind("127.0.0.1:0")?;
     client.send_to(b"x", socket.local_addr()?)?;
-    let mut told = Vec::new();
-    linux::watch(&socket, 1, |from, owner| told.push((from, owner)))?;
-    let (from, owner) = told.pop().ok_or("no answer")?;
+    let mut senders = Vec::new();
+    linux::watch(&socket, 1, |from, owner| senders.push((from, owner)))?;
+    let (from, owner) = senders.pop().ok_or("no answer")?;
     assert_eq!(from, client.local_addr()?);
     let pids: Vec<u32> = owner.verdict.processes().iter().map(|it| it.pid).collect();
     assert_eq!(pids, [std::process::id()], "{owner:?}");

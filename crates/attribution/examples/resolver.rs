@@ -1,4 +1,4 @@
-//! Owners looked up in the background, as a program does that watches flows.
+//! Looks up owners in the background, as a program does that watches flows.
 
 use std::net::UdpSocket;
 use std::sync::mpsc;
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let resolver = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), move |event| {
         let _ = sender.send(event);
     })?;
-    // A flow of our own: in a real program, its first packet was just captured.
+    // A flow of this program: a real program would just have captured its first packet.
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let question = LookupRequest::new(
         SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?),

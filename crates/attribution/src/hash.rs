@@ -1,20 +1,18 @@
-//! Hashes that are faster than the one of the standard library: for numbers that the kernel gives
-//! out, and for what callers know their lookups by.
+//! Hashes that are faster than that of the standard library, for numbers from the kernel and for
+//! the keys of callers.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
-/// A map from numbers of inodes, processes and sockets. Nobody outside chooses them, so they need
-/// not be protected from who would choose them badly. A list of all sockets looks up tens of
-/// thousands.
+/// A map from numbers of inodes, processes and sockets. The kernel chooses them, so the hash needs
+/// no protection against chosen keys. A list of all sockets looks up tens of thousands.
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "only its table reads lists")
 )]
 pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
-/// Multiplies, so that neighbours are far apart in the bits that the map looks at, the
-/// highest and the lowest.
+/// Multiplies, so that neighbours differ in the bits that the map uses, the highest and the lowest.
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "only its table reads lists")
@@ -44,8 +42,8 @@ impl Hasher for NumberHasher {
     }
 }
 
-/// A map from the keys of callers. Those may come from the network, such as ports, so each map has
-/// a seed of its own. Each packet of a flow whose owner is not settled looks up who waits for it.
+/// A map from the keys of callers. These may come from the network, such as ports, so each map has
+/// its own seed. Each packet of an unsettled flow looks up its waiting request.
 pub(crate) type KeyMap<K, V> = HashMap<K, V, Seeded>;
 
 /// The seed of a map.
@@ -64,14 +62,14 @@ impl BuildHasher for Seeded {
     fn build_hasher(&self) -> SeededHasher {
         SeededHasher {
             state: self.0,
-            // A factor of 0 would tell nothing apart.
+            // With the factor 0, all keys would be equal.
             factor: self.0.rotate_left(32) | 1,
         }
     }
 }
 
-/// Multiplies by a number that is not known outside, and folds the product, so that each bit of it
-/// depends on all of the key.
+/// Multiplies by a secret number and folds the product, so that each bit of the hash depends on the
+/// whole key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SeededHasher {
     state: u64,
@@ -109,7 +107,7 @@ impl Hasher for SeededHasher {
         let product = u128::from(self.state ^ number) * u128::from(self.factor);
         let low = product as u64;
         let high = (product >> 64) as u64;
-        // A product of 0 must not stay one.
+        // A state of 0 would stay 0.
         self.state = (low ^ high).wrapping_add(self.factor);
     }
 
@@ -123,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_told_apart_in_each_map_by_another_seed() {
+    fn each_map_distinguishes_keys_by_its_own_seed() {
         let keys = || (0..10_000_u32).map(|number| (number % 100, number / 100, number % 3 == 0));
         let map: KeyMap<_, _> = keys().zip(0..).collect();
         assert!(
@@ -142,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_told_apart() {
+    fn neighbours_are_distinguished() {
         let map: NumberMap<u32, u32> = (0..10_000).map(|number| (number, number)).collect();
         assert!((0..10_000).all(|number| map.get(&number) == Some(&number)));
         let ends = |number: u32| {

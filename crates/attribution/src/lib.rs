@@ -45,7 +45,7 @@
 //! match owner.verdict {
 //!     Verdict::Process(process) => println!("{} runs {:?}", process.pid, process.path),
 //!     Verdict::Unknown(Reason::NotFound) => println!("there is no such connection"),
-//!     // Several processes have it, only the user is known, or nobody can be named.
+//!     // Several processes have it, only the user is known, or the owner is unknown.
 //!     other => println!("{other}"),
 //! }
 //! # let owner = attributor.connection_owner(local, remote)?;
@@ -93,7 +93,7 @@
 //! runtime (`try_send`) or wake the waiting task. The example `async` does the latter with the standard
 //! library alone.
 //!
-//! # Which sockets are known
+//! # Supported sockets
 //!
 //! | [`Protocol`] | sockets | in place of a port | read from (Linux) |
 //! |---|---|---|---|
@@ -104,77 +104,80 @@
 //! | `Raw` | raw sockets (raw(7)) | the [number](Socket::protocol_number) of the protocol | `raw_diag`, else `/proc/net/raw`, `raw6` |
 //! | `Packet` | packet sockets (packet(7)) | a device and [other facts](Socket::packet) | `packet_diag`, else `/proc/net/packet` |
 //!
-//! All but TCP and UDP are known to the native table of Linux alone.
+//! Only the native table of Linux knows protocols other than TCP and UDP.
 //!
 //! # What is not supported
 //!
 //! * Sockets that do not send IP: Unix sockets, netlink, vsock, Bluetooth.
 //! * Counting bytes or watching packets: see [`capture`] for programs that do.
-//! * The past: nothing shows who held a socket that closed before the first lookup.
+//! * The past: no interface shows the holder of a socket that closed before the first lookup.
 //! * Other hosts, and processes in virtual machines.
 //! * Android, iOS, illumos and others: [`Error::Unsupported`].
 //!
 //! # Matching
 //!
-//! Only sockets of the query's protocol and local port match. The most specific one wins: one with the
-//! five-tuple, then one on exactly the local end, then one on all addresses. A `[::]` socket also serves
-//! IPv4, unless it refuses that. A socket that is connected matches no other remote end. For a query
-//! without a remote end, a socket that is not connected wins. If several sockets match equally well,
-//! the answer names all of their processes ([`Verdict::Shared`]); if this process may not inspect one of
-//! them, it names none.
+//! Only sockets of the query's protocol and local port match. The most specific one wins: one with
+//! the five-tuple, then one on exactly the local end, then one on all addresses. A `[::]` socket
+//! also serves IPv4, unless it refuses that. A connected socket matches no other remote end. For a
+//! query without a remote end, an unconnected socket wins. If several sockets match equally well,
+//! the answer names all of their processes ([`Verdict::Shared`]). If this process may not inspect
+//! one of them, the answer names none.
 //!
-//! A socket that is bound to another device than that of the query never matches. Neither does one on a
-//! link-local address or group with another scope. Of sockets on the same address, one bound to the
-//! device and one bound to none may both match, as may one of the flow's own address family and a
-//! dual-stack one. Options of the sockets (`SO_REUSEPORT`, `SO_INCOMING_CPU`) and their order decide,
-//! which no list shows. So the answer names the owners of all of them. For a query with a device, the
-//! native table of Linux makes the kernel's own lookup decide whether one bound to the device is
-//! meant; not for IPv6 datagrams, where the CPU of the packet counts as much.
+//! A socket that is bound to another device than that of the query never matches. Neither does one
+//! on a link-local address or group with another scope. Of sockets on the same address, one bound
+//! to the device and one bound to none may both match, and so may one of the flow's own address
+//! family and a dual-stack one. Socket options (`SO_REUSEPORT`, `SO_INCOMING_CPU`) and an order
+//! that no list shows decide between them. So the answer names the owners of all of them. For a
+//! query with a device, the native table of Linux lets the kernel's own lookup decide whether the
+//! socket bound to the device matches; but not for IPv6 datagrams, where the CPU of the packet
+//! counts as much.
 //!
 //! A packet on a port of a bridge may also be one of the bridge itself. The same goes for the lower
 //! device of a VLAN, and for a device in a VRF. A query [without a device](SocketQuery::on_device) may
 //! be about any device. In these cases the answer names the owners on all of the devices. On `lo`,
 //! packets between addresses that are not loopback ones count for the device that has the address.
 //!
-//! All sockets that match receive what is sent to a group or to a broadcast address, also that of a
-//! network of this host. A socket that is bound to such an address sends with the host's address as the
-//! source, so for what is sent to a group it counts as one on all addresses.
+//! Every matching socket receives a packet to a group or to a broadcast address, also that of a
+//! network of this host. A socket that is bound to such an address sends with the host's address as
+//! the source, so for packets to a group it counts as one on all addresses.
 //!
-//! Raw sockets have no port: each one for the protocol gets a copy of what arrives, if its addresses
-//! and its device fit, and the answer names all of their owners ([`Match::Protocol`]). A query for an
-//! ICMP id is about the ping socket with the id, or else about raw sockets. The kernel itself answers
-//! echo requests, and sends and takes other ICMP messages and IGMP ([`Reason::Kernel`]).
+//! Raw sockets have no port. Each one for the protocol gets a copy of an arriving packet if its
+//! addresses and its device match, and the answer names all of their owners ([`Match::Protocol`]).
+//! A query for an ICMP id is about the ping socket with the id, or else about raw sockets. The
+//! kernel itself answers echo requests, and exchanges other ICMP messages and IGMP
+//! ([`Reason::Kernel`]).
 //!
-//! Which raw socket *sent* a packet, no lookup can tell: any may have. The send watcher sees which of
-//! their processes ran on the CPU that sent it, and names that one. The same goes for a frame that no
-//! socket of its protocol can have sent: it names the packet socket on the device whose process ran
-//! ([`Match::PacketSocket`]), unless the socket only listens. Sockets that only listen have a filter
-//! or a ring to receive by, or are for other protocols than IP. If two may have run, the answer is all
-//! of them for raw sockets, and nobody for packet sockets.
+//! No lookup can find which raw socket *sent* a packet: any may have. The send watcher observes
+//! which of their processes ran on the CPU that sent it, and names that one. The same goes for a
+//! frame that no socket of its protocol can have sent: the send watcher names the packet socket on
+//! the device whose process ran ([`Match::PacketSocket`]), unless the socket only captures. Sockets
+//! that only capture have a filter or a receive ring, or receive other protocols than IP. If two
+//! processes may have run, the answer names all of them for raw sockets, and none for packet
+//! sockets.
 //!
 //! # When a socket changes hands
 //!
 //! A five-tuple outlives its socket, and a socket outlives the process that opened it. On Linux, an
-//! answer says which socket it is about ([`Evidence::socket`]).
-//! [`CaptureResolver::confirm`](capture::CaptureResolver::confirm) asks whether that socket still has
-//! the same owner, and [`CaptureResolver::closed`](capture::CaptureResolver::closed) reports the UDP
-//! sockets that closed. What was sent between the last confirmation and a change may belong to either
-//! owner, so it belongs to none ([`Reason::Changed`]). These changes stay unseen: a process that gets a
-//! socket *beside* its holders, until the next lookup; an owner that executes the same file again; and a
-//! change between the first packet of a flow and the lookup for it. Other tables cannot distinguish a
-//! socket from the next one ([`Source::identifies_sockets`]): ask again when a datagram comes after a
-//! silence.
+//! answer identifies its socket ([`Evidence::socket`]).
+//! [`CaptureResolver::confirm`](capture::CaptureResolver::confirm) checks whether that socket still
+//! has the same owner, and [`CaptureResolver::closed`](capture::CaptureResolver::closed) reports
+//! the UDP sockets that closed. Packets between the last confirmation and a change may belong to
+//! either owner, so they get none ([`Reason::Changed`]). These changes remain undetected: a process
+//! that gets a socket *beside* its holders, until the next lookup; an owner that executes the same
+//! file again; and a change between the first packet of a flow and the lookup for it. Other tables
+//! cannot distinguish a socket from the next one ([`Source::identifies_sockets`]): look up the
+//! owner again when a datagram comes after a silence.
 //!
 //! [`promises`] says what an answer promises, what each platform can know, and when an answer names no
 //! process by design.
 //!
 //! # Features
 //!
-//! None is on by default. `portable` adds the table on the `listeners` crate on Linux, which replaces
-//! the native one on hosts that refuse it; other systems always have it. With `serde`, answers, sockets
-//! and queries can be written and read; enums are written as their `name`. `test-util` adds
-//! `snapshot::fake`, a socket table for tests. `fuzzing` is for the fuzz targets of this repository, and
-//! no part of the interface.
+//! None is on by default. `portable` adds the table on the `listeners` crate on Linux, which
+//! replaces the native one on hosts that refuse it; other systems always have it. `serde`
+//! serialises answers, sockets and queries, and enums by their `name`. `test-util` adds
+//! `snapshot::fake`, a socket table for tests. `fuzzing` is for the fuzz targets of this
+//! repository, and not part of the interface.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
@@ -186,13 +189,13 @@ mod policy;
 mod resolver;
 mod tables;
 
-/// Where the facts come from: the contract of a socket table, and the tables of each platform.
+/// The contract of a socket table, and the tables of each platform.
 pub mod snapshot {
     pub use crate::answer::{Snapshot, Socket, SocketState};
     pub use crate::tables::*;
 }
 
-/// For programs that capture packets: the resolver on the capture thread, fast lookups, and the
+/// For programs that capture packets: the resolver for the capture thread, fast lookups, and the
 /// policy without thread and clock.
 ///
 /// [`CaptureResolver`](capture::CaptureResolver) is the [`Resolver`] for the capture thread: its fast
@@ -235,7 +238,7 @@ pub mod snapshot {
 /// let question = LookupRequest::new(query, SystemTime::now(), Initiator::Local);
 /// assert_eq!(policy.lookup(Token(1), question, Instant::now()), Lookup::Pending);
 ///
-/// // A loop does this whenever `policy.poll_timeout()` has come, or something was told.
+/// // A loop does this when `policy.poll_timeout()` has come, and after each call that changes the policy.
 /// while let Some(request) = policy.poll_request(Instant::now()) {
 ///     let facts = ask(&mut *table, &request);
 ///     policy.handle_answer(request.id, facts, Instant::now());
@@ -251,8 +254,8 @@ pub mod capture {
     pub use crate::resolver::CaptureResolver;
     pub use crate::tables::fast_lookup::{Closed, ClosedSocket, Confirmed, FastLookup, FastResult};
 
-    /// When to ask, what to keep, when to try again: a state machine without threads,
-    /// clock or system calls. [`Policy`](policy::Policy) says how it is driven.
+    /// Decides when to ask the table, what to keep, and when to retry: a state machine without
+    /// threads, clock or system calls. [`Policy`](policy::Policy) describes how to drive it.
     pub mod policy {
         #[cfg(any(test, feature = "fuzzing"))]
         #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! A host with many processes, some of which are just being started.
+//! A host with many processes, some of which are just starting.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
@@ -13,7 +13,7 @@ use flowner_attribution::{
     Initiator, LookupRequest, Process, Protocol, Socket, SocketQuery, SocketTable, Verdict,
 };
 
-/// As many processes as make a list worth a second thread, until this is dropped.
+/// Enough processes that a list uses a second thread, until this is dropped.
 struct Crowd(Vec<Child>);
 
 impl Crowd {
@@ -49,7 +49,7 @@ fn two_threads_list_each_socket_once() {
         options.sock_diag = sock_diag;
         let mut table = LinuxTable::with_options(&options).unwrap();
         table.snapshot().unwrap();
-        // Opened since.
+        // Opened after the first list.
         let client = TcpStream::connect(address).unwrap();
         let local = client.local_addr().unwrap();
         let snapshot = table.snapshot().unwrap();
@@ -73,9 +73,9 @@ fn two_threads_list_each_socket_once() {
     }
 }
 
-/// A process that is being started has what the one that starts it has, for a moment.
+/// For a moment, a starting process has the descriptors of its parent.
 #[test]
-fn who_starts_others_is_not_taken_for_them() {
+fn a_parent_is_not_taken_for_its_children() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let is_over = AtomicBool::new(false);
@@ -100,7 +100,7 @@ fn who_starts_others_is_not_taken_for_them() {
     });
 }
 
-/// Whom the table and a fast lookup name for each of many connections, if anybody.
+/// The owners of each of many connections, by the table and by a fast lookup.
 fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> {
     let mut table = LinuxTable::new().unwrap();
     let mut fast_lookup = table.fast_lookup().unwrap();
@@ -118,7 +118,7 @@ fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> 
             .ownership()
             .into_iter()
             .chain([found])
-            .map(|told| told.verdict);
+            .map(|ownership| ownership.verdict);
         named.extend(verdicts.filter(Verdict::is_named));
         listener.accept().unwrap();
     }

@@ -1,4 +1,4 @@
-//! Sockets that differ in their device: each test runs in a network namespace of its own.
+//! Sockets that differ in their device. Each test runs in its own network namespace.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,8 @@ use flowner_attribution::{
 use flowner_testing::namespace::{ip, is_run_inside};
 use helper::Helper;
 
-/// Two wires, `w0` to `p0` and `w1` to `p1`, with 10.77.0.1, 10.77.1.1 and `fe80::1` at the near ends.
+/// Two veth pairs, `w0` to `p0` and `w1` to `p1`, with 10.77.0.1, 10.77.1.1 and `fe80::1` at the
+/// near ends.
 fn wires() {
     ip("link set lo up");
     for number in 0..2 {
@@ -38,7 +39,7 @@ fn index(device: &str) -> u32 {
     index_in(&[], device)
 }
 
-/// The index of a device, as `ip` in a namespace tells it: `4: w0@p0: <BROADCAST…`.
+/// The index of a device, from the output of `ip` in a namespace: `4: w0@p0: <BROADCAST…`.
 fn index_in(namespace: &[&str], device: &str) -> u32 {
     let mut command = Command::new("ip");
     command
@@ -55,20 +56,20 @@ fn query(protocol: Protocol, local: &str, remote: &str) -> SocketQuery {
 }
 
 /// The table, and its fast lookups.
-struct Asked {
+struct Tables {
     table: LinuxTable,
     fast_lookup: Box<dyn FastLookup>,
 }
 
-impl Asked {
+impl Tables {
     fn new() -> Self {
         let mut table = LinuxTable::new().unwrap();
         let fast_lookup = table.fast_lookup().unwrap();
         Self { table, fast_lookup }
     }
 
-    /// What the table, its list and the fast lookup say of packets on a device: the pids, or
-    /// none. The fast one may say less.
+    /// Checks the answers of the table, its list and the fast lookup for packets on a device: the
+    /// pids, or none. The fast lookup may name fewer.
     #[track_caller]
     fn check(&mut self, query: &SocketQuery, device: &str, expected: &[u32]) -> Ownership {
         let list = |table: &mut LinuxTable| table.snapshot().unwrap();
@@ -82,21 +83,33 @@ impl Asked {
         self.check_with(query, device, expected, list)
     }
 
-    /// Whom the kernel's own lookup decides for, where a list has several: the table and the fast
-    /// lookup name one, the list all.
+    /// Checks that the kernel's own lookup decides among several sockets: the table and the fast
+    /// lookup name one, the list names all.
     #[track_caller]
-    fn check_told(&mut self, query: &SocketQuery, device: &str, told: u32, all: &[u32]) {
-        let seen = query.on_device(index(device));
-        let answer = self.table.find(&seen).unwrap();
-        assert_eq!(pids(&answer.verdict), [told], "{seen}: {answer:?}");
-        let question = LookupRequest::new(seen, SystemTime::now(), Initiator::Unknown);
+    fn check_decided(&mut self, query: &SocketQuery, device: &str, decided: u32, all: &[u32]) {
+        let query_on_device = query.on_device(index(device));
+        let answer = self.table.find(&query_on_device).unwrap();
+        assert_eq!(
+            pids(&answer.verdict),
+            [decided],
+            "{query_on_device}: {answer:?}"
+        );
+        let question = LookupRequest::new(query_on_device, SystemTime::now(), Initiator::Unknown);
         if let Some(fast) = self.fast_lookup.lookup(&question).ownership() {
-            assert_eq!(pids(&fast.verdict), [told], "{seen}, fast: {fast:?}");
+            assert_eq!(
+                pids(&fast.verdict),
+                [decided],
+                "{query_on_device}, fast: {fast:?}"
+            );
         }
         let mut all = all.to_vec();
         all.sort_unstable();
-        let listed = self.table.snapshot().unwrap().find(&seen);
-        assert_eq!(pids(&listed.verdict), all, "{seen}, listed: {listed:?}");
+        let listed = self.table.snapshot().unwrap().find(&query_on_device);
+        assert_eq!(
+            pids(&listed.verdict),
+            all,
+            "{query_on_device}, listed: {listed:?}"
+        );
     }
 
     #[track_caller]
@@ -158,17 +171,17 @@ fn datagram_sockets_of_another_device_are_no_answer() {
     wires();
     let a = Helper::new(&["udp 10.77.0.1:7601 dev=w1"]);
     let b = Helper::new(&["udp 0.0.0.0:7601 broadcast"]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let query = query(Protocol::Udp, "10.77.0.1:7601", "10.77.0.2:4761");
-    let answer = asked.check(&query, "w0", &[b.pid()]);
+    let answer = tables.check(&query, "w0", &[b.pid()]);
     assert!(answer.evidence.socket.is_some());
-    asked.check(&query, "w1", &[a.pid()]);
-    asked.check(&query, "", &[a.pid(), b.pid()]);
-    // What this host sends to itself may be of either.
-    asked.check(&query, "lo", &[a.pid(), b.pid()]);
+    tables.check(&query, "w1", &[a.pid()]);
+    tables.check(&query, "", &[a.pid(), b.pid()]);
+    // A packet from this host to itself may belong to either.
+    tables.check(&query, "lo", &[a.pid(), b.pid()]);
     drop(b);
-    asked.check(&query, "w1", &[a.pid()]);
-    let answer = asked.check(&query, "w0", &[]);
+    tables.check(&query, "w1", &[a.pid()]);
+    let answer = tables.check(&query, "w0", &[]);
     assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
 }
 
@@ -197,7 +210,7 @@ fn sockets_that_are_bound_to_a_device_are_found() {
         ("tcp [::]:80 dev=w0 listen", "[fe80::1]:80", "[fe80::2]:1"),
     ] {
         let helper = Helper::new(&[socket]);
-        let mut asked = Asked::new();
+        let mut tables = Tables::new();
         let protocol = if socket.starts_with("tcp") {
             Protocol::Tcp
         } else {
@@ -211,21 +224,21 @@ fn sockets_that_are_bound_to_a_device_are_found() {
         }
         let now = SystemTime::now();
         let request = LookupRequest::new(query.on_device(w0), now, Initiator::Unknown);
-        let fast = patience::fast_answer(&mut *asked.fast_lookup, &request);
+        let fast = patience::fast_answer(&mut *tables.fast_lookup, &request);
         assert_eq!(pids(&fast.verdict), [helper.pid()], "{socket}");
-        asked.check(&query, "w0", &[helper.pid()]);
-        asked.check(&query, "w1", &[]);
-        asked.check(&query, "", &[helper.pid()]);
+        tables.check(&query, "w0", &[helper.pid()]);
+        tables.check(&query, "w1", &[]);
+        tables.check(&query, "", &[helper.pid()]);
     }
 }
 
 /// The same four ends on two links are two connections.
 #[test]
-fn link_local_connections_are_told_apart_by_their_device() {
-    if is_run_inside("link_local_connections_are_told_apart_by_their_device") {
+fn link_local_connections_are_distinguished_by_their_device() {
+    if is_run_inside("link_local_connections_are_distinguished_by_their_device") {
         return;
     }
-    // With the near ends here, the far ones in another namespace.
+    // With the near ends here, and the far ones in another namespace.
     let name = format!("flowner-ll-{}", std::process::id());
     ip(&format!("netns add {name}"));
     wires();
@@ -247,15 +260,15 @@ fn link_local_connections_are_told_apart_by_their_device() {
             "tcp [fe80::1%{index}]:4004 to=[fe80::2%{index}]:7004"
         )])
     });
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let bare = query(Protocol::Tcp, "[fe80::1]:4004", "[fe80::2]:7004");
     let [one, other] = clients.each_ref().map(Helper::pid);
-    let first = asked.check(&bare, "w0", &[one]);
-    let second = asked.check(&bare, "w1", &[other]);
+    let first = tables.check(&bare, "w0", &[one]);
+    let second = tables.check(&bare, "w1", &[other]);
     assert_ne!(first.evidence.socket, second.evidence.socket);
-    asked.check(&bare, "", &[one, other]);
+    tables.check(&bare, "", &[one, other]);
     let scoped = format!("[fe80::1%{}]:4004", index("w1"));
-    asked.check(
+    tables.check(
         &query(Protocol::Tcp, &scoped, "[fe80::2]:7004"),
         "",
         &[other],
@@ -270,21 +283,21 @@ fn a_socket_of_a_bridge_is_found_by_packets_of_its_ports() {
         return;
     }
     wires();
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     ip("link add br0 type bridge");
     ip("addr add 10.78.0.1/24 dev br0");
     ip("link set br0 up");
     ip("link set p0 master br0");
     let bound = Helper::new(&["udp 0.0.0.0:5300 dev=br0"]);
     let query = query(Protocol::Udp, "10.78.0.1:5300", "10.78.0.2:1");
-    asked.check(&query, "br0", &[bound.pid()]);
-    asked.check(&query, "p0", &[bound.pid()]);
-    asked.check(&query, "w1", &[]);
-    // Either may be it: what is seen on a port goes through the bridge, or not.
+    tables.check(&query, "br0", &[bound.pid()]);
+    tables.check(&query, "p0", &[bound.pid()]);
+    tables.check(&query, "w1", &[]);
+    // Either may be right: a packet on a port goes through the bridge, or not.
     let unbound = Helper::new(&["udp 0.0.0.0:5300 broadcast"]);
-    asked.check_told(&query, "br0", bound.pid(), &[bound.pid(), unbound.pid()]);
-    asked.check(&query, "p0", &[bound.pid(), unbound.pid()]);
-    asked.check(&query, "w1", &[unbound.pid()]);
+    tables.check_decided(&query, "br0", bound.pid(), &[bound.pid(), unbound.pid()]);
+    tables.check(&query, "p0", &[bound.pid(), unbound.pid()]);
+    tables.check(&query, "w1", &[unbound.pid()]);
 }
 
 #[test]
@@ -298,32 +311,33 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
         index("w0")
     );
     let member = Helper::new(&[&joins]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let sent = query(Protocol::Udp, "10.77.0.1:5007", "239.1.2.3:5007");
     let came = query(Protocol::Udp, "239.1.2.3:5007", "10.77.0.2:5007");
-    asked.check(&sent, "w0", &[member.pid()]);
-    asked.check(&came, "w0", &[member.pid()]);
-    // It gets nothing that is for this host alone.
-    asked.check(
+    tables.check(&sent, "w0", &[member.pid()]);
+    tables.check(&came, "w0", &[member.pid()]);
+    // A member of a group that is bound to its address receives no unicast.
+    tables.check(
         &query(Protocol::Udp, "10.77.0.1:5007", "10.77.0.2:5007"),
         "w0",
         &[],
     );
     let everywhere = Helper::new(&["udp 0.0.0.0:5007 broadcast"]);
     for query in [&sent, &came] {
-        asked.check(query, "w0", &[member.pid(), everywhere.pid()]);
+        tables.check(query, "w0", &[member.pid(), everywhere.pid()]);
     }
 }
 
-/// The host takes what is for a group only on a device on which one of its sockets has joined the group.
-/// Then all sockets on the port get it, whether they joined or not (`IP_MULTICAST_ALL`).
+/// The host accepts packets to a group only on a device on which one of its sockets has joined the
+/// group. Then all sockets on the port receive them, whether they joined or not
+/// (`IP_MULTICAST_ALL`).
 #[test]
-fn nobody_gets_what_is_for_a_group_that_nobody_has_joined() {
-    if is_run_inside("nobody_gets_what_is_for_a_group_that_nobody_has_joined") {
+fn a_group_without_members_reaches_no_socket() {
+    if is_run_inside("a_group_without_members_reaches_no_socket") {
         return;
     }
     wires();
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let everywhere = Helper::new(&["udp 0.0.0.0:5009 broadcast", "udp [::]:5010 broadcast"]);
     let of_group = Helper::new(&["udp 239.1.2.4:5009 broadcast", "udp [::]:5010 broadcast"]);
     for (group, from, port) in [
@@ -331,8 +345,8 @@ fn nobody_gets_what_is_for_a_group_that_nobody_has_joined() {
         ("[ff05::1:4]", "[fe80::2]:6000", 5010),
     ] {
         let came = query(Protocol::Udp, &format!("{group}:{port}"), from);
-        asked.check(&came, "w0", &[]);
-        asked.check(&came, "", &[]);
+        tables.check(&came, "w0", &[]);
+        tables.check(&came, "", &[]);
         // On another port, and on another device.
         let any = if group.starts_with('[') {
             "[::]"
@@ -343,29 +357,30 @@ fn nobody_gets_what_is_for_a_group_that_nobody_has_joined() {
         let join =
             |device: &str| format!("udp {any}:5011 broadcast join={group}@{}", index(device));
         let other = Helper::new(&[&join("w1")]);
-        asked.check(&came, "w0", &[]);
-        asked.check(&came, "w1", &[everywhere.pid(), of_group.pid()]);
-        asked.check(&came, "", &[everywhere.pid(), of_group.pid()]);
+        tables.check(&came, "w0", &[]);
+        tables.check(&came, "w1", &[everywhere.pid(), of_group.pid()]);
+        tables.check(&came, "", &[everywhere.pid(), of_group.pid()]);
         let both = Helper::new(&[&join("w0")]);
-        asked.check(&came, "w0", &[everywhere.pid(), of_group.pid()]);
-        // Nothing reports that it left.
+        tables.check(&came, "w0", &[everywhere.pid(), of_group.pid()]);
+        // Nothing reports that a member left.
         drop((other, both));
-        asked.check(&came, "w0", &[]);
-        asked.check(&came, "w1", &[]);
+        tables.check(&came, "w0", &[]);
+        tables.check(&came, "w1", &[]);
     }
-    // A sender does not have to have joined.
+    // A sender does not have to join.
     let sent = query(Protocol::Udp, "10.77.0.1:5009", "239.1.2.4:5009").as_sender();
-    asked.check(&sent, "w0", &[everywhere.pid(), of_group.pid()]);
+    tables.check(&sent, "w0", &[everywhere.pid(), of_group.pid()]);
 }
 
-/// The kernel gives a connected socket what its peer sends, and what others send to one of the group.
+/// The kernel gives a connected socket the packets of its peer, and those of others to a member of
+/// the group.
 #[test]
-fn a_connected_socket_beside_a_group_gets_what_its_peer_sends() {
+fn a_connected_socket_beside_a_group_receives_from_its_peer() {
     if is_run_inside("a_connected_socket_beside_a_group_gets_what_its_peer_sends") {
         return;
     }
     wires();
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let peer = "10.77.0.2:6000";
     for (local, group, bound) in [
         ("10.77.0.1:5020", "10.77.0.1:5020", "10.77.0.1:5020"),
@@ -377,29 +392,29 @@ fn a_connected_socket_beside_a_group_gets_what_its_peer_sends() {
             let member = || Helper::new(&[&format!("udp {group} share")]);
             let connect = format!("udp {bound}{share} to={peer}");
             let connected = || Helper::new(&[&connect]);
-            // Before the group, and after it.
+            // The connected socket is opened before the members of the group, and after them.
             let (one, two, first);
             if share.is_empty() {
                 (first, one, two) = (connected(), member(), member());
             } else {
                 (one, two, first) = (member(), member(), connected());
             }
-            asked.check(&query(Protocol::Udp, local, peer), "w0", &[first.pid()]);
+            tables.check(&query(Protocol::Udp, local, peer), "w0", &[first.pid()]);
             let others = query(Protocol::Udp, local, "10.77.0.3:6000");
-            asked.check(&others, "w0", &[one.pid(), two.pid()]);
+            tables.check(&others, "w0", &[one.pid(), two.pid()]);
         }
     }
 }
 
-/// What is for all hosts of a network goes to each socket that fits.
+/// A broadcast reaches each matching socket.
 #[test]
-fn all_get_what_is_for_the_broadcast_address_of_a_network() {
+fn all_sockets_receive_a_broadcast_of_their_network() {
     if is_run_inside("all_get_what_is_for_the_broadcast_address_of_a_network") {
         return;
     }
     wires();
     ip("route add broadcast 10.99.0.7 dev w0 table local");
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let everywhere = Helper::new(&["udp 0.0.0.0:5008 broadcast"]);
     let on_device = Helper::new(&["udp 0.0.0.0:5008 broadcast dev=w0"]);
     let _other = Helper::new(&["udp 10.77.0.1:5008 broadcast"]);
@@ -410,27 +425,27 @@ fn all_get_what_is_for_the_broadcast_address_of_a_network() {
         ("127.255.255.255:5008", "127.0.0.1:6000"),
     ] {
         let came = query(Protocol::Udp, local, remote);
-        asked.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
-        asked.check(&came, "w1", &[everywhere.pid()]);
+        tables.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
+        tables.check(&came, "w1", &[everywhere.pid()]);
         let mut bound = Helper::new(&[&format!("udp {local} broadcast")]);
         let all = [everywhere.pid(), on_device.pid(), bound.pid()];
-        asked.check(&came, "w0", &all);
-        // One that is connected does not keep it from the others.
+        tables.check(&came, "w0", &all);
+        // A connected socket does not keep it from the others.
         let connected = format!("udp {local} broadcast to={remote}");
         bound = Helper::new(&[&connected]);
         let all = [everywhere.pid(), on_device.pid(), bound.pid()];
-        asked.check(&came, "w0", &all);
+        tables.check(&came, "w0", &all);
     }
-    // A route that comes later counts, too.
+    // A route that is added later counts, too.
     ip("route add broadcast 10.99.0.8 dev w0 table local");
     let came = query(Protocol::Udp, "10.99.0.8:5008", "10.77.0.2:6000");
-    asked.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
+    tables.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
 }
 
-/// `SO_REUSEPORT` makes the first socket of the kernel's list the receiver, whatever its device:
-/// which it is, only the kernel's own lookup tells.
+/// `SO_REUSEPORT` makes the first socket of the kernel's list the receiver, whatever its device.
+/// Only the kernel's own lookup shows which one that is.
 #[test]
-fn of_sockets_that_share_a_port_the_kernel_tells_the_receiver() {
+fn the_kernel_decides_among_sockets_that_share_a_port() {
     if is_run_inside("of_sockets_that_share_a_port_the_kernel_tells_the_receiver") {
         return;
     }
@@ -453,13 +468,13 @@ fn of_sockets_that_share_a_port_the_kernel_tells_the_receiver() {
                 }
                 let helpers = order.map(|socket| Helper::new(&[&socket]));
                 let both = helpers.each_ref().map(Helper::pid);
-                // The kernel has the newest one first, but IPv6 ones with the option last. Without
-                // the option, the device decides.
+                // The kernel puts the newest socket first, but IPv6 ones with the option last.
+                // Without the option, the device decides.
                 let is_first_of_all = end.starts_with("share") && !is_dual;
                 let receiver = both[usize::from(is_first_of_all || is_bound_last)];
                 let (local, remote) = (format!("10.77.0.1:{port}"), "10.77.0.2:6000");
                 let query = query(protocol, &local, remote);
-                Asked::new().check_told(&query, "w0", receiver, &both);
+                Tables::new().check_decided(&query, "w0", receiver, &both);
             }
         }
     }
@@ -467,21 +482,21 @@ fn of_sockets_that_share_a_port_the_kernel_tells_the_receiver() {
 
 /// `SO_INCOMING_CPU` is worth as much as the family.
 #[test]
-fn of_sockets_of_both_families_neither_is_named_alone() {
+fn sockets_of_both_families_are_named_together() {
     if is_run_inside("of_sockets_of_both_families_neither_is_named_alone") {
         return;
     }
     wires();
     let v4 = Helper::new(&["udp 0.0.0.0:5200 broadcast"]);
     let dual = Helper::new(&["udp [::]:5200 broadcast"]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let query = query(Protocol::Udp, "10.77.0.1:5200", "10.77.0.2:6000");
-    asked.check(&query, "w0", &[v4.pid(), dual.pid()]);
+    tables.check(&query, "w0", &[v4.pid(), dual.pid()]);
 }
 
 /// The same group on two links is two groups (RFC 4007).
 #[test]
-fn a_scope_tells_groups_of_a_link_apart() {
+fn a_scope_distinguishes_groups_of_links() {
     if is_run_inside("a_scope_tells_groups_of_a_link_apart") {
         return;
     }
@@ -492,7 +507,7 @@ fn a_scope_tells_groups_of_a_link_apart() {
         Helper::new(&[&group])
     });
     let [one, other] = members.each_ref().map(Helper::pid);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let group = |scope: &str| {
         let local = format!("[ff02::123{scope}]:5009").parse().unwrap();
         SocketQuery::new(Protocol::Udp, local, None)
@@ -506,14 +521,14 @@ fn a_scope_tells_groups_of_a_link_apart() {
     };
     let scopes = ["w0", "w1"].map(|device| format!("%{}", index(device)));
     for (scope, pid) in scopes.iter().zip([one, other]) {
-        asked.check(&group(scope), "", &[pid]);
-        asked.check(&came(scope), "", &[pid]);
-        // What is sent to the group of a link is sent on that link.
+        tables.check(&group(scope), "", &[pid]);
+        tables.check(&came(scope), "", &[pid]);
+        // A packet to the group of a link leaves on that link.
         let to = format!("[ff02::123{scope}]:5009");
-        asked.check(&query(Protocol::Udp, "[fe80::1]:5009", &to), "", &[pid]);
+        tables.check(&query(Protocol::Udp, "[fe80::1]:5009", &to), "", &[pid]);
     }
-    asked.check(&group(""), "", &[one, other]);
-    asked.check(&came(""), "w1", &[other]);
+    tables.check(&group(""), "", &[one, other]);
+    tables.check(&came(""), "w1", &[other]);
 }
 
 /// Routes make addresses the host's own, though no device has them.
@@ -526,30 +541,30 @@ fn addresses_of_local_routes_are_our_own() {
     let sockets = ["udp 0.0.0.0:7650 broadcast", "udp [::]:7652 broadcast"];
     let datagrams = Helper::new(&sockets);
     let listener = Helper::new(&["tcp 0.0.0.0:7651 listen"]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let foreign = Verdict::Unknown(Reason::Forwarded);
     let udp = query(Protocol::Udp, "203.0.113.5:7650", "198.51.100.1:9");
     let tcp = query(Protocol::Tcp, "203.0.113.6:7651", "198.51.100.1:9");
     let v6 = query(Protocol::Udp, "[2001:db8:77::5]:7652", "[2001:db8::1]:9");
     let beside = query(Protocol::Udp, "203.0.114.5:7650", "198.51.100.1:9");
     for _ in 0..2 {
-        assert_eq!(asked.check_all(&udp, "", &[]).verdict, foreign);
+        assert_eq!(tables.check_all(&udp, "", &[]).verdict, foreign);
         ip("route add local 203.0.113.0/24 dev lo");
-        asked.check_all(&udp, "", &[datagrams.pid()]);
-        asked.check_all(&udp, "w0", &[datagrams.pid()]);
-        asked.check_all(&tcp, "", &[listener.pid()]);
-        assert_eq!(asked.check_all(&beside, "", &[]).verdict, foreign);
-        assert_eq!(asked.check_all(&v6, "", &[]).verdict, foreign);
+        tables.check_all(&udp, "", &[datagrams.pid()]);
+        tables.check_all(&udp, "w0", &[datagrams.pid()]);
+        tables.check_all(&tcp, "", &[listener.pid()]);
+        assert_eq!(tables.check_all(&beside, "", &[]).verdict, foreign);
+        assert_eq!(tables.check_all(&v6, "", &[]).verdict, foreign);
         ip("-6 route add local 2001:db8:77::/48 dev lo");
-        asked.check_all(&v6, "", &[datagrams.pid()]);
+        tables.check_all(&v6, "", &[datagrams.pid()]);
         ip("-6 route del local 2001:db8:77::/48 dev lo");
         // One more, for a single address, and routes of other kinds and tables.
         ip("route add local 203.0.114.5 dev lo");
-        asked.check_all(&beside, "", &[datagrams.pid()]);
+        tables.check_all(&beside, "", &[datagrams.pid()]);
         ip("route del local 203.0.114.5 dev lo");
         ip("route add 203.0.114.0/24 dev lo");
         ip("route add local 203.0.114.0/24 dev lo table 100");
-        assert_eq!(asked.check_all(&beside, "", &[]).verdict, foreign);
+        assert_eq!(tables.check_all(&beside, "", &[]).verdict, foreign);
         ip("route del 203.0.114.0/24 dev lo");
         ip("route del local 203.0.114.0/24 dev lo table 100");
         ip("route del local 203.0.113.0/24 dev lo");
@@ -558,22 +573,22 @@ fn addresses_of_local_routes_are_our_own() {
 
 /// A socket may have an address that no device has.
 #[test]
-fn what_is_bound_to_a_foreign_address_is_found_by_it() {
+fn a_socket_bound_to_a_foreign_address_is_found_by_it() {
     if is_run_inside("what_is_bound_to_a_foreign_address_is_found_by_it") {
         return;
     }
     wires();
     let everywhere = Helper::new(&["udp 0.0.0.0:7660 broadcast"]);
     let listener = Helper::new(&["tcp 0.0.0.0:7661 listen"]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let udp = query(Protocol::Udp, "198.18.113.5:7660", "198.51.100.1:9");
     let tcp = query(Protocol::Tcp, "198.18.113.5:7661", "198.51.100.1:9");
     let foreign = Verdict::Unknown(Reason::Forwarded);
     for query in [&udp, &tcp] {
-        // What is bound to all addresses is not bound to this one.
-        assert_eq!(asked.check_all(query, "", &[]).verdict, foreign);
+        // A socket that is bound to all addresses is not bound to this one.
+        assert_eq!(tables.check_all(query, "", &[]).verdict, foreign);
     }
-    // Two may not listen there.
+    // Two sockets cannot listen there.
     drop(listener);
     let sockets = [
         "udp 198.18.113.5:7660 freebind",
@@ -585,22 +600,22 @@ fn what_is_bound_to_a_foreign_address_is_found_by_it() {
         let alone = SocketQuery::new(query.protocol(), query.local(), None);
         for query in [query, alone] {
             for device in ["", "w0"] {
-                let answer = asked.check_all(&query, device, &[bound.pid()]);
+                let answer = tables.check_all(&query, device, &[bound.pid()]);
                 assert_eq!(answer.evidence.matched, Some(Match::LocalEndpoint));
             }
         }
     }
     let sent = udp.as_sender();
-    asked.check_all(&sent, "", &[bound.pid()]);
+    tables.check_all(&sent, "", &[bound.pid()]);
     drop((bound, other, everywhere));
     for query in [&udp, &tcp] {
-        assert_eq!(asked.check_all(query, "", &[]).verdict, foreign);
+        assert_eq!(tables.check_all(query, "", &[]).verdict, foreign);
     }
 }
 
-/// Containers may have equal addresses: the wire tells which one it is.
+/// Containers may have equal addresses: the device decides which one the packet belongs to.
 #[test]
-fn of_namespaces_with_an_address_the_one_behind_the_device_is_meant() {
+fn the_device_decides_among_namespaces_with_the_same_address() {
     if is_run_inside("of_namespaces_with_an_address_the_one_behind_the_device_is_meant") {
         return;
     }
@@ -626,7 +641,7 @@ fn of_namespaces_with_an_address_the_one_behind_the_device_is_meant() {
     ip("link add br0 type bridge");
     ip("link set n1 master br0");
     let [silent, sender] = [helpers[0].pid(), helpers[1].pid()];
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let query = query(Protocol::Udp, "10.79.0.2:5000", "10.79.0.1:9");
     for (device, expected) in [
         ("n0", vec![silent]),
@@ -635,11 +650,11 @@ fn of_namespaces_with_an_address_the_one_behind_the_device_is_meant() {
         ("", vec![silent, sender]),
         ("lo", vec![silent, sender]),
     ] {
-        asked.check_all(&query, device, &expected);
+        tables.check_all(&query, device, &expected);
     }
-    // No socket is in a namespace.
-    let nobodys = self::query(Protocol::Udp, "10.79.0.2:5001", "10.79.0.1:9");
-    let answer = asked.check_all(&nobodys, "", &[]);
+    // A namespace without sockets.
+    let unowned = self::query(Protocol::Udp, "10.79.0.2:5001", "10.79.0.1:9");
+    let answer = tables.check_all(&unowned, "", &[]);
     assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
     assert_eq!(answer.evidence.namespace, None);
     drop(helpers);

@@ -1,4 +1,4 @@
-//! Which file a process executes, and whether its path leads to it here.
+//! The file that a process executes, and whether its path leads to it here.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -19,12 +19,11 @@ use flowner_attribution::{ExeState, Process, Processes};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A process that waits, and is ended with the test.
+/// A process that waits, and ends with the test.
 struct Running(Child);
 
 impl Running {
-    /// A command that executes a file of this name in the end, in the process that it starts
-    /// with.
+    /// A command that in the end executes a file with this name, in the process in which it starts.
     fn start(command: &mut Command, name: &[u8]) -> Self {
         let running = Self(command.stdin(Stdio::piped()).spawn().unwrap());
         let comm = format!("/proc/{}/comm", running.0.id());
@@ -64,15 +63,15 @@ fn wait_until(condition: impl Fn() -> bool) {
     }
 }
 
-/// A program of its own: a copy of `sleep`. By another process, since a file that is open for
-/// writing cannot be executed (execve(2), ETXTBSY).
+/// A program of its own: a copy of `sleep`. Another process copies it, since a file that is open
+/// for writing cannot be executed (execve(2), ETXTBSY).
 fn program(at: &Path) -> PathBuf {
     let copied = Command::new("cp").arg("/bin/sleep").arg(at).status();
     assert!(copied.unwrap().success());
     at.to_owned()
 }
 
-/// A shell in a mount namespace of its own; `None`, with a visible word, where it may not be.
+/// A shell in its own mount namespace; `None`, with a message, if this process may not make one.
 fn in_own_mounts(script: &str) -> Option<Command> {
     let may = Command::new("unshare").args(["-m", "true"]).status();
     if !may.is_ok_and(|status| status.success()) {
@@ -92,7 +91,7 @@ fn check(process: &Process, path: &Path, state: ExeState, is_deleted: bool) {
 }
 
 #[test]
-fn what_is_at_its_path_is_here() {
+fn a_file_at_its_path_is_here() {
     let directory = tempfile::tempdir().unwrap();
     let path = program(&directory.path().join("plain"));
     let process = Running::of(&path).read();
@@ -123,9 +122,9 @@ fn names_that_look_deleted_are_names() {
     }
 }
 
-/// The one that was deleted is not the other, whose name its link is.
+/// The deleted file differs from the one whose name its link shows.
 #[test]
-fn a_deleted_file_is_not_one_that_is_called_so() {
+fn a_deleted_file_is_not_the_file_with_deleted_in_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let path = program(&directory.path().join("app"));
     let running = Running::of(&path);
@@ -158,7 +157,7 @@ fn an_upgrade_replaces() {
 }
 
 #[test]
-fn what_is_mounted_elsewhere_over_a_program_is_not_that() {
+fn a_file_mounted_over_a_program_elsewhere_is_not_that_program() {
     let directory = tempfile::tempdir().unwrap();
     let real = program(&directory.path().join("real"));
     let evil = program(&directory.path().join("evil"));
@@ -178,7 +177,7 @@ fn what_is_mounted_elsewhere_over_a_program_is_not_that() {
         process.exe_file.unwrap().inode,
         fs::metadata(&evil).unwrap().ino()
     );
-    // An upgrade of what it really is, is none of what it pretends.
+    // An upgrade of the file that it executes is not one of the file at its path.
     fs::rename(program(&directory.path().join("new")), &evil).unwrap();
     assert_eq!(running.read().exe_state, ExeState::Elsewhere);
     fs::rename(program(&directory.path().join("new")), &real).unwrap();
@@ -191,7 +190,7 @@ fn a_directory_of_its_own_is_elsewhere() {
     let path = program(&directory.path().join("app"));
     for (after, state, is_deleted) in [
         ("", ExeState::Elsewhere, false),
-        // In another directory of that name it was.
+        // The file was in another directory with that name.
         ("deleted", ExeState::Elsewhere, true),
     ] {
         let name = path.display();
@@ -210,7 +209,7 @@ fn a_directory_of_its_own_is_elsewhere() {
     }
 }
 
-/// Services have such namespaces: what they see of the host is the same as here.
+/// Services have such namespaces: they see the host's files as this process does.
 #[test]
 fn the_same_file_in_another_namespace_is_here() {
     let directory = tempfile::tempdir().unwrap();
@@ -224,7 +223,7 @@ fn the_same_file_in_another_namespace_is_here() {
     };
     let running = Running::start(&mut command, b"app");
     check(&running.read(), &path, ExeState::Here, false);
-    // And what an upgrade does is one there, too.
+    // An upgrade here is also one there.
     fs::rename(program(&directory.path().join("new")), &path).unwrap();
     check(&running.read(), &path, ExeState::Replaced, true);
     fs::remove_file(&path).unwrap();
@@ -232,12 +231,12 @@ fn the_same_file_in_another_namespace_is_here() {
 }
 
 #[test]
-fn below_another_root_directory_it_is_where_it_is() {
+fn below_another_root_directory_the_path_is_checked_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = program(&directory.path().join("app"));
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    // A link is followed when it is executed.
+    // The kernel follows a link when it executes it.
     let running = Running::start(Command::new(&link).arg("1000"), b"link");
     check(&running.read(), &path, ExeState::Here, false);
     let script = format!(
@@ -249,11 +248,12 @@ fn below_another_root_directory_it_is_where_it_is() {
     };
     let running = Running::start(&mut command, b"app");
     let process = running.read();
-    // The kernel tells the path from the root directory of its namespace. Here, nothing is there.
+    // The kernel gives the path from the root directory of its namespace. Here, that path does not
+    // exist.
     assert_eq!(process.exe_state, ExeState::Elsewhere, "{process:?}");
 }
 
-/// Executes what is in memory under a name; the descriptor stands for it.
+/// Makes a program in memory with a name; the descriptor refers to it.
 fn in_memory(name: &str) -> OwnedFd {
     let memory = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::empty()).unwrap();
     let mut bytes = Vec::new();
@@ -268,7 +268,7 @@ fn in_memory(name: &str) -> OwnedFd {
 }
 
 #[test]
-fn programs_in_memory_are_told_apart_by_what_they_are() {
+fn programs_in_memory_are_distinguished_by_their_file() {
     let [one, other] = ["same", "same"].map(in_memory);
     let run = |memory: &OwnedFd| {
         let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
@@ -295,30 +295,30 @@ fn names_cut_inside_a_character_are_completed() {
         let running = Running::of(&path);
         assert_eq!(running.read().name, name);
     }
-    // Of what is started by a link, the name is that of the link, which the first argument has.
+    // A program that is started by a link has the name of the link, which is its first argument.
     let path = program(&directory.path().join("app"));
     let link = directory.path().join("ein-längerer-Name-für-ihn");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let name = link.file_name().unwrap().as_bytes();
     let running = Running::start(Command::new(&link).arg("1000"), name);
     assert_eq!(running.read().name.as_bytes(), name);
-    // Where nothing goes on from there, the rest of a character is not shown.
+    // If no text continues there, the rest of a character is dropped.
     let mut command = Command::new("python3");
     command.args(["-c", "import ctypes,sys; ctypes.CDLL(None).prctl(15, 'process-name-tö'.encode(), 0, 0, 0); sys.stdin.read()"]);
     let running = Running::start(&mut command, "process-name-tö".as_bytes());
     assert_eq!(running.read().name, "process-name-t");
 }
 
-/// As a program is executed through a link: the kernel writes down the time (`relatime` in mount(8)), and
-/// so has to ask the file system once, when it is later than the link.
+/// Follows a link as executing a program through it does: the kernel writes down the time
+/// (`relatime` in mount(8)), so it has to ask the file system once if that is later than the link.
 fn follow(link: &Path) {
     std::thread::sleep(Duration::from_millis(20));
     fs::metadata(link).unwrap();
 }
 
-/// A relative path in the arguments begins where the process was started.
+/// A relative path in the arguments begins in the directory where the process started.
 #[test]
-fn a_process_that_works_elsewhere_by_now_does_not_say_where_it_started() {
+fn a_process_that_changed_its_directory_does_not_show_where_it_started() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path().canonicalize().unwrap();
     let [one, other] = ["one", "other"].map(|name| directory.join(name));
@@ -327,20 +327,20 @@ fn a_process_that_works_elsewhere_by_now_does_not_say_where_it_started() {
     let link = directory.join("link");
     std::os::unix::fs::symlink(&one, &link).unwrap();
     follow(&link);
-    let started = |script: &str, told: Option<&Path>, goes: &str| {
+    let started = |script: &str, shell_directory: Option<&Path>, goes: &str| {
         let mut command = Command::new("perl");
         command.args(["-e", script, goes]).current_dir(&one);
         command.env_remove("PWD");
-        if let Some(told) = told {
-            command.env("PWD", told);
+        if let Some(shell_directory) = shell_directory {
+            command.env("PWD", shell_directory);
         }
         let running = Running::start(&mut command, b"there");
         Processes::new().starting_directory(&running.read())
     };
-    // Perl, since a shell would change the environment.
+    // Perl, because a shell would change the environment.
     let stays = "chdir $ARGV[0]; open F, '>/proc/self/comm'; print F 'there'; close F; <STDIN>";
     assert_eq!(started(stays, Some(&one), "."), Some(one.clone()));
-    // As a shell has it that went there through a link.
+    // As a shell sets it that went there through a link.
     assert_eq!(started(stays, Some(&link), "."), Some(one.clone()));
     assert_eq!(started(stays, None, "."), None);
     assert_eq!(started(stays, Some(&other), "."), None);
@@ -350,7 +350,7 @@ fn a_process_that_works_elsewhere_by_now_does_not_say_where_it_started() {
     assert_eq!(started(stays, Some(Path::new("one")), "."), None);
 }
 
-/// What another user has put at a path since is not what the process was started with.
+/// A file that another user has put at a path since is not the one that the process started with.
 #[test]
 fn a_path_that_others_can_change_is_not_guarded() {
     const USER: u32 = 23_451;
@@ -399,7 +399,7 @@ fn a_path_that_others_can_change_is_not_guarded() {
     for path in all.iter().chain([&link, &through]) {
         assert!(is_guarded(path), "{}", path.display());
     }
-    // Somebody puts another file there.
+    // Another user puts another file there.
     for path in &all {
         let new = path.with_extension("new");
         fs::write(&new, "").unwrap();
@@ -411,7 +411,7 @@ fn a_path_that_others_can_change_is_not_guarded() {
     assert!(!is_guarded(&link) && !is_guarded(&through));
     assert!(!is_guarded(&own.join("../open/script")));
     assert!(is_guarded(&open.join("../own/script")));
-    // Nor is what lies below a link of another user in a directory for all.
+    // The same for a path below a link of another user in a directory that all may write to.
     let path = sticky.join("link");
     std::os::unix::fs::symlink(own.join("script"), &path).unwrap();
     follow(&path);
@@ -422,7 +422,7 @@ fn a_path_that_others_can_change_is_not_guarded() {
 
 /// A file system that never answers, at the path that a process has in another namespace.
 #[test]
-fn a_file_system_that_never_answers_is_not_waited_for() {
+fn no_lookup_waits_for_a_file_system_that_never_answers() {
     if in_own_mounts("true").is_none() {
         return;
     }
@@ -454,9 +454,9 @@ fn a_file_system_that_never_answers_is_not_waited_for() {
     assert!(status.success());
 }
 
-/// Arguments are what a process likes: by them, nobody learns what is in a directory of others.
+/// A process chooses its arguments: they must not reveal the content of directories of other users.
 #[test]
-fn a_file_that_its_user_cannot_reach_is_not_told() {
+fn a_file_that_its_user_cannot_reach_is_not_reported() {
     const USER: u32 = 23_451;
     let directory = tempfile::tempdir().unwrap();
     let set = |path: &Path, mode: u32, user: u32| {
@@ -483,16 +483,16 @@ fn a_file_that_its_user_cannot_reach_is_not_told() {
     let running = Running::start(&mut command, b"sleep");
     let process = running.read();
     assert_eq!(process.user.as_ref().unwrap().id, USER);
-    let told = |directory: &Path| {
+    let named = |directory: &Path| {
         Processes::new()
             .named_file(&process, &directory.join("script"))
             .map(|file| (file.owner, file.is_here))
     };
-    assert_eq!(told(&open), Some((USER, true)));
-    assert_eq!(told(&own), Some((USER, true)));
-    assert_eq!(told(&closed), None);
-    assert_eq!(told(&link), None);
-    assert_eq!(told(&open.join("../closed")), None);
+    assert_eq!(named(&open), Some((USER, true)));
+    assert_eq!(named(&own), Some((USER, true)));
+    assert_eq!(named(&closed), None);
+    assert_eq!(named(&link), None);
+    assert_eq!(named(&open.join("../closed")), None);
 }
 
 #[test]
@@ -504,7 +504,7 @@ fn before_a_dead_file_system() {
     let path = dead.join("app");
     let name = path.display();
     let within = dead.display();
-    // In its own namespace, a file is there; and so is one below a link to what is dead here.
+    // In its own namespace, the file exists; so does one below a link to the dead directory.
     let script =
         format!("mount -t tmpfs none '{within}'; cp /bin/sleep '{name}'; exec '{name}' 1000");
     let running = Running::start(&mut in_own_mounts(&script).unwrap(), b"app");
@@ -516,7 +516,7 @@ fn before_a_dead_file_system() {
     );
     let other = Running::start(&mut in_own_mounts(&linked).unwrap(), b"app");
     std::os::unix::fs::symlink(&dead, &link).unwrap();
-    // The server of the device would answer, and there is none. It ends with this process.
+    // The server of the device would answer, and there is none. The device ends with this process.
     let device = fs::OpenOptions::new()
         .read(true)
         .write(true)
@@ -538,7 +538,7 @@ fn before_a_dead_file_system() {
     let process = other.read();
     assert_eq!(process.path, Some(link.join("app")));
     assert!(!process.exe_state.is_at_path(), "{process:?}");
-    // Nor for what the arguments name.
+    // The same holds for files that the arguments name.
     let file = Processes::new().named_file(&process, &path);
     assert_eq!(file, None);
 }

@@ -1,5 +1,5 @@
-//! Sockets that are neither TCP nor UDP, of real processes: each test runs in a network namespace of
-//! its own.
+//! Sockets of real processes that are neither TCP nor UDP. Each test runs in its own network
+//! namespace.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -21,8 +21,8 @@ use flowner_attribution::{
 };
 use flowner_testing::namespace::{ip, is_run_inside};
 
-/// What the other processes do, by their first argument. Each says that it is ready, and ends with
-/// its standard input.
+/// The script of the other processes, chosen by the first argument. Each reports that it is ready,
+/// and ends with its standard input.
 const SCRIPT: &str = r"
 import socket, struct, sys
 IP, IP6, PACKET = socket.AF_INET, socket.AF_INET6, socket.AF_PACKET
@@ -84,7 +84,7 @@ struct Python {
 }
 
 impl Python {
-    /// `None`, with a visible word, where there is no Python.
+    /// `None`, with a message, if there is no Python.
     fn run(words: &[&str]) -> Option<Self> {
         let mut command = Command::new("python3");
         command.args(["-S", "-c", SCRIPT]).args(words);
@@ -100,7 +100,7 @@ impl Python {
         })
     }
 
-    /// The same, when it has opened its sockets.
+    /// The same, after it has opened its sockets.
     fn ready(words: &[&str]) -> Option<Self> {
         let mut python = Self::run(words)?;
         assert_eq!(python.output.next().unwrap().unwrap(), "ready");
@@ -131,7 +131,8 @@ fn pids(verdict: &Verdict) -> Vec<u32> {
     processes.map(|process| process.pid).collect()
 }
 
-/// A wire from `w0` with 10.77.0.1 to `p0`, at whose end nobody is: all of 10.77.0.0/24 has one
+/// A veth pair from `w0` with 10.77.0.1 to `p0`, without a host at the other end: all of
+/// 10.77.0.0/24 has one hardware address.
 /// hardware address.
 fn wire() {
     ip("link set lo up");
@@ -202,7 +203,7 @@ fn sockets_of_every_family_are_listed_with_their_own_fields() {
     }
 }
 
-/// The table and its list say the same: who, by what match, or why nobody.
+/// Checks that the table and its list agree: the owner, the match, or the reason.
 #[track_caller]
 fn check(
     table: &mut LinuxTable,
@@ -210,8 +211,8 @@ fn check(
     (verdict, matched): (Verdicts<'_>, Option<Match>),
 ) {
     let listed = table.snapshot().unwrap().find(query);
-    let asked = table.find(query).unwrap();
-    for answer in [&listed, &asked] {
+    let found = table.find(query).unwrap();
+    for answer in [&listed, &found] {
         let found = pids(&answer.verdict);
         match verdict {
             Verdicts::Pids(pids) => assert_eq!(found, pids, "{query}: {answer:?}"),
@@ -230,7 +231,7 @@ enum Verdicts<'a> {
 }
 
 #[test]
-fn what_is_sent_without_a_port_is_answered_by_all_that_fit() {
+fn a_packet_without_port_is_attributed_to_all_matching_sockets() {
     use Verdicts::{Pids, Unknown};
     if is_run_inside("what_is_sent_without_a_port_is_answered_by_all_that_fit") {
         return;
@@ -247,7 +248,7 @@ fn what_is_sent_without_a_port_is_answered_by_all_that_fit() {
     let other = Python::ready(&["raw", "254"]).unwrap();
     let by_protocol = Some(Match::Protocol);
     check(&mut table, &raw, (Pids(&[one.pid()]), by_protocol));
-    // Nobody saw who ran when it was sent.
+    // No send watcher observed the sender.
     check(
         &mut table,
         &raw.as_sender(),
@@ -258,7 +259,7 @@ fn what_is_sent_without_a_port_is_answered_by_all_that_fit() {
     both.sort_unstable();
     check(&mut table, &raw, (Pids(&both), by_protocol));
     drop(other);
-    // What the kernel itself answers, also beside raw sockets.
+    // Packets that the kernel itself answers, also beside raw sockets.
     let icmp = Python::ready(&["raw", "1"]).unwrap();
     let reply = SocketQuery::icmp_echo(0, here, far);
     check(&mut table, &reply, (Unknown(Reason::Kernel), None));
@@ -286,19 +287,19 @@ fn what_is_sent_without_a_port_is_answered_by_all_that_fit() {
     check(&mut table, &other, (Unknown(Reason::NotFound), None));
 }
 
-/// The send watchers, and what they have seen.
+/// The send watchers, and their observations.
 struct Watched {
     _observer: Box<dyn Observer>,
     seen: Receiver<Observation>,
 }
 
 impl Watched {
-    /// `None`, with a visible word, where they do not run.
+    /// `None`, with a message, if they do not run.
     fn new() -> Option<Self> {
         let mut options = LinuxOptions::default();
         options.realtime = true;
         let mut table = LinuxTable::with_options(&options).unwrap();
-        // What was there before is known then.
+        // After this, the table knows earlier sockets.
         let _fast_lookup = table.fast_lookup();
         let mut observer = table.observer()?;
         let (tell, seen) = channel();
@@ -309,12 +310,12 @@ impl Watched {
             _observer: observer,
             seen,
         };
-        // Those who may not see packets see none.
+        // A process that may not capture packets observes none.
         ip("link set w0 up");
         Some(watched)
     }
 
-    /// What was seen of a query, whatever the device.
+    /// The observation for a query, whatever the device.
     fn of(&self, query: &SocketQuery) -> Option<Observation> {
         let end = Instant::now() + Duration::from_secs(5);
         while let Ok(seen) = self
@@ -358,8 +359,8 @@ impl Score {
     }
 }
 
-/// Takes turns until one of them names so many senders: on a busy machine most senders are gone
-/// before a send watcher runs. In no turn may a name be wrong.
+/// Repeats the test until one turn names enough senders: on a busy machine most senders exit before
+/// a send watcher runs. No turn may give a wrong name.
 #[track_caller]
 fn until_named(wanted: usize, mut take_turn: impl FnMut(&mut Score)) -> Score {
     let deadline = Instant::now() + Duration::from_secs(120);
@@ -380,7 +381,7 @@ fn until_named(wanted: usize, mut take_turn: impl FnMut(&mut Score)) -> Score {
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1));
 
 #[test]
-fn raw_senders_that_exit_at_once_are_seen_beside_others() {
+fn raw_senders_that_exit_at_once_are_named_beside_others() {
     if is_run_inside("raw_senders_that_exit_at_once_are_seen_beside_others") {
         return;
     }
@@ -393,7 +394,7 @@ fn raw_senders_that_exit_at_once_are_seen_beside_others() {
         flowner_testing::skipped!("no send watchers here");
         return;
     };
-    // Another one for each packet: an observation may be late.
+    // Each packet has its own number, because an observation may be late.
     let mut hosts = (10..250).map(neighbour);
     let score = until_named(10, |score| {
         for host in hosts.by_ref().take(20) {
@@ -406,8 +407,8 @@ fn raw_senders_that_exit_at_once_are_seen_beside_others() {
 }
 
 #[test]
-fn two_pings_at_once_are_told_apart() {
-    if is_run_inside("two_pings_at_once_are_told_apart") {
+fn two_concurrent_pings_are_distinguished() {
+    if is_run_inside("two_concurrent_pings_are_distinguished") {
         return;
     }
     wire();
@@ -432,8 +433,8 @@ fn two_pings_at_once_are_told_apart() {
 }
 
 #[test]
-fn who_listens_is_not_named_for_what_is_injected() {
-    if is_run_inside("who_listens_is_not_named_for_what_is_injected") {
+fn a_sniffer_is_not_named_for_injected_frames() {
+    if is_run_inside("a_sniffer_is_not_named_for_injected_frames") {
         return;
     }
     wire();
@@ -449,7 +450,7 @@ fn who_listens_is_not_named_for_what_is_injected() {
             }
             _ => SocketQuery::raw(number, HERE, Some(host.parse().unwrap())),
         };
-        // Another one for each frame: an observation may be late.
+        // Each frame has its own number, because an observation may be late.
         let mut hosts = 10..250;
         let mut inject = |score: &mut Score| {
             let host = hosts.next().expect("few turns are enough");

@@ -1,4 +1,4 @@
-//! Sockets whose holders are hard to find, and those of which nobody may be named.
+//! Sockets whose holders are hard to find, and sockets without an owner to name.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
@@ -20,7 +20,7 @@ fn table() -> LinuxTable {
     LinuxTable::new().unwrap()
 }
 
-/// A table that knows what was there before.
+/// A table that knows the earlier sockets.
 fn warm_table() -> LinuxTable {
     let mut table = table();
     table.snapshot().unwrap();
@@ -43,11 +43,11 @@ fn both(table: &mut LinuxTable, local: SocketAddr) -> [Verdict; 2] {
     [one, all.find(&udp(local)).verdict]
 }
 
-/// That a process is named, by a table that knows nothing yet and by one that does.
+/// Checks that a process is named, by a table that knows nothing yet and by one that does.
 #[track_caller]
 fn check_named(actor: &Actor, warm: &mut LinuxTable) {
     for (table, what) in [(&mut table(), "cold"), (warm, "warm")] {
-        // Twice: what was found is found again.
+        // Twice: a later lookup finds it again.
         for _ in 0..2 {
             for verdict in both(table, actor.address) {
                 assert_eq!(pids(&verdict), [actor.pid], "{what}: {verdict:?}");
@@ -61,18 +61,18 @@ fn check_named(actor: &Actor, warm: &mut LinuxTable) {
     assert!(process.arguments.as_ref().is_some_and(|all| all.len() > 3));
 }
 
-/// That nobody is named, and the kernel is not blamed.
+/// Checks that no process is named, and that the answer does not name the kernel.
 #[track_caller]
 fn check_only_user(verdict: &Verdict) {
     let is_user = matches!(verdict, Verdict::Partial { user: Some(_), .. });
     assert!(is_user, "{verdict:?}");
 }
 
-/// Whether this process may look at all others, as most of these tests need.
+/// Whether this process may read all others, which most of these tests need.
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        flowner_testing::skipped!("only root looks at all processes");
+        flowner_testing::skipped!("only root may read all processes");
     }
     is_root
 }
@@ -89,7 +89,7 @@ fn a_thousand_threads() {
     let mut warm = warm_table();
     let actor = Actor::new("thread-table 1000");
     check_named(&actor, &mut warm);
-    // Of a socket that nobody holds, as far as it was looked for.
+    // A socket for which no search has found a holder.
     let flight = Actor::new("in-flight");
     let started = Instant::now();
     check_only_user(&warm.find(&udp(flight.address)).unwrap().verdict);
@@ -105,7 +105,7 @@ fn a_process_whose_first_thread_has_exited() {
 }
 
 #[test]
-fn a_glance_finds_a_new_thread_with_descriptors_of_its_own() {
+fn a_fast_lookup_finds_a_new_thread_with_descriptors_of_its_own() {
     let mut table = warm_table();
     let mut fast_lookup = table.fast_lookup().unwrap();
     let actor = Actor::new("thread-table 1");
@@ -137,7 +137,7 @@ fn a_thread_in_a_network_namespace_of_its_own() {
     }
 }
 
-/// Whether `io_uring` may be used here (`kernel.io_uring_disabled`).
+/// Whether `io_uring` is permitted here (`kernel.io_uring_disabled`).
 fn may_use_rings() -> bool {
     let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
     let may = text.is_ok_and(|text| text.trim() == "0");
@@ -165,7 +165,7 @@ fn a_socket_that_is_bound_and_does_not_listen() {
         let actor = Actor::new(&format!("bound {address}"));
         let query = SocketQuery::new(Protocol::Tcp, actor.address, None);
         let mut table = table();
-        // By a table that knows nothing yet, of a process that is not one of the newest.
+        // By a table that knows nothing yet, for a process that is not among the newest.
         (0..1_000).for_each(|_| std::thread::spawn(|| {}).join().unwrap());
         let cold = table.find(&query).unwrap().verdict;
         let all = table.snapshot().unwrap();
@@ -185,7 +185,7 @@ fn a_socket_that_is_bound_and_does_not_listen() {
         for verdict in [&cold, &found.verdict].into_iter().chain(listed) {
             assert_eq!(pids(verdict), [actor.pid], "{verdict:?}");
         }
-        // It takes no connection: nobody's packets are its own.
+        // It accepts no connection, so it owns no packets.
         let local = SocketAddr::new([127, 0, 0, 1].into(), actor.address.port());
         let stranger = SocketQuery::tcp(local, "127.0.0.1:9".parse().unwrap());
         let none = Verdict::Unknown(Reason::NotFound);
@@ -195,14 +195,14 @@ fn a_socket_that_is_bound_and_does_not_listen() {
 }
 
 #[test]
-fn a_listener_comes_before_what_is_only_bound() {
+fn a_listener_comes_before_a_socket_that_is_only_bound() {
     let actor = Actor::new("bound 0.0.0.0:0");
     let local = SocketAddr::new([127, 0, 0, 1].into(), actor.address.port());
     let domain = socket2::Domain::IPV4;
     let listener = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
     listener.set_reuse_address(true).unwrap();
     if listener.bind(&local.into()).is_err() {
-        // The other one would have to allow it, too.
+        // The other socket would have to allow it, too.
         return;
     }
     listener.listen(1).unwrap();
@@ -245,9 +245,9 @@ fn giver_and_taker(what: &str) -> (Actor, Actor) {
     (Actor::new(&format!("give {name}")), taker)
 }
 
-/// Who had a socket a moment ago may have passed it on.
+/// The last known holder of a socket may have passed it on.
 #[test]
-fn who_has_passed_a_socket_on_is_not_named() {
+fn a_process_that_passed_its_socket_on_is_not_named() {
     let (mut giver, taker) = giver_and_taker("pass");
     let mut table = warm_table();
     let mut fast_lookup = table.fast_lookup().unwrap();
@@ -256,16 +256,17 @@ fn who_has_passed_a_socket_on_is_not_named() {
     giver.tell("give");
     giver.tell("close");
     let fast_result = fast_lookup.lookup(&question(query)).ownership();
-    let fast_result = fast_result.map_or(Vec::new(), |told: Ownership| pids(&told.verdict));
+    let fast_result =
+        fast_result.map_or(Vec::new(), |ownership: Ownership| pids(&ownership.verdict));
     assert!(!fast_result.contains(&giver.pid), "{fast_result:?}");
     assert_eq!(pids(&table.find(&query).unwrap().verdict), [taker.pid]);
     let again = patience::fast_answer(&mut *fast_lookup, &question(query));
     assert_eq!(pids(&again.verdict), [taker.pid]);
 }
 
-/// Both hold it: also who was looked at a moment before it was given.
+/// Both hold it, including the process that was scanned a moment before it received the socket.
 #[test]
-fn who_was_given_a_socket_shares_it() {
+fn a_process_that_received_a_socket_shares_it() {
     let (mut giver, taker) = giver_and_taker("share");
     let query = udp(giver.address);
     giver.tell("give");
@@ -277,14 +278,14 @@ fn who_was_given_a_socket_shares_it() {
 }
 
 #[test]
-fn where_hardly_a_file_may_be_opened_a_failure_is_told() {
+fn at_the_limit_of_open_files_the_failure_is_reported() {
     let held = Actor::new("udp");
     Actor::new(&format!("limited {}", held.address));
 }
 
-/// In a network namespace of its own: who has a tunnel there.
+/// In its own network namespace, with a tunnel.
 #[test]
-fn what_the_kernel_holds_is_its_own() {
+fn a_socket_of_the_kernel_belongs_to_it() {
     if !is_root() {
         return;
     }
@@ -302,8 +303,8 @@ fn what_the_kernel_holds_is_its_own() {
         let query = udp("127.0.0.1:4789".parse().unwrap());
         let kernel = Verdict::Unknown(Reason::Kernel);
         let mut table = table();
-        // Not said as long as descriptors of another test are in flight, or processes come
-        // and go all the time.
+        // The table does not say so while descriptors of another test are in flight, or processes
+        // come and go all the time.
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let verdict = table.find(&query).unwrap().verdict;
@@ -323,7 +324,7 @@ fn what_the_kernel_holds_is_its_own() {
     thread.join().unwrap();
 }
 
-/// Also by a table that looked at everything a moment ago.
+/// A table that scanned everything a moment ago finds them, too.
 #[test]
 fn inherited_sockets_are_found_at_the_first_lookup() {
     for how in ["stays", "exits", "stays, execs", "exits, execs"] {
@@ -352,9 +353,9 @@ fn inherited_sockets_are_found_at_the_first_lookup() {
     }
 }
 
-/// What they have takes long to read, and changes all the time.
+/// Reading their descriptors takes long, and they change all the time.
 #[test]
-fn who_hoards_descriptors_does_not_cost_the_others_their_names() {
+fn a_process_with_many_descriptors_does_not_hide_other_owners() {
     let mut table = warm_table();
     let mut fast_lookup = table.fast_lookup().unwrap();
     let hoards: Vec<_> = (0..3).map(|_| Actor::new("hoard 4000")).collect();
@@ -365,10 +366,10 @@ fn who_hoards_descriptors_does_not_cost_the_others_their_names() {
         let began = Instant::now();
         let fast_result = fast_lookup.lookup(&question(query)).ownership();
         longest = longest.max(began.elapsed());
-        let fast_result = fast_result.map_or(Vec::new(), |told| pids(&told.verdict));
+        let fast_result = fast_result.map_or(Vec::new(), |ownership| pids(&ownership.verdict));
         let found = pids(&table.find(&query).unwrap().verdict);
         assert_eq!(found, [actor.pid]);
-        // On a host with much to do, there may be no time for it.
+        // On a busy host, there may be no time for it.
         let is_right = fast_result.is_empty() || fast_result == [actor.pid];
         assert!(is_right, "{fast_result:?}");
         named += usize::from(!fast_result.is_empty());

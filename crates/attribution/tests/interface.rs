@@ -1,4 +1,4 @@
-//! What a dependant of this library expects without reading its documentation.
+//! Properties that a dependant of this library expects without reading its documentation.
 
 use flowner_attribution::capture::policy::Policy;
 use flowner_attribution::capture::{CaptureResolver, FastLookup};
@@ -11,9 +11,9 @@ const fn is_shared<T: Send + Sync + 'static>() {}
 const fn is_moved<T: Send + ?Sized>() {}
 const fn is_an_error<T: std::error::Error + Send + Sync + 'static>() {}
 
-/// Compiles or does not.
+/// This test passes if it compiles.
 #[test]
-fn threads_share_what_they_are_told_to_share() {
+fn shared_types_are_send_and_sync() {
     is_shared::<Resolver>();
     is_shared::<Resolver<(u16, Protocol)>>();
     is_shared::<PortOwners>();

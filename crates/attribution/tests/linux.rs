@@ -1,4 +1,4 @@
-//! What can be shown on Linux only.
+//! Tests that need Linux.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use flowner_attribution::{Attributor, Match, Process, Protocol, Reason, SocketQuery, Verdict};
 use helper::Helper;
 
-/// The one process that is named.
+/// The only process that the answer names.
 #[track_caller]
 fn owner(protocol: Protocol, local: SocketAddr) -> Process {
     let query = SocketQuery::new(protocol, local, None);
@@ -29,8 +29,8 @@ fn owner(protocol: Protocol, local: SocketAddr) -> Process {
     Process::clone(process)
 }
 
-/// Opens the address that `address` makes of a port that `first` got; another
-/// process may have it, so several ports are tried.
+/// Opens the address that `address` makes from the port of `first`. Another process may have it, so
+/// this tries several ports.
 fn on_the_same_port(
     first: impl Fn() -> (Helper, SocketAddr),
     second: impl Fn(u16) -> String,
@@ -61,13 +61,12 @@ fn one_port_on_two_addresses_has_two_owners() {
     }
 }
 
-/// A port on which the kernel keeps a closed IPv4 connection for a while, and
-/// which nobody listens on.
+/// A port without listener for which the kernel keeps a closed IPv4 connection for a while.
 fn port_in_time_wait() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    // Who closes first is the one that waits (RFC 9293, 3.6).
+    // The end that closes first is the one that waits (RFC 9293, 3.6).
     drop(listener.accept().unwrap());
     drop(listener);
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
@@ -102,8 +101,8 @@ fn a_closed_v4_connection_does_not_hide_a_v6_socket() {
     assert_eq!(owner(Protocol::Tcp, local).pid, helper.pid());
 }
 
-/// By a process of its own: a file that is open for writing here cannot be run, and
-/// the helpers that other tests start meanwhile would hold it open (execve(2), ETXTBSY).
+/// Another process copies it: a file that is open for writing here cannot be executed, and helpers
+/// that other tests start meanwhile would keep it open (execve(2), ETXTBSY).
 fn copy_of_this_program(to: &Path) {
     let from = std::env::current_exe().unwrap();
     let status = Command::new("cp").arg(from).arg(to).status().unwrap();
@@ -141,7 +140,7 @@ fn a_long_name_is_not_cut() {
     assert_eq!(name, "a-name-of-more-than-fifteen-bytes");
 }
 
-/// What a lookup and a snapshot say of a connection.
+/// The answers of a lookup and of a snapshot about a connection.
 fn both(local: SocketAddr, remote: SocketAddr) -> [Verdict; 2] {
     let query = SocketQuery::tcp(local, remote);
     let mut attributor = Attributor::new().unwrap();
@@ -150,11 +149,11 @@ fn both(local: SocketAddr, remote: SocketAddr) -> [Verdict; 2] {
 }
 
 #[test]
-fn a_connection_that_waits_is_of_the_listener_that_has_it() {
+fn a_waiting_connection_belongs_to_its_own_listener() {
     let older = Helper::new(&["tcp 0.0.0.0:0 share listen"]);
     let local = SocketAddr::from(([127, 0, 0, 1], older.addresses[0].port()));
     let client = TcpStream::connect(local).unwrap();
-    // It takes all connections from now on.
+    // From now on, the newer one receives all connections.
     let _newer = Helper::new(&[&format!("tcp {local} share listen")]);
     for verdict in both(local, client.local_addr().unwrap()) {
         let pids: Vec<u32> = verdict.processes().iter().map(|it| it.pid).collect();
@@ -163,7 +162,7 @@ fn a_connection_that_waits_is_of_the_listener_that_has_it() {
 }
 
 #[test]
-fn a_closed_connection_is_not_of_who_listens_now() {
+fn a_closed_connection_does_not_belong_to_the_current_listener() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let local = listener.local_addr().unwrap();
     let client = TcpStream::connect(local).unwrap();
@@ -180,13 +179,13 @@ fn another_script_of_the_same_interpreter_is_another_program() {
     let script =
         |next: &str| format!("import os,sys\nprint('on',flush=True)\nsys.stdin.readline()\n{next}");
     let second = script("");
-    // What was opened before stays open, and nothing else is.
+    // Earlier descriptors stay open, and no others do.
     let first = script("os.execv(sys.executable, ['python3', '-c', sys.argv[1], 'second'])");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let local = socket.local_addr().unwrap();
     let mut python = Command::new("python3");
     python.args(["-c", &first, &second, "first"]);
-    // Its error output is the socket, which is closed here then.
+    // Its standard error is the socket, which this process then closes.
     python.stderr(std::os::fd::OwnedFd::from(socket));
     let pipe = std::process::Stdio::piped;
     let Ok(mut child) = python.stdin(pipe()).stdout(pipe()).spawn() else {
@@ -199,7 +198,7 @@ fn another_script_of_the_same_interpreter_is_another_program() {
     let query = SocketQuery::new(Protocol::Udp, local, None);
     for expected in ["first", "second"] {
         assert_eq!(output.next().unwrap().unwrap(), "on");
-        let mut is_told = || {
+        let mut is_named = || {
             let listed = attributor.snapshot().unwrap().find(&query);
             let found = attributor.lookup(&query).unwrap();
             [listed.verdict, found.verdict].iter().all(|verdict| {
@@ -210,10 +209,10 @@ fn another_script_of_the_same_interpreter_is_another_program() {
                 arguments.last().unwrap() == expected
             })
         };
-        // What a process executes is compared again after some milliseconds.
+        // The table compares the program of a process again after some milliseconds.
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !is_told() {
-            assert!(Instant::now() < deadline, "{expected} is not told");
+        while !is_named() {
+            assert!(Instant::now() < deadline, "{expected} is not named");
         }
         std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
     }

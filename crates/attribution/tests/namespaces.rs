@@ -1,4 +1,4 @@
-//! Sockets in other network namespaces, as containers have them.
+//! Sockets in other network namespaces, such as those of containers.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -19,14 +19,14 @@ use flowner_attribution::{
 use flowner_testing::namespace::is_run_inside;
 use helper::Helper;
 
-/// Two network namespaces with a wire between them, removed at the end.
+/// Two network namespaces with a veth pair between them, removed at the end.
 struct Networks {
     names: [String; 2],
 }
 
 impl Networks {
-    /// With the [addresses](Self::address) of `net` at the ends of the wire. `None`, with a
-    /// visible word, where they may not be made.
+    /// With the [addresses](Self::address) of `net` at the ends of the pair. `None`, with a
+    /// message, if this process may not make them.
     fn new(net: u8) -> Option<Self> {
         let names = ["a", "b"].map(|end| format!("flowner-{net}-{end}-{}", std::process::id()));
         let networks = Self { names };
@@ -50,8 +50,8 @@ impl Networks {
         Some(networks)
     }
 
-    /// That of the first or the second end of a wire: another one in each process, as these
-    /// tests may run several times at once on a host.
+    /// The address of the first or the second end of a pair: another one in each process, because
+    /// these tests may run several times at once on a host.
     fn address(net: u8, end: u8) -> String {
         let process = std::process::id() % 250;
         format!("10.{net}.{process}.{end}")
@@ -101,20 +101,19 @@ fn check(answer: &Ownership, pid: u32, matched: Match, namespace: Option<&str>) 
     );
 }
 
-/// A listener of this process, and one of another process on the same port in another
-/// namespace.
+/// A listener of this process, and one of another process on the same port in another namespace.
 fn on_the_same_port(networks: &Networks) -> (TcpListener, Helper) {
     let helper = networks.helper(0, &["tcp 0.0.0.0:0"]);
     let port = helper.addresses[0].port();
     match TcpListener::bind(("0.0.0.0", port)) {
         Ok(listener) => (listener, helper),
-        // Taken by another test.
+        // Another test has the port.
         Err(_) => on_the_same_port(networks),
     }
 }
 
 #[test]
-fn each_network_has_its_own_ports() {
+fn each_namespace_has_its_own_ports() {
     let Some(networks) = Networks::new(71) else {
         return;
     };
@@ -131,11 +130,11 @@ fn each_network_has_its_own_ports() {
         let answer = table.find(&query).unwrap();
         check(&answer, pid, Match::WildcardAddress, namespace);
     }
-    // Of no network on this host.
+    // An address of no namespace of this host.
     let query = SocketQuery::new(Protocol::Tcp, with_port("192.0.2.1", port), None);
     let nowhere = Verdict::Unknown(Reason::Forwarded);
     assert_eq!(table.find(&query).unwrap().verdict, nowhere);
-    // The lists say the same.
+    // The lists agree.
     let snapshot = table.snapshot_all_namespaces().unwrap();
     for (ip, expected) in [
         ("127.0.0.1", vec![(std::process::id(), None)]),
@@ -151,7 +150,8 @@ fn each_network_has_its_own_ports() {
         });
         assert_eq!(found.collect::<Vec<_>>(), expected, "{ip}");
     }
-    // Nor is anything of ours taken for theirs where theirs may not be looked at.
+    // The table does not take a socket of ours for one of theirs, even if it may not enter their
+    // namespace.
     let query = SocketQuery::new(Protocol::Tcp, with_port(inside, port), None);
     let mut options = LinuxOptions::default();
     options.other_namespaces = false;
@@ -161,13 +161,13 @@ fn each_network_has_its_own_ports() {
 }
 
 #[test]
-fn sockets_of_other_networks_are_listed() {
+fn sockets_of_other_namespaces_are_listed() {
     let Some(networks) = Networks::new(72) else {
         return;
     };
     let inside = Networks::address(72, 1);
     let helper = networks.helper(0, &[&format!("tcp {inside}:0"), &format!("udp {inside}:0")]);
-    // They are the sockets of their process, too.
+    // They are among the sockets of their process, too.
     let mut attributor = Attributor::new().unwrap();
     let held = attributor.sockets_of(helper.pid()).unwrap();
     let mut held: Vec<_> = held.iter().map(|socket| socket.local).collect();
@@ -192,7 +192,7 @@ fn sockets_of_other_networks_are_listed() {
     }
 }
 
-/// Waits until the other end of the wire is gone.
+/// Waits until the other end of the pair is gone.
 #[track_caller]
 fn wait_gone(networks: &Networks, mut meanwhile: impl FnMut()) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -204,7 +204,7 @@ fn wait_gone(networks: &Networks, mut meanwhile: impl FnMut()) {
 }
 
 #[test]
-fn networks_are_not_kept_from_going_away() {
+fn a_table_does_not_keep_namespaces_alive() {
     let Some(networks) = Networks::new(73) else {
         return;
     };
@@ -214,7 +214,7 @@ fn networks_are_not_kept_from_going_away() {
     assert!(table.find(&query).unwrap().verdict.is_named());
     drop(helper);
     networks.remove(0);
-    // The next lookup, if it is not at once, finds nobody there.
+    // The next lookup, if it is not immediate, finds no such namespace.
     wait_gone(&networks, || _ = table.snapshot_all_namespaces().unwrap());
 
     let Some(networks) = Networks::new(74) else {
@@ -230,11 +230,11 @@ fn networks_are_not_kept_from_going_away() {
 }
 
 #[test]
-fn what_may_be_a_container_is_told_apart() {
+fn addresses_of_possible_containers_are_distinguished() {
     let Some(networks) = Networks::new(75) else {
         return;
     };
-    // One end of a wire here, the other one there.
+    // One end of the pair is here, the other one there.
     let here = format!("flw{}", std::process::id());
     let peer = ["peer", "name", "there", "netns", &networks.names[0]];
     assert!(ip(
@@ -261,16 +261,16 @@ fn what_may_be_a_container_is_told_apart() {
     ip(&["link", "del", &here]);
 }
 
-/// However often somebody asks, a lookup alone says the same.
+/// However often a caller repeats the query, one lookup gives the same answer.
 #[test]
 fn a_foreign_address_is_foreign_each_time() {
-    // In a process of its own, where nobody else's test has its threads.
+    // In a separate process, without the threads of other tests.
     if is_run_inside("a_foreign_address_is_foreign_each_time") {
         return;
     }
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
-    // Each lookup has all of their threads to look at.
+    // Each lookup has to check all of their threads.
     let threads: Vec<_> = (0..300)
         .map(|_| {
             let wait = std::sync::Arc::clone(&wait);
@@ -283,7 +283,7 @@ fn a_foreign_address_is_foreign_each_time() {
     let mut rounds = 0;
     while rounds < 20 || (started.elapsed() < Duration::from_secs(2) && rounds < 400) {
         rounds += 1;
-        // A namespace of another test may be going away just now.
+        // A namespace of another test may be disappearing just now.
         let Ok(answer) = table.find(&query) else {
             continue;
         };
@@ -296,9 +296,9 @@ fn a_foreign_address_is_foreign_each_time() {
     }
 }
 
-/// `ip netns` makes a file before the namespace is there, and may leave it behind.
+/// `ip netns` makes a file before the namespace exists, and may leave it behind.
 #[test]
-fn a_file_that_stands_for_no_namespace_is_no_failure() {
+fn a_file_without_a_namespace_is_no_failure() {
     if is_run_inside("a_file_that_stands_for_no_namespace_is_no_failure") {
         return;
     }
@@ -312,7 +312,7 @@ fn a_file_that_stands_for_no_namespace_is_no_failure() {
     assert_eq!(answer.unwrap().verdict, Verdict::Unknown(Reason::Forwarded));
 }
 
-/// Namespaces that a user without privileges makes, each with a process in it, until it is dropped.
+/// Namespaces that an unprivileged user makes, each with a process in it, until it is dropped.
 struct Flood(Vec<std::process::Child>);
 
 impl Flood {
@@ -350,8 +350,8 @@ impl Drop for Flood {
     }
 }
 
-/// Any user may make namespaces: they take no descriptors that others need, and no place of
-/// what others made.
+/// Any user may make namespaces. They must neither use up descriptors that others need nor displace
+/// the namespaces of others.
 #[test]
 fn many_namespaces_of_a_user_take_nothing_from_others() {
     if is_run_inside("many_namespaces_of_a_user_take_nothing_from_others") {

@@ -1,5 +1,4 @@
-//! The portable table against sockets of real processes, on whatever system this
-//! runs.
+//! The portable table against sockets of real processes, on any system.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,8 +13,8 @@ use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{Attributor, Match, Ownership, Protocol, Reason, SocketQuery, Verdict};
 use helper::Helper;
 
-/// Whether the remote ends of sockets are known here.
-const TELLS_REMOTES: bool = cfg!(target_os = "linux");
+/// Whether the table knows the remote ends of sockets here.
+const KNOWS_REMOTES: bool = cfg!(target_os = "linux");
 
 fn attributor() -> Attributor {
     Attributor::with_table(PortableTable::new().unwrap())
@@ -50,7 +49,7 @@ fn sockets_on_one_address() {
     for ((protocol, _), local) in sockets.iter().zip(&helper.addresses) {
         let ownership = ask(*protocol, *local, None);
         check(&ownership, helper.pid(), Match::LocalEndpoint);
-        // It is connected to nobody, so any remote end is possible.
+        // It is unconnected, so any remote end is possible.
         let remote = "192.0.2.1:9".parse().unwrap();
         let ownership = ask(*protocol, *local, Some(remote));
         check(&ownership, helper.pid(), Match::LocalEndpoint);
@@ -74,8 +73,8 @@ fn sockets_on_all_addresses() {
         check(&ownership, helper.pid(), Match::WildcardAddress);
         if bound.is_ipv4() {
             let v6 = SocketAddr::new("::1".parse().unwrap(), bound.port());
-            let nobody = ask(protocol, v6, None);
-            assert!(!names(&nobody, helper.pid()), "{nobody:?}");
+            let answer = ask(protocol, v6, None);
+            assert!(!names(&answer, helper.pid()), "{answer:?}");
         }
     }
 }
@@ -87,7 +86,7 @@ fn both_ends_of_a_connection() {
         let client = TcpStream::connect(helper.addresses[0]).unwrap();
         helper.tell("accept");
         let (local, remote) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
-        let matched = if TELLS_REMOTES {
+        let matched = if KNOWS_REMOTES {
             Match::FiveTuple
         } else {
             Match::LocalEndpoint
@@ -96,18 +95,18 @@ fn both_ends_of_a_connection() {
         check(&ours, std::process::id(), matched);
         let theirs = ask(Protocol::Tcp, remote, Some(local));
         check(&theirs, helper.pid(), matched);
-        if TELLS_REMOTES {
+        if KNOWS_REMOTES {
             let other = "192.0.2.1:9".parse().unwrap();
-            let nobody = ask(Protocol::Tcp, local, Some(other));
-            assert!(!nobody.verdict.is_named(), "{nobody:?}");
+            let answer = ask(Protocol::Tcp, local, Some(other));
+            assert!(!answer.verdict.is_named(), "{answer:?}");
         }
     }
 }
 
-/// What others send to its port is another socket's, or nobody's.
+/// Packets from others to its port belong to another socket, or to none.
 #[test]
-fn a_datagram_socket_with_a_peer_serves_nobody_else() {
-    if !TELLS_REMOTES {
+fn a_datagram_socket_with_a_peer_serves_no_other() {
+    if !KNOWS_REMOTES {
         return;
     }
     let (peer, other) = (
@@ -119,8 +118,8 @@ fn a_datagram_socket_with_a_peer_serves_nobody_else() {
     let local = connected.local_addr().unwrap();
     let ours = ask(Protocol::Udp, local, Some(peer));
     check(&ours, std::process::id(), Match::FiveTuple);
-    let nobody = ask(Protocol::Udp, local, Some(other));
-    assert!(!nobody.verdict.is_named(), "{nobody:?}");
+    let answer = ask(Protocol::Udp, local, Some(other));
+    assert!(!answer.verdict.is_named(), "{answer:?}");
 }
 
 #[test]
@@ -162,12 +161,12 @@ fn all_sockets_at_once() {
         let mut locals = of_helper.map(|socket| socket.local);
         assert!(locals.any(|listed| listed == *local), "{local}");
     }
-    // What the table cannot know is not there.
+    // The snapshot has no value that the table cannot know.
     for socket in snapshot.sockets() {
-        assert!(TELLS_REMOTES || socket.remote.is_none());
+        assert!(KNOWS_REMOTES || socket.remote.is_none());
         for process in socket.owner.processes() {
             assert_eq!(process.user, None);
-            // Linux is asked beside.
+            // On Linux, the table also reads `/proc`.
             assert_eq!(process.started.is_some(), cfg!(target_os = "linux"));
         }
     }

@@ -1,4 +1,4 @@
-//! Who holds sockets beside whom the `listeners` crate names, on Linux.
+//! The holders of sockets beside those that the `listeners` crate names, on Linux.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
@@ -11,7 +11,7 @@ use act::{Actor, wait_until_gone};
 use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{Protocol, SocketQuery, SocketTable};
 
-/// Who is named for a datagram socket, in order.
+/// The pids of the owners of a datagram socket, in order.
 fn named(local: SocketAddr) -> Vec<u32> {
     let query = SocketQuery::new(Protocol::Udp, local, None);
     let answer = PortableTable::new().unwrap().find(&query).unwrap();
@@ -41,7 +41,7 @@ fn a_child_that_has_a_socket_too_is_named_beside_its_parent() {
 }
 
 #[test]
-fn who_was_passed_a_socket_is_named_beside_the_giver() {
+fn a_receiver_of_a_socket_is_named_beside_the_giver() {
     let name = format!("flowner-portable-{}", std::process::id());
     let taker = Actor::new(&format!("take {name}"));
     let mut giver = Actor::new(&format!("give {name}"));
@@ -53,7 +53,7 @@ fn who_was_passed_a_socket_is_named_beside_the_giver() {
 }
 
 #[test]
-fn without_room_for_files_a_lesser_table_says_so_and_names_nobody_wrongly() {
+fn at_the_limit_of_open_files_a_lesser_table_reports_it_and_names_no_wrong_owner() {
     let holder = Actor::new("udp");
     drop(Actor::new(&format!("limited-best {}", holder.address)));
 }

@@ -1,4 +1,4 @@
-//! The four questions of the front page, asked about real sockets.
+//! The four questions of the front page, for real sockets.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
@@ -13,7 +13,7 @@ fn pids(owners: &PortOwners) -> Vec<u32> {
         .collect()
 }
 
-/// Linux has 127.0.0.0/8; others have only the first of them.
+/// Linux has all of 127.0.0.0/8; other systems have only its first address.
 const OTHER_LOOPBACK: Ipv4Addr = if cfg!(target_os = "linux") {
     Ipv4Addr::new(127, 0, 0, 2)
 } else {
@@ -84,8 +84,8 @@ fn a_listener_is_not_named_for_a_connection_that_does_not_exist() {
         flowner_testing::skipped!("the portable table does not know remote ends");
         return;
     }
-    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let owner = attributor.connection_owner(server, nobody).unwrap();
+    let absent = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let owner = attributor.connection_owner(server, absent).unwrap();
     assert_eq!(owner.verdict, Verdict::Unknown(Reason::NotFound));
 }
 

@@ -1,4 +1,4 @@
-//! What the feature `serde` writes is read again.
+//! The feature `serde` reads the values that it writes.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ fn answers_sockets_and_questions() {
 }
 
 #[test]
-fn who_uses_a_port() {
+fn owners_of_a_port() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut attributor = flowner_attribution::Attributor::new().unwrap();
@@ -100,10 +100,10 @@ fn enums_are_their_names_and_users_their_numbers() {
     assert!(serde_json::from_str::<Protocol>(r#""tcpp""#).is_err());
 }
 
-/// Nothing could be written at all otherwise.
+/// Otherwise the value could not be serialised at all.
 #[cfg(unix)]
 #[test]
-fn what_is_not_text_is_replaced() {
+fn bytes_that_are_not_utf8_are_replaced() {
     use std::os::unix::ffi::OsStringExt;
 
     let mut process = process();

@@ -1,4 +1,4 @@
-//! Programs in containers behind the address of this host, by the flows of its outer device.
+//! Programs in containers behind the address of this host, found by the flows of its outer device.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -23,13 +23,13 @@ use helper::Helper;
 const FAR: &str = "10.97.0.2:9000";
 const HOST: &str = "10.97.0.1";
 
-/// A table, and its fast lookup, which knows the network namespaces that were there before.
-struct Asked {
+/// A table and its fast lookup, which knows the earlier network namespaces.
+struct Tables {
     table: LinuxTable,
     fast_lookup: Box<dyn FastLookup>,
 }
 
-impl Asked {
+impl Tables {
     fn new() -> Self {
         let mut table = LinuxTable::new().unwrap();
         let fast_lookup = table.fast_lookup().unwrap();
@@ -43,7 +43,7 @@ impl Asked {
         answer
     }
 
-    /// Both name the process of a helper, by the ends that its socket has for itself.
+    /// Checks that both name the process of a helper, by the original ends of its socket.
     #[track_caller]
     fn check(&mut self, query: &SocketQuery, helper: &Helper, from: &str) -> Ownership {
         let request = LookupRequest::new(*query, SystemTime::now(), Initiator::Unknown);
@@ -63,13 +63,13 @@ impl Asked {
     }
 }
 
-/// The ends that the socket has for itself.
+/// The original ends of the socket.
 fn shown(answer: &Ownership) -> String {
     let from = answer.evidence.translated_from.as_ref();
     from.map(ToString::to_string).unwrap_or_default()
 }
 
-/// By the ends that the outer device shows of what a container sends to the far end.
+/// The ends of a container's flow to the far end, on the outer device.
 fn behind_host(protocol: Protocol, container: &str) -> SocketQuery {
     let name = if protocol == Protocol::Tcp {
         "tcp"
@@ -92,10 +92,10 @@ fn query(protocol: Protocol, local: &str, remote: &str) -> SocketQuery {
     )
 }
 
-/// Both have the same port inside, of which the host can give only one to the outside.
+/// Both have the same port inside, but the host can use it for only one of them outside.
 #[test]
-fn two_containers_behind_one_address_are_told_apart() {
-    const TEST: &str = "two_containers_behind_one_address_are_told_apart";
+fn two_containers_behind_one_address_are_distinguished() {
+    const TEST: &str = "two_containers_behind_one_address_are_distinguished";
     if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
         return;
     }
@@ -111,23 +111,23 @@ fn two_containers_behind_one_address_are_told_apart() {
             }
             helper
         });
-        let mut asked = Asked::new();
+        let mut tables = Tables::new();
         let mut queries = Vec::new();
         for ((_, ip), helper) in insides.iter().zip(&helpers) {
             let query = behind_host(protocol, ip);
-            let known = asked.check(&query, helper, &format!("{ip}:5000 -> {FAR}"));
-            assert_eq!(asked.confirm(&query, &known), Confirmed::Same, "{query}");
+            let known = tables.check(&query, helper, &format!("{ip}:5000 -> {FAR}"));
+            assert_eq!(tables.confirm(&query, &known), Confirmed::Same, "{query}");
             queries.push((query, known));
         }
         assert_ne!(queries[0].0, queries[1].0);
         drop(helpers);
         for (query, known) in queries {
-            // What is left of a connection is there for a while, and who had it is remembered.
-            let answer = asked.table.find(&query).unwrap();
+            // The rest of a connection exists for a while, and the table remembers its owner.
+            let answer = tables.table.find(&query).unwrap();
             let is_same = answer.verdict == known.verdict && protocol == Protocol::Tcp;
             assert!(is_same || !answer.verdict.is_named(), "{answer:?}");
             assert_eq!(shown(&answer), shown(&known));
-            let confirmed = asked.confirm(&query, &known);
+            let confirmed = tables.confirm(&query, &known);
             assert!(
                 matches!(confirmed, Confirmed::Gone | Confirmed::Closed),
                 "{query}: {confirmed:?}"
@@ -136,7 +136,7 @@ fn two_containers_behind_one_address_are_told_apart() {
     }
 }
 
-/// A proxy on the host listens on the port as well, for those who come from the host itself.
+/// A proxy on the host listens on the port as well, for connections from the host itself.
 #[test]
 fn the_server_behind_a_port_forward_is_named() {
     const TEST: &str = "the_server_behind_a_port_forward_is_named";
@@ -147,18 +147,18 @@ fn the_server_behind_a_port_forward_is_named() {
     let proxy = Helper::new(&["tcp 0.0.0.0:8000 listen"]);
     let mut server = behind.helper(0, &["tcp 10.98.0.2:80"]);
     let _client = behind.helper(1, &["tcp 10.97.0.2:6000 to=10.97.0.1:8000"]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let forwarded = query(Protocol::Tcp, "10.97.0.1:8000", "10.97.0.2:6000");
     let from = "10.98.0.2:80 -> 10.97.0.2:6000";
-    let known = asked.check(&forwarded, &server, from);
+    let known = tables.check(&forwarded, &server, from);
     server.tell("accept");
-    let accepted = asked.check(&forwarded, &server, from);
+    let accepted = tables.check(&forwarded, &server, from);
     for known in [known, accepted] {
-        assert_eq!(asked.confirm(&forwarded, &known), Confirmed::Same);
+        assert_eq!(tables.confirm(&forwarded, &known), Confirmed::Same);
     }
-    // The port itself is the proxy's.
+    // The port itself belongs to the proxy.
     let local = "10.97.0.1:8000".parse().unwrap();
-    let own = asked
+    let own = tables
         .table
         .find(&SocketQuery::new(Protocol::Tcp, local, None));
     let pids = own
@@ -171,7 +171,7 @@ fn the_server_behind_a_port_forward_is_named() {
     assert_eq!(pids, [proxy.pid()]);
 }
 
-/// A container comes back to itself, or to its neighbour, through the address of the host.
+/// A container connects to itself, or to its neighbour, through the address of the host.
 #[test]
 fn both_ends_of_a_hairpin_are_named() {
     const TEST: &str = "both_ends_of_a_hairpin_are_named";
@@ -182,30 +182,30 @@ fn both_ends_of_a_hairpin_are_named() {
     let server = behind.helper(0, &["tcp 10.98.0.2:80"]);
     let itself = behind.helper(0, &["tcp 10.98.0.2:6001 to=10.97.0.1:8000"]);
     let neighbour = behind.helper(2, &["tcp 10.99.0.2:6002 to=10.97.0.1:8000"]);
-    let mut asked = Asked::new();
-    // As it leaves the one, and as it comes to the other.
+    let mut tables = Tables::new();
+    // As the packet leaves one container, and as it arrives at the other.
     let out = query(Protocol::Tcp, "10.97.0.1:8000", "10.98.0.2:6001");
     let back = query(Protocol::Tcp, "10.98.0.1:6001", "10.98.0.2:80");
-    asked.check(&out, &server, "10.98.0.2:80 -> 10.98.0.1:6001");
-    asked.check(&back, &itself, "10.98.0.2:6001 -> 10.97.0.1:8000");
+    tables.check(&out, &server, "10.98.0.2:80 -> 10.98.0.1:6001");
+    tables.check(&back, &itself, "10.98.0.2:6001 -> 10.97.0.1:8000");
     let out = query(Protocol::Tcp, "10.97.0.1:8000", "10.99.0.2:6002");
-    asked.check(&out, &server, "10.98.0.2:80 -> 10.99.0.2:6002");
+    tables.check(&out, &server, "10.98.0.2:80 -> 10.99.0.2:6002");
     // The neighbour's own packets, on the device that leads to it.
     let own = query(Protocol::Tcp, "10.99.0.2:6002", "10.97.0.1:8000");
-    let answer = asked.find(&own);
+    let answer = tables.find(&own);
     let pids = answer.verdict.processes().iter().map(|it| it.pid);
     assert_eq!(pids.collect::<Vec<_>>(), [neighbour.pid()], "{answer:?}");
     assert_eq!(shown(&answer), "");
-    // On the device that leads to the server, the far end is the neighbour still.
+    // On the device that leads to the server, the far end is still the neighbour.
     let there = query(Protocol::Tcp, "10.99.0.2:6002", "10.98.0.2:80");
-    let answer = asked.find(&there);
+    let answer = tables.find(&there);
     let pids = answer.verdict.processes().iter().map(|it| it.pid);
     assert_eq!(pids.collect::<Vec<_>>(), [neighbour.pid()], "{answer:?}");
     assert_eq!(shown(&answer), "10.99.0.2:6002 -> 10.97.0.1:8000");
 }
 
 #[test]
-fn what_conntrack_has_forgotten_is_unknown() {
+fn a_connection_that_conntrack_has_forgotten_is_unknown() {
     const TEST: &str = "what_conntrack_has_forgotten_is_unknown";
     if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
         return;
@@ -215,37 +215,37 @@ fn what_conntrack_has_forgotten_is_unknown() {
     let mut first = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
     let mut second = behind.helper(2, &["udp 10.99.0.2:5000 broadcast"]);
     first.tell(&format!("send {FAR}"));
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let outside = behind_host(Protocol::Udp, "10.98.0.2");
-    let known = asked.check(&outside, &first, &format!("10.98.0.2:5000 -> {FAR}"));
+    let known = tables.check(&outside, &first, &format!("10.98.0.2:5000 -> {FAR}"));
     conntrack("-F");
-    let confirmed = asked.confirm(&outside, &known);
+    let confirmed = tables.confirm(&outside, &known);
     assert!(
         matches!(confirmed, Confirmed::Gone | Confirmed::Changed),
         "{confirmed:?}"
     );
-    let answer = asked.find(&outside);
+    let answer = tables.find(&outside);
     assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
-    // The ends on the outside are another container's by now.
+    // The ends on the outside belong to another container by now.
     second.tell(&format!("send {FAR}"));
     assert_eq!(behind_host(Protocol::Udp, "10.99.0.2"), outside);
-    assert_eq!(asked.confirm(&outside, &known), Confirmed::Changed);
-    asked.check(&outside, &second, &format!("10.99.0.2:5000 -> {FAR}"));
-    // And then the host's own.
+    assert_eq!(tables.confirm(&outside, &known), Confirmed::Changed);
+    tables.check(&outside, &second, &format!("10.99.0.2:5000 -> {FAR}"));
+    // And then to the host itself.
     conntrack("-F");
     let mut host = Helper::new(&["udp 10.97.0.1:5000 broadcast"]);
     host.tell(&format!("send {FAR}"));
-    assert_eq!(asked.confirm(&outside, &known), Confirmed::Changed);
-    let answer = asked.find(&outside);
+    assert_eq!(tables.confirm(&outside, &known), Confirmed::Changed);
+    let answer = tables.find(&outside);
     let pids = answer.verdict.processes().iter().map(|it| it.pid);
     assert_eq!(pids.collect::<Vec<_>>(), [host.pid()], "{answer:?}");
     assert_eq!(shown(&answer), "");
 }
 
-/// The address of a service stands for that of a server, which the packets on the way out have.
+/// The address of a service stands for that of a server, which packets have on the way out.
 #[test]
-fn who_asks_for_the_address_of_a_service_is_named() {
-    const TEST: &str = "who_asks_for_the_address_of_a_service_is_named";
+fn a_client_of_a_service_address_is_named() {
+    const TEST: &str = "a_client_of_a_service_address_is_named";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
@@ -258,29 +258,29 @@ fn who_asks_for_the_address_of_a_service_is_named() {
     let service = "192.0.2.53:9000";
     let container = behind.helper(0, &[&format!("tcp 10.98.0.2:5001 to={service}")]);
     let host = Helper::new(&[&format!("tcp 10.97.0.1:5002 to={service}")]);
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let outside = query(Protocol::Tcp, "10.97.0.1:5001", FAR);
-    asked.check(
+    tables.check(
         &outside,
         &container,
         &format!("10.98.0.2:5001 -> {service}"),
     );
     let outside = query(Protocol::Tcp, "10.97.0.1:5002", FAR);
-    let answer = asked.find(&outside);
+    let answer = tables.find(&outside);
     let pids = answer.verdict.processes().iter().map(|it| it.pid);
     assert_eq!(pids.collect::<Vec<_>>(), [host.pid()], "{answer:?}");
     assert_eq!(shown(&answer), format!("10.97.0.1:5002 -> {service}"));
-    assert_eq!(asked.confirm(&outside, &answer), Confirmed::Same);
+    assert_eq!(tables.confirm(&outside, &answer), Confirmed::Same);
     drop(host);
-    assert_eq!(asked.confirm(&outside, &answer), Confirmed::Closed);
+    assert_eq!(tables.confirm(&outside, &answer), Confirmed::Closed);
 }
 
-/// A group that is named as Docker names those of containers, until it is dropped.
+/// A cgroup with a name like those of Docker containers, until it is dropped.
 struct Group(std::path::PathBuf);
 
 impl Group {
     fn new(id: &str) -> Option<Self> {
-        // Of version 2, or of systemd's hierarchy of version 1.
+        // A cgroup of version 2, or of systemd's hierarchy of version 1.
         let mounts = ["", "unified", "systemd"].map(|mount| format!("/sys/fs/cgroup/{mount}"));
         let mount = mounts.iter().map(std::path::Path::new);
         let mut mount = mount.filter(|mount| mount.join("cgroup.procs").exists());
@@ -296,7 +296,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Its processes have ended, and may not be gone yet.
+        // Its processes have exited, but may still exist.
         for _ in 0..1_000 {
             if std::fs::remove_dir(&self.0).is_ok() {
                 return;
@@ -306,7 +306,7 @@ impl Drop for Group {
     }
 }
 
-/// Docker's files are those of the test, in a mount namespace of its own.
+/// Docker's files are those of the test, in its own mount namespace.
 #[test]
 fn a_container_behind_the_host_has_its_name_and_image() {
     const TEST: &str = "a_container_behind_the_host_has_its_name_and_image";
@@ -333,9 +333,9 @@ fn a_container_behind_the_host_has_its_name_and_image() {
     let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
     group.add(&container);
     container.tell(&format!("send {FAR}"));
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let outside = query(Protocol::Udp, "10.97.0.1:5000", FAR);
-    let answer = asked.check(&outside, &container, &format!("10.98.0.2:5000 -> {FAR}"));
+    let answer = tables.check(&outside, &container, &format!("10.98.0.2:5000 -> {FAR}"));
     let unit = answer.verdict.unit().unwrap();
     assert_eq!(
         (&*unit.name, unit.to_string()),
@@ -346,13 +346,13 @@ fn a_container_behind_the_host_has_its_name_and_image() {
     drop(container);
 }
 
-/// Seconds, by which numbers differ from one run to the next.
+/// The current second, so that numbers differ from one run to the next.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap().as_secs()
 }
 
-/// The id of an echo is the kernel's to change, as a port is.
+/// The kernel may change the id of an echo request as it does a port.
 #[test]
 fn an_echo_from_behind_the_host_is_named() {
     const TEST: &str = "an_echo_from_behind_the_host_is_named";
@@ -397,10 +397,10 @@ fn an_echo_from_behind_the_host_is_named() {
         assert!(std::time::Instant::now() < deadline, "no echo");
         std::thread::sleep(std::time::Duration::from_millis(5));
     };
-    let mut asked = Asked::new();
+    let mut tables = Tables::new();
     let [host, far] = ["10.97.0.1", "10.97.0.2"].map(|ip| ip.parse().unwrap());
     let query = SocketQuery::icmp_echo(id, host, far).as_sender();
-    let answer = asked.table.find(&query).unwrap();
+    let answer = tables.table.find(&query).unwrap();
     let pids = answer.verdict.processes().iter().map(|it| it.pid);
     assert_eq!(pids.collect::<Vec<_>>(), [ping.id()], "{answer:?}");
     assert!(shown(&answer).starts_with("10.98.0.2:"), "{answer:?}");

@@ -1,4 +1,4 @@
-//! Packets that this host translates for others, with ports that its own sockets have.
+//! Packets that this host translates for others, with the ports of its own sockets.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -22,13 +22,13 @@ use flowner_attribution::{
 };
 use helper::Helper;
 
-struct Asked {
+struct Tables {
     table: LinuxTable,
     portable: PortableTable,
     fast_lookup: Box<dyn FastLookup>,
 }
 
-impl Asked {
+impl Tables {
     fn find(&mut self, protocol: Protocol, local: &str, remote: &str) -> Ownership {
         let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
         let query = SocketQuery::new(protocol, local, Some(remote));
@@ -42,14 +42,14 @@ impl Asked {
         assert_eq!(listed.verdict, answer.verdict, "{query}");
         let from = |answer: &Ownership| answer.evidence.translated_from.clone();
         assert_eq!(from(&listed), from(&answer), "{query}");
-        // One that reads no other namespace names nobody of another.
+        // A snapshot without other namespaces names no owner in another one.
         let own = self.table.snapshot().unwrap().find(&query);
         if answer.evidence.namespace.is_some() {
             let reason = own.verdict.reason();
             let expected = [Some(Reason::Translated), Some(Reason::OtherNamespace)];
             assert!(expected.contains(&reason), "{query}: {own:?}");
         }
-        // It may know less, and names nobody then.
+        // The portable table may know less, and then names no owner.
         let portable = self.portable.find(&query).unwrap().verdict;
         if portable.is_named() {
             assert_eq!(pids(&portable), pids(&answer.verdict), "{query}");
@@ -63,10 +63,10 @@ impl Asked {
     }
 }
 
-fn asked() -> Asked {
+fn tables() -> Tables {
     let mut table = LinuxTable::new().unwrap();
     let fast_lookup = table.fast_lookup().unwrap();
-    Asked {
+    Tables {
         table,
         portable: PortableTable::new().unwrap(),
         fast_lookup,
@@ -88,7 +88,7 @@ fn check(answer: &Ownership, pid: u32) {
     assert_eq!(answer.evidence.translated_from, None, "{answer:?}");
 }
 
-/// The answer names the process of a helper, by the ends that its socket has for itself.
+/// Checks that the answer names the process of a helper, by the original ends of its socket.
 #[track_caller]
 fn check_from(answer: &Ownership, pid: u32, local: &str, remote: &str) {
     assert_eq!(pids(&answer.verdict), [pid], "{answer:?}");
@@ -101,23 +101,23 @@ fn check_from(answer: &Ownership, pid: u32, local: &str, remote: &str) {
 }
 
 #[test]
-fn who_has_the_port_of_what_is_translated_is_not_named() {
-    const TEST: &str = "who_has_the_port_of_what_is_translated_is_not_named";
+fn the_owner_of_the_port_of_translated_packets_is_not_named() {
+    const TEST: &str = "the_owner_of_the_port_of_translated_packets_is_not_named";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
     let behind = Behind::new();
     let mut host = Helper::new(&["udp 0.0.0.0:5000 broadcast"]);
     let others = Helper::new(&["udp 10.97.0.1:7070 broadcast", "tcp 0.0.0.0:8080 listen"]);
-    let mut asked = asked();
+    let mut tables = tables();
     let far = "10.97.0.2:9000";
-    // Nothing is translated yet.
+    // The host translates nothing yet.
     check(
-        &asked.find(Protocol::Udp, "10.97.0.1:5000", far),
+        &tables.find(Protocol::Udp, "10.97.0.1:5000", far),
         host.pid(),
     );
     check(
-        &asked.find(Protocol::Tcp, "10.97.0.1:8080", far),
+        &tables.find(Protocol::Tcp, "10.97.0.1:8080", far),
         others.pid(),
     );
 
@@ -127,69 +127,72 @@ fn who_has_the_port_of_what_is_translated_is_not_named() {
     );
     let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
     container.tell(&format!("send {far}"));
-    let answer = asked.find(Protocol::Udp, "10.97.0.1:5000", far);
+    let answer = tables.find(Protocol::Udp, "10.97.0.1:5000", far);
     check_from(&answer, container.pid(), "10.98.0.2:5000", far);
     // A connection from the port on which the host listens.
     let connection = behind.helper(0, &[&format!("tcp 10.98.0.2:8080 to={far}")]);
-    let answer = asked.find(Protocol::Tcp, "10.97.0.1:8080", far);
+    let answer = tables.find(Protocol::Tcp, "10.97.0.1:8080", far);
     check_from(&answer, connection.pid(), "10.98.0.2:8080", far);
-    // What comes to a port that leads to the container.
+    // A packet to a port that leads to the container.
     let mut client = behind.helper(1, &["udp 10.97.0.2:9001 broadcast"]);
     client.tell("send 10.97.0.1:7070");
-    let answer = asked.find(Protocol::Udp, "10.97.0.1:7070", "10.97.0.2:9001");
-    // Nobody in there has that port.
+    let answer = tables.find(Protocol::Udp, "10.97.0.1:7070", "10.97.0.2:9001");
+    // No socket in there has that port.
     assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
     let from = answer.evidence.translated_from.unwrap();
     assert_eq!(from.to_string(), "10.98.0.2:7071 -> 10.97.0.2:9001");
     let server = behind.helper(0, &["udp 10.98.0.2:7071 broadcast"]);
-    let answer = asked.find(Protocol::Udp, "10.97.0.1:7070", "10.97.0.2:9001");
+    let answer = tables.find(Protocol::Udp, "10.97.0.1:7070", "10.97.0.2:9001");
     check_from(&answer, server.pid(), "10.98.0.2:7071", "10.97.0.2:9001");
 
-    // What the host itself sends is its own, also from the same port.
+    // Packets of the host belong to its own socket, even from the same port.
     host.tell("send 10.97.0.2:9002");
     check(
-        &asked.find(Protocol::Udp, "10.97.0.1:5000", "10.97.0.2:9002"),
+        &tables.find(Protocol::Udp, "10.97.0.1:5000", "10.97.0.2:9002"),
         host.pid(),
     );
-    // So is what conntrack does not know.
+    // So do packets without an entry in conntrack.
     check(
-        &asked.find(Protocol::Udp, "10.97.0.1:5000", "10.97.0.2:9003"),
+        &tables.find(Protocol::Udp, "10.97.0.1:5000", "10.97.0.2:9003"),
         host.pid(),
     );
     check(
-        &asked.find(Protocol::Tcp, "10.97.0.1:8080", "10.97.0.2:9003"),
+        &tables.find(Protocol::Tcp, "10.97.0.1:8080", "10.97.0.2:9003"),
         others.pid(),
     );
     drop((connection, container));
     world.tell("close");
 }
 
-/// A container has these ends on their way already: the kernel gives this host's own connection
-/// another port there.
+/// A container's packets have these ends on their way already. The kernel gives this host's own
+/// connection another port there.
 #[test]
-fn a_connection_with_the_ends_of_what_is_translated_is_not_it() {
+fn a_connection_with_the_ends_of_translated_packets_does_not_own_them() {
     const TEST: &str = "a_connection_with_the_ends_of_what_is_translated_is_not_it";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
     let behind = Behind::new();
     let _world = behind.helper(1, &[&format!("tcp {FAR} listen")]);
-    let mut asked = asked();
-    // One of this host alone.
+    let mut tables = tables();
+    // A connection of this host alone.
     let own = Helper::new(&[&format!("tcp 10.97.0.1:5001 to={FAR}")]);
-    check(&asked.find(Protocol::Tcp, "10.97.0.1:5001", FAR), own.pid());
+    check(
+        &tables.find(Protocol::Tcp, "10.97.0.1:5001", FAR),
+        own.pid(),
+    );
     let container = behind.helper(0, &[&format!("tcp 10.98.0.2:5000 to={FAR}")]);
     let host = Helper::new(&[&format!("tcp {HERE} to={FAR}")]);
-    let answer = asked.find(Protocol::Tcp, HERE, FAR);
+    let answer = tables.find(Protocol::Tcp, HERE, FAR);
     check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
     drop(host);
 }
 
-/// Rules may give this host's own packets another port on their way, and lead to one of its
-/// ports what is for another: who asks for the ends of the socket gets its process.
+/// Rules may give this host's own packets another port on their way, or redirect packets for
+/// another port to one of its ports: a query with the ends of the socket gets its process.
 #[test]
-fn who_has_the_ends_of_a_socket_that_is_translated_is_named() {
-    const TEST: &str = "who_has_the_ends_of_a_socket_that_is_translated_is_named";
+fn a_query_with_the_original_ends_names_the_owner() {
+    const TEST: &str = "a_query_with_the_original_ends_names_the_owner";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
@@ -198,47 +201,50 @@ fn who_has_the_ends_of_a_socket_that_is_translated_is_named() {
     nft("insert rule ip nat post tcp sport 5001 snat to 10.97.0.1:5002");
     nft("add rule ip nat pre tcp dport 443 redirect to :8443");
     let _world = behind.helper(1, &[&format!("tcp {FAR} listen")]);
-    let mut asked = asked();
+    let mut tables = tables();
     let own = Helper::new(&[&format!("tcp 10.97.0.1:5001 to={FAR}")]);
-    check(&asked.find(Protocol::Tcp, "10.97.0.1:5001", FAR), own.pid());
+    check(
+        &tables.find(Protocol::Tcp, "10.97.0.1:5001", FAR),
+        own.pid(),
+    );
     let mut server = Helper::new(&["tcp 10.97.0.1:8443 listen"]);
     let _client = behind.helper(1, &["tcp 10.97.0.2:6000 to=10.97.0.1:443"]);
-    let answer = asked.find(Protocol::Tcp, "10.97.0.1:8443", "10.97.0.2:6000");
+    let answer = tables.find(Protocol::Tcp, "10.97.0.1:8443", "10.97.0.2:6000");
     check(&answer, server.pid());
     server.tell("close");
 }
 
-/// Conntrack forgets who was silent, and another gets the same ends on their way.
+/// Conntrack forgets a silent connection, and another one gets the same ends on its way.
 #[test]
-fn who_had_the_ends_before_they_were_translated_is_not_confirmed() {
-    const TEST: &str = "who_had_the_ends_before_they_were_translated_is_not_confirmed";
+fn the_earlier_owner_of_translated_ends_is_not_confirmed() {
+    const TEST: &str = "the_earlier_owner_of_translated_ends_is_not_confirmed";
     if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
         return;
     }
     let behind = Behind::new();
     let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
-    let mut asked = asked();
+    let mut tables = tables();
     for connected in ["broadcast".to_owned(), format!("to={FAR}")] {
         let mut host = Helper::new(&[&format!("udp {HERE} {connected}")]);
         if connected == "broadcast" {
             host.tell(&format!("send {FAR}"));
         }
-        let known = asked.find(Protocol::Udp, HERE, FAR);
+        let known = tables.find(Protocol::Udp, HERE, FAR);
         check(&known, host.pid());
-        assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Same);
+        assert_eq!(tables.confirm(&known, HERE, FAR), Confirmed::Same);
         conntrack("-F");
         let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
         container.tell(&format!("send {FAR}"));
-        assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
-        let answer = asked.find(Protocol::Udp, HERE, FAR);
+        assert_eq!(tables.confirm(&known, HERE, FAR), Confirmed::Changed);
+        let answer = tables.find(Protocol::Udp, HERE, FAR);
         check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
         conntrack("-F");
     }
 }
 
-/// Connections of one zone are not found by who asks for those of another.
+/// A request for the connections of one zone does not find those of another.
 #[test]
-fn what_is_translated_in_a_zone_is_found() {
+fn translations_in_a_zone_are_found() {
     const TEST: &str = "what_is_translated_in_a_zone_is_found";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
@@ -253,40 +259,40 @@ fn what_is_translated_in_a_zone_is_found() {
         ("iifname n98 ct zone set 6", "10.97.0.2:9001"),
         ("iifname n98 ct original zone set 7", "10.97.0.2:9002"),
     ] {
-        // Nothing is known of the zone.
-        let mut asked = asked();
+        // The zone is unknown.
+        let mut tables = tables();
         nft("flush chain ip raw pre");
         nft(&format!("add rule ip raw pre {rule}"));
         let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
         container.tell(&format!("send {far}"));
-        let answer = asked.find(Protocol::Udp, HERE, far);
+        let answer = tables.find(Protocol::Udp, HERE, far);
         check_from(&answer, container.pid(), "10.98.0.2:5000", far);
-        // What this host sends to the same end, in the zone where all are, has the same ends.
+        // A packet of this host to the same end, in the default zone, has the same ends.
         host.tell(&format!("send {far}"));
-        let answer = asked.find(Protocol::Udp, HERE, far);
+        let answer = tables.find(Protocol::Udp, HERE, far);
         if rule.contains("original") {
             // Both have the same zone on their way back, so the host got another port.
             check_from(&answer, container.pid(), "10.98.0.2:5000", far);
         } else {
             assert_eq!(answer.verdict, TRANSLATED, "{rule}: {answer:?}");
         }
-        let answer = asked.find(Protocol::Udp, HERE, "10.97.0.2:9009");
+        let answer = tables.find(Protocol::Udp, HERE, "10.97.0.2:9009");
         check(&answer, host.pid());
     }
 }
 
-/// A thread that captures has no time to list all connections: who looks up thoroughly finds the
-/// zones for it.
+/// The capture thread has no time to list all connections: a thorough lookup finds the zones for
+/// it.
 #[test]
-fn zones_are_not_looked_for_within_a_confirmation() {
-    const TEST: &str = "zones_are_not_looked_for_within_a_confirmation";
+fn a_confirmation_does_not_search_for_zones() {
+    const TEST: &str = "a_confirmation_does_not_search_for_zones";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
     let behind = Behind::new();
     let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
     let host = Helper::new(&["udp 0.0.0.0:5000 broadcast"]);
-    let mut earlier = asked();
+    let mut earlier = tables();
     let known = earlier.find(Protocol::Udp, HERE, FAR);
     check(&known, host.pid());
     nft("add table ip raw");
@@ -301,7 +307,7 @@ fn zones_are_not_looked_for_within_a_confirmation() {
         let confirmed = asked.fast_lookup.confirm(&query, &known, now);
         assert_eq!(confirmed, Confirmed::Unanswered);
     }
-    let answer = asked.find(Protocol::Udp, HERE, FAR);
+    let answer = tables.find(Protocol::Udp, HERE, FAR);
     check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
-    assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
+    assert_eq!(tables.confirm(&known, HERE, FAR), Confirmed::Changed);
 }

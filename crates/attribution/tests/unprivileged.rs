@@ -1,4 +1,4 @@
-//! What a user learns who may not inspect other users' processes.
+//! The answers for a user who may not inspect other users' processes.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ const PROC: &str = "FLOWNER_TEST_PROC";
 const THEIRS: &str = "FLOWNER_TEST_THEIRS";
 const UNIT: &str = "FLOWNER_TEST_UNIT";
 
-/// The process file system, mounted with `hidepid` until it is dropped.
+/// `/proc`, mounted with `hidepid` until it is dropped.
 struct Hidden(tempfile::TempDir);
 
 impl Hidden {
@@ -46,12 +46,12 @@ impl Drop for Hidden {
     }
 }
 
-/// This program, where every user may run it.
+/// This program, at a path where every user may run it.
 fn program_for_all() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     let program = directory.path().join("program");
-    // By a process of its own, so that nothing has it open for writing here (ETXTBSY).
+    // Another process copies it, so that nothing has it open for writing here (ETXTBSY).
     let mut copy = Command::new("cp");
     copy.arg(std::env::current_exe().unwrap()).arg(&program);
     assert!(copy.status().unwrap().success());
@@ -66,42 +66,47 @@ fn is_root() -> bool {
     is_root
 }
 
-/// Runs [`nobody_asks`] as another user, who is to be told this unit.
+/// Runs [`an_unprivileged_user_asks`] as another user, whose answer must have this unit.
 #[track_caller]
-fn ask_as_nobody(proc: &Path, theirs: &str, unit: &str) {
+fn ask_as_user(proc: &Path, theirs: &str, unit: &str) {
     let (_folder, program) = program_for_all();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .args(["--inh-caps=-all", "--ambient-caps=-all"])
         .args(["--bounding-set=-all", "--"])
         .arg(program)
-        .args(["--exact", "nobody_asks", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "an_unprivileged_user_asks",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(PROC, proc)
         .env(THEIRS, theirs)
         .env(UNIT, unit)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
+    let output_text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}\n{errors}");
-    assert!(told.contains("1 passed"), "{told}\n{errors}");
+    assert!(output.status.success(), "{output_text}\n{errors}");
+    assert!(output_text.contains("1 passed"), "{output_text}\n{errors}");
 }
 
 #[test]
-fn users_are_told_where_processes_are_hidden() {
+fn answers_about_hidden_processes_have_the_user() {
     if !is_root() {
         return;
     }
     let helper = Helper::new(&["udp 127.0.0.1:0"]);
     let theirs = helper.addresses[0].to_string();
-    ask_as_nobody(Path::new("/proc"), &theirs, "");
+    ask_as_user(Path::new("/proc"), &theirs, "");
     if let Some(hidden) = Hidden::mount() {
-        ask_as_nobody(hidden.0.path(), &theirs, "");
+        ask_as_user(hidden.0.path(), &theirs, "");
     }
 }
 
 #[test]
-fn users_without_an_id_here_are_not_told() {
+fn users_without_an_id_here_are_not_named() {
     if !is_root() {
         return;
     }
@@ -159,7 +164,7 @@ impl Group {
         group
     }
 
-    /// A process in it, from its start.
+    /// A process that starts in it.
     fn helper(&self, sockets: &[&str]) -> Helper {
         let mut enter = Command::new("sh");
         let script = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
@@ -175,19 +180,19 @@ impl Drop for Group {
 }
 
 #[test]
-fn the_service_of_a_hidden_process_is_told() {
+fn the_service_of_a_hidden_process_is_named() {
     let Some(group) = is_root().then(Group::new).flatten() else {
         return;
     };
     let helper = group.helper(&["udp 127.0.0.1:0"]);
     let unit = group.0.file_name().unwrap().to_str().unwrap();
-    ask_as_nobody(Path::new("/proc"), &helper.addresses[0].to_string(), unit);
+    ask_as_user(Path::new("/proc"), &helper.addresses[0].to_string(), unit);
     drop(helper);
 }
 
 #[test]
 #[ignore = "is run by the others, as another user"]
-fn nobody_asks() {
+fn an_unprivileged_user_asks() {
     let mut options = LinuxOptions::default();
     options.proc = std::env::var_os(PROC).unwrap().into();
     let mut table = LinuxTable::with_options(&options).unwrap();
@@ -211,7 +216,7 @@ fn nobody_asks() {
         let pids: Vec<u32> = answer.verdict.processes().iter().map(|p| p.pid).collect();
         assert_eq!(pids, [std::process::id()], "{answer:?}");
     }
-    // Nobody is named, and nothing is said to be free, or to have no sockets.
+    // No answer names a process, and none says that a port is free or a process has no sockets.
     let mut attributor = Attributor::with_table(table);
     let owners = attributor.port_owners(Protocol::Udp, theirs.local().port());
     let owners = owners.unwrap();

@@ -1,5 +1,5 @@
-//! Names of users that only the name service of the system knows, as with LDAP or SSSD: from a
-//! module of the C library that the test makes, in a mount namespace of its own.
+//! The names of users that only the name service of the system knows, as with LDAP or SSSD: from a
+//! module of the C library that the test makes, in its own mount namespace.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use flowner_attribution::{Attributor, Processes, Protocol, User, Verdict};
 use helper::Helper;
 
-/// The module names the first user and that of the second one late, after so many seconds.
+/// The module gives the name of the first user at once, and that of the second one after so many
+/// seconds.
 const MODULE: &str = r#"
 #include <nss.h>
 #include <pwd.h>
@@ -49,7 +50,7 @@ fn is_done(command: &mut Command) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// Makes the module, and the files that have the C library ask it; whether that can be.
+/// Makes the module, and the files that make the C library use it. Returns whether that works.
 fn make(folder: &Path) -> bool {
     std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     std::fs::write(folder.join("module.c"), MODULE).unwrap();
@@ -65,7 +66,7 @@ fn make(folder: &Path) -> bool {
     for (name, value) in numbers {
         compile.arg(format!("-D{name}={value}u"));
     }
-    // By a process of its own, so that nothing has it open for writing here (ETXTBSY).
+    // Another process copies it, so that nothing has it open for writing here (ETXTBSY).
     let mut copy = Command::new("cp");
     let program = std::env::current_exe().unwrap();
     copy.arg(program).arg(folder.join("program"));
@@ -126,13 +127,13 @@ fn role_asks() {
     assert!(began.elapsed() < DEADLINE);
 
     let late = of_user(LATE);
-    let asked = Instant::now();
+    let started = Instant::now();
     let user = user_of(&mut attributor, &late);
     assert_eq!((user.uid(), user.name), (Some(LATE), None));
     let mut processes = Processes::new();
     let process = processes.read(late.pid()).unwrap();
     assert_eq!(process.user, Some(User::new(LATE, None)));
-    assert!(asked.elapsed() < DEADLINE, "nobody waits for a name");
+    assert!(started.elapsed() < DEADLINE, "no lookup waits for a name");
     let name = named_in_the_end(|| processes.read(late.pid()).unwrap().user.unwrap());
     assert_eq!(name, "late");
 }

@@ -1,4 +1,4 @@
-//! Which addresses are this host's own, and what follows for a flow.
+//! The host's own addresses, and the direction of a flow by them.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,11 +10,11 @@ use crate::name::named;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalAddresses {
     own: HashSet<IpAddr>,
-    /// Link-local ones, which are the host's own on one device only.
+    /// Link-local addresses, which belong to the host on one device only.
     on_devices: HashSet<(Ipv6Addr, NonZeroU32)>,
-    /// The loopback devices, on which what the host sends to an address of its own is seen.
+    /// The loopback devices, on which packets from the host to its own addresses appear.
     loopback: HashSet<NonZeroU32>,
-    /// An address of each, and how many of its bits all have.
+    /// An address of each network, and the length of its prefix.
     networks: Vec<(IpAddr, u8)>,
     broadcast: HashSet<IpAddr>,
 }
@@ -26,9 +26,9 @@ impl LocalAddresses {
     }
 
     /// Adds one of the host's own addresses on the device with this index. That matters for
-    /// link-local addresses: on another device the same one is another host's. The device that
-    /// has `::1` is the loopback device: there, a link-local address of any device is the
-    /// host's own.
+    /// link-local addresses: on another device, the same one belongs to another host. The device
+    /// with `::1` is the loopback device, on which a link-local address of any device belongs to
+    /// the host.
     pub fn add_on(&mut self, address: IpAddr, device: NonZeroU32) {
         if address == IpAddr::V6(Ipv6Addr::LOCALHOST) {
             self.loopback.insert(device);
@@ -41,7 +41,7 @@ impl LocalAddresses {
         }
     }
 
-    /// Adds all addresses of which so many bits are those of `address`: for the capture of
+    /// Adds all addresses whose first `prefix` bits are those of `address`: for the capture of
     /// another host, or of a whole network. A v4-mapped IPv6 address counts from its bit 96.
     pub fn add_network(&mut self, address: IpAddr, prefix: u8) {
         let is_mapped = address.is_ipv6() && plain(address).is_ipv4();
@@ -53,7 +53,7 @@ impl LocalAddresses {
         self.networks.push((plain(address), prefix));
     }
 
-    /// Adds the directed broadcast address of a network that the host is in.
+    /// Adds the directed broadcast address of a network of this host.
     pub fn add_broadcast(&mut self, address: IpAddr) {
         self.broadcast.insert(plain(address));
     }
@@ -64,9 +64,9 @@ impl LocalAddresses {
         self.contains_on(address, None)
     }
 
-    /// As [`contains`](Self::contains), of packets on the device with this index. Where that is
-    /// not known, or is the loopback device, a link-local address is the host's own if it is on
-    /// any device.
+    /// As [`contains`](Self::contains), for packets on the device with this index. If the device is
+    /// unknown or is the loopback device, a link-local address belongs to the host if any device
+    /// has it.
     pub fn contains_on(&self, address: IpAddr, device: Option<NonZeroU32>) -> bool {
         let address = plain(address);
         address.is_loopback()
@@ -90,9 +90,9 @@ impl LocalAddresses {
         }
     }
 
-    /// The device whose link-local address is in a packet that was seen on a device. On the
-    /// loopback device that is the one that has the address; `None` if several have it, since
-    /// any of them may be meant, or none does.
+    /// The device of a link-local address in a packet that was captured on `seen_on`. On the
+    /// loopback device, this is the device with the address; `None` if several or none have it,
+    /// because the address may belong to any of them.
     pub(crate) fn scope_of(
         &self,
         address: Ipv6Addr,
@@ -108,7 +108,7 @@ impl LocalAddresses {
         having.next().is_none().then_some(*only)
     }
 
-    /// Whether packets to this address are for many hosts: multicast, or broadcast.
+    /// Whether packets to this address go to many hosts: multicast, or broadcast.
     pub fn is_group(&self, address: IpAddr) -> bool {
         is_group(plain(address), Some(self))
     }
@@ -118,8 +118,8 @@ impl LocalAddresses {
         networks.any(|(network, prefix)| begin_alike(*network, address, *prefix))
     }
 
-    /// Where no broadcast address is set, systems give the interface's own in its place
-    /// (getifaddrs(3) on Linux); that stands for nobody else.
+    /// If no broadcast address is set, systems give the interface's own address in its place
+    /// (getifaddrs(3) on Linux), which is no broadcast address.
     fn is_broadcast(&self, address: IpAddr) -> bool {
         self.broadcast.contains(&address) && !self.contains(address)
     }
@@ -141,7 +141,7 @@ impl Extend<IpAddr> for LocalAddresses {
     }
 }
 
-/// Whether a normalised address is that of many hosts, which never send from it.
+/// Whether a normalised address belongs to many hosts, which never send from it.
 pub(crate) fn is_group(address: IpAddr, local: Option<&LocalAddresses>) -> bool {
     address.is_multicast() || is_broadcast(address, local)
 }
@@ -151,7 +151,7 @@ fn is_broadcast(address: IpAddr, local: Option<&LocalAddresses>) -> bool {
         || local.is_some_and(|local| local.is_broadcast(address))
 }
 
-/// Whether two addresses of one family have so many first bits in common.
+/// Whether two addresses of one family have the same first `bits` bits.
 fn begin_alike(one: IpAddr, other: IpAddr, bits: u8) -> bool {
     let differ = match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
@@ -161,9 +161,9 @@ fn begin_alike(one: IpAddr, other: IpAddr, bits: u8) -> bool {
     differ >= u32::from(bits)
 }
 
-/// One form for each address: v4-mapped IPv6 (RFC 4291, 2.5.5.2) is IPv4; flow
-/// label and scope, which are no part of a packet's address, are dropped. (`flowner-attribution` has
-/// another form, for sockets: the scope is a part of a socket's address.)
+/// The normal form of an address: v4-mapped IPv6 (RFC 4291, 2.5.5.2) becomes IPv4, without flow
+/// label and scope, which are not part of a packet's address. (`flowner-attribution` has another
+/// form, for sockets: the scope is part of a socket's address.)
 pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(_) => address,
@@ -178,7 +178,7 @@ fn plain(address: IpAddr) -> IpAddr {
     normalize((address, 0).into()).ip()
 }
 
-/// Which way a flow goes, seen from this host.
+/// The direction of a flow, from the point of view of this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Direction {
     /// This host opened it.
@@ -193,14 +193,14 @@ pub enum Direction {
     Multicast,
     /// To all hosts of a network.
     Broadcast,
-    /// It arrived from outside with a source address of this host: nobody here sent it. Some
-    /// other host uses the address, or something sends back what this host sent.
+    /// It arrived from outside with a source address of this host, so no process here sent it.
+    /// Another host uses the address, or a device reflects this host's packets.
     Spoofed,
-    /// It arrived in frames for another host, which the device takes in promiscuous mode, and
-    /// has an address of this host: nobody here sent or received it. Frames between other hosts
-    /// are [`Forwarded`](Self::Forwarded).
+    /// It arrived in frames for another host, which the device accepts in promiscuous mode, and has
+    /// an address of this host. No process here sent or received it. Frames between other hosts are
+    /// [`Forwarded`](Self::Forwarded).
     Overheard,
-    /// It is not known which addresses are the host's own.
+    /// The host's own addresses are unknown.
     Unknown,
 }
 
@@ -233,7 +233,7 @@ impl Direction {
         }
     }
 
-    /// Whether its packets arrived, and no end of it is to be looked for on this host.
+    /// Whether its packets only arrived, so that no process of this host can own an end.
     pub const fn is_foreign(self) -> bool {
         matches!(self, Self::Spoofed | Self::Overheard)
     }
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn link_local_addresses_are_those_of_any_device_on_the_loopback_device() {
+    fn on_the_loopback_device_link_local_addresses_of_any_device_are_own() {
         let device = |index| NonZeroU32::new(index);
         let own = [
             ("::1", 1),
@@ -312,7 +312,7 @@ mod tests {
         for (address, on) in own {
             local.add_on(address.parse().unwrap(), device(on).unwrap());
         }
-        // The address, where it is seen, whether it is ours, and its scope.
+        // The address, the device of the capture, whether the address is ours, and its scope.
         for (address, seen_on, is_ours, scope) in [
             ("fe80::2", 1, true, 2),
             ("fe80::2", 2, true, 2),
@@ -324,10 +324,10 @@ mod tests {
             ("fe80::9", 2, false, 2),
         ] {
             let v6: Ipv6Addr = address.parse().unwrap();
-            let told = local.contains_on(v6.into(), device(seen_on));
+            let is_own = local.contains_on(v6.into(), device(seen_on));
             let found = local.scope_of(v6, device(seen_on));
             assert_eq!(
-                (told, found),
+                (is_own, found),
                 (is_ours, device(scope)),
                 "{address} {seen_on}"
             );

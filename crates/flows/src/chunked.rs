@@ -1,23 +1,23 @@
-//! A list that somebody can read while another one goes on writing it.
+//! A list that one thread reads while another one writes it.
 //!
-//! It is kept in chunks of a few items. A [`View`] shares the chunks as they are: making one
-//! copies no item, and a thread that writes an item afterwards copies its chunk first, if a view still
-//! has that. So neither the reader nor the writer ever waits for a copy of everything.
+//! The list consists of chunks of a few items. A [`View`] shares the chunks: making one copies no
+//! item. A thread that writes an item later first copies its chunk, if a view still has it. So
+//! neither the reader nor the writer ever waits for a copy of the whole list.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Items of a chunk: few, so that a write copies little, and enough that there are not many
-/// chunks to share.
+/// The number of items in a chunk: few, so that a write copies little, but enough that there are
+/// not too many chunks to share.
 const ITEMS: usize = 32;
 
-/// A list, read by place. Places are counted from 0 and stay, whatever is
-/// [dropped](Self::drop_before) before them.
+/// A list, read by position. Positions start at 0 and never change, even if earlier items are
+/// [dropped](Self::drop_before).
 #[derive(Debug, Clone)]
 pub struct Chunked<T> {
     /// All but the last one are full.
     chunks: VecDeque<Chunk<T>>,
-    /// The place of the first item that is kept.
+    /// The position of the first item that is kept.
     first: usize,
     len: usize,
 }
@@ -25,9 +25,9 @@ pub struct Chunked<T> {
 /// A few items.
 #[derive(Debug, Clone)]
 struct Chunk<T> {
-    /// While nobody else has them: apart, so that a write costs no atomic operation.
+    /// While no view has them: separate, so that a write costs no atomic operation.
     own: Vec<T>,
-    /// What a view may have, too.
+    /// Items that a view may share.
     shared: Option<Arc<Vec<T>>>,
 }
 
@@ -53,7 +53,7 @@ impl<T> Chunked<T> {
         }
     }
 
-    /// How many items are kept.
+    /// The number of items that are kept.
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -63,25 +63,25 @@ impl<T> Chunked<T> {
         self.len == 0
     }
 
-    /// The item at a place, unless that was dropped or there is none yet.
+    /// The item at a position; `None` if it was dropped or does not exist yet.
     pub fn get(&self, place: usize) -> Option<&T> {
         let index = place.checked_sub(self.first)?;
         self.chunks.get(index / ITEMS)?.items().get(index % ITEMS)
     }
 
-    /// The items that are kept, in their order.
+    /// The items that are kept, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(Chunk::items)
     }
 
-    /// The items as they are now. No item is copied.
+    /// The items as they are now. This copies no item.
     pub fn view(&mut self) -> View<T> {
         View {
             chunks: self.chunks.iter_mut().map(Chunk::share).collect(),
         }
     }
 
-    /// Drops chunks that have only items before a place; some items before it may stay.
+    /// Drops chunks that only have items before a position. Some items before it may stay.
     pub fn drop_before(&mut self, place: usize) {
         while self.len > ITEMS && place >= self.first + ITEMS {
             self.chunks.pop_front();
@@ -92,7 +92,7 @@ impl<T> Chunked<T> {
 }
 
 impl<T: Clone> Chunked<T> {
-    /// Appends an item; at which place.
+    /// Appends an item, and returns its position.
     pub fn push(&mut self, item: T) -> usize {
         if self.len.is_multiple_of(ITEMS) {
             self.chunks.push_back(Chunk::new());
@@ -104,7 +104,7 @@ impl<T: Clone> Chunked<T> {
         self.first + self.len - 1
     }
 
-    /// The item at a place, to be written. Copies its chunk if a view has that.
+    /// The item at a position, for writing. Copies its chunk if a view has it.
     pub fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         let index = place.checked_sub(self.first)?;
         let chunk = self.chunks.get_mut(index / ITEMS)?;
@@ -147,7 +147,7 @@ impl<T: Clone> Chunk<T> {
 }
 
 impl<T> View<T> {
-    /// The items, in their order.
+    /// The items, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|items| items.iter())
     }
@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// An item that counts how often it was copied.
+    /// An item that counts its copies.
     #[derive(Debug)]
     struct Counted(usize, Rc<Cell<usize>>);
 
@@ -193,10 +193,10 @@ mod tests {
             list.get_mut(place).unwrap().0 = ALL;
         }
         assert_eq!(copies.get(), 2 * ITEMS);
-        // What was written since is not in it.
+        // The view does not show later writes.
         assert!(view.iter().map(|item| item.0).eq(0..ALL));
         drop(view);
-        // Nobody has the chunks any more.
+        // No view has the chunks any more.
         list.get_mut(50_000).unwrap().0 = ALL;
         assert_eq!(copies.get(), 2 * ITEMS);
         let written = list.iter().filter(|item| item.0 == ALL);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn places_stay_when_the_first_ones_are_dropped() {
+    fn positions_stay_when_the_first_items_are_dropped() {
         let mut list = Chunked::new();
         for number in 0..5 * ITEMS {
             assert_eq!(list.push(number), number);

@@ -1,10 +1,10 @@
-//! What is counted in each direction.
+//! The counters of each direction.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 use std::time::Duration;
 
-/// Packets and bytes. Additions stop at the largest number instead of wrapping.
+/// Packets and bytes. Additions saturate instead of wrapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Counters {
     /// Packets.
@@ -27,7 +27,7 @@ impl Counters {
 }
 
 impl Counters {
-    /// What is left without `other`; nothing is less than zero.
+    /// The difference to `other`; never below zero.
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         Self {
@@ -38,19 +38,19 @@ impl Counters {
     }
 }
 
-/// What a flow had counted at one point of its life.
+/// The counters of a flow at one point of its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Mark {
-    /// What its local end had sent.
+    /// The counters of its local end.
     pub sent: Counters,
-    /// What its remote end had sent.
+    /// The counters of its remote end.
     pub received: Counters,
     /// The latest packet time then, since the Unix epoch.
     pub last_seen: Duration,
 }
 
 impl Mark {
-    /// No more of anything than another one has.
+    /// Limits each counter to that of another mark.
     pub(crate) fn at_most(self, all: &Self) -> Self {
         let least = |own: Counters, all: Counters| Counters {
             packets: own.packets.min(all.packets),
@@ -64,12 +64,12 @@ impl Mark {
         }
     }
 
-    /// What both ends had sent.
+    /// The counters of both ends together.
     pub fn total(&self) -> Counters {
         self.sent + self.received
     }
 
-    /// What was counted between an earlier mark and this one.
+    /// The difference between an earlier mark and this one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {

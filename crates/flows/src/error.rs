@@ -1,28 +1,28 @@
-//! What ICMP errors tell of a flow.
+//! The ICMP errors about a flow.
 
 use crate::name::named;
 use crate::packet::{Icmp, Protocol};
 
-/// What a host or router said of a packet of a flow, by an ICMP error that is about it.
+/// The report of a host or router about a packet of a flow, in an ICMP error.
 ///
-/// Anybody can send such an error who knows or guesses the ends of the flow, and for TCP a
-/// sequence number: it ends no flow.
+/// Any host that knows or guesses the ends of the flow, and for TCP a sequence number, can send
+/// such an error, so it ends no flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FlowError {
-    /// Nobody takes packets for that port.
+    /// No program receives packets on that port.
     PortUnreachable,
-    /// The host does not take this protocol.
+    /// The host does not support this protocol.
     ProtocolUnreachable,
     /// The host cannot be reached.
     HostUnreachable,
-    /// No way leads to the network.
+    /// There is no route to the network.
     NetUnreachable,
     /// A firewall or another rule refuses the packet.
     Prohibited,
-    /// The packet is too large for a link on its way, and may not be divided.
+    /// The packet is too large for a link on its way, and may not be fragmented.
     TooBig,
-    /// The packet passed too many routers, or its parts did not come in time.
+    /// The packet passed too many routers, or its fragments did not arrive in time.
     TimeExceeded,
     /// Something is wrong with the headers of the packet.
     BadHeader,
@@ -55,7 +55,7 @@ impl FlowError {
         }
     }
 
-    /// Whether it says that nothing gets to the other end.
+    /// Whether the error means that no packet reaches the other end.
     pub const fn is_unreachable(self) -> bool {
         matches!(
             self,
@@ -67,16 +67,17 @@ impl FlowError {
         )
     }
 
-    /// What a message says (RFC 792, RFC 1122, 3.2.2.1, RFC 1812, 5.2.7.1; RFC 4443). `None` if it
-    /// is no error.
+    /// The meaning of a message (RFC 792, RFC 1122, 3.2.2.1, RFC 1812, 5.2.7.1; RFC 4443). `None`
+    /// if it is no error.
     pub(crate) const fn of(protocol: Protocol, message: &Icmp) -> Option<Self> {
         Some(match (protocol, message.kind, message.code) {
-            // In IPv6 the next header is the protocol that the host does not know (RFC 4443, 3.4).
+            // In IPv6 this is an unknown next header, which is the protocol that the host does not
+            // support (RFC 4443, 3.4).
             (Protocol::ICMP, 3, 2) | (Protocol::ICMPV6, 4, 1) => Self::ProtocolUnreachable,
             (Protocol::ICMP, 3, 3) | (Protocol::ICMPV6, 1, 4) => Self::PortUnreachable,
             (Protocol::ICMP, 3, 4) | (Protocol::ICMPV6, 2, _) => Self::TooBig,
-            // Of the network, of the host, and by a rule; in IPv6 also the source address, and a
-            // route that rejects.
+            // Prohibited for the network, for the host, and by a rule; in IPv6 also a refused
+            // source address and a reject route.
             (Protocol::ICMP, 3, 9 | 10 | 13..=15) | (Protocol::ICMPV6, 1, 1 | 5 | 6) => {
                 Self::Prohibited
             }

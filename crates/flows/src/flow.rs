@@ -16,18 +16,18 @@ use crate::state::TcpTracker;
 use crate::tcp::Measures;
 use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
 
-/// Names a flow, uniquely for the life of its table; later flows are greater.
+/// Identifies a flow, uniquely for the life of its table. Later flows have greater ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowId(pub(crate) u64);
 
 impl FlowId {
-    /// The number, to be stored where a number is wanted. Flows are counted from
-    /// 0, so it fits in 63 bits for longer than any host runs.
+    /// The number of the id. The table counts flows from 0, so the number fits into 63 bits for
+    /// longer than any host runs.
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// The name with this number.
+    /// The id with this number.
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
@@ -39,12 +39,12 @@ impl fmt::Display for FlowId {
     }
 }
 
-/// A bidirectional flow, with data of the caller's own.
+/// A bidirectional flow, with data of the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow<T = ()> {
     id: FlowId,
     key: FlowKey,
-    /// The initiator is the key's first end. Kept so, it takes no bytes more.
+    /// Whether the initiator is the key's first end. In this form, it takes no extra bytes.
     initiator_is_low: bool,
     initiator_certain: bool,
     local_is_initiator: bool,
@@ -52,7 +52,7 @@ pub struct Flow<T = ()> {
     direction: Direction,
     state: State,
     tcp: TcpTracker,
-    /// Apart, because only TCP has them.
+    /// Separate, because only TCP has them.
     measures: Option<Box<Measures>>,
     by_initiator: Side,
     by_responder: Side,
@@ -61,24 +61,24 @@ pub struct Flow<T = ()> {
     device: Option<NonZeroU32>,
     icmp: Option<FirstMessage>,
     error: Option<FlowError>,
-    /// Of what was counted as sent by the initiator and the responder, the ICMP errors, which
-    /// others may have sent for them.
+    /// The number of ICMP errors among the packets of the initiator and the responder. Other hosts
+    /// may have sent them.
     errors: [u32; 2],
     community_seed: u16,
-    /// What the caller keeps with the flow.
+    /// The caller's data.
     pub data: T,
 }
 
-/// How much of what two ends exchange a flow is.
+/// Which part of the packets between two ends a flow has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// All of it, or its beginning.
     Whole,
-    /// What came after something was cut off.
+    /// The packets after a cut.
     Rest,
 }
 
-/// What one end sent.
+/// The packets of one end.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Side {
     counters: Counters,
@@ -86,7 +86,7 @@ struct Side {
 }
 
 impl<T> Flow<T> {
-    /// Its name in the table.
+    /// Its id in the table.
     pub const fn id(&self) -> FlowId {
         self.id
     }
@@ -105,10 +105,10 @@ impl<T> Flow<T> {
         self.key.protocol()
     }
 
-    /// The end that opened it: the sender of a SYN, the receiver of its answer.
-    /// Where neither was captured, or there is no such thing: not a group's address;
-    /// not the end whose port alone is below 1024, where services are; else the
-    /// sender of the first packet. It never changes, whatever comes later.
+    /// The end that opened it: the sender of a SYN, the receiver of its answer. If neither was
+    /// captured, or the protocol has no SYN: not a group address; not the end whose port alone is
+    /// below 1024, where services are; else the sender of the first packet. Later packets never
+    /// change it.
     pub const fn initiator(&self) -> SocketAddr {
         let (low, high) = self.key.ends();
         if self.initiator_is_low { low } else { high }
@@ -120,17 +120,17 @@ impl<T> Flow<T> {
         if self.initiator_is_low { high } else { low }
     }
 
-    /// Whether a TCP handshake told the initiator. Nothing does in other protocols.
+    /// Whether a TCP handshake proves the initiator. Other protocols have no such proof.
     pub const fn initiator_certain(&self) -> bool {
         self.initiator_certain
     }
 
-    /// Which way it goes, by the addresses that were the host's when it opened.
+    /// Its direction, by the addresses that the host had when the flow opened.
     pub const fn direction(&self) -> Direction {
         self.direction
     }
 
-    /// The state that its packets tell, and ICMP errors about them.
+    /// Its state according to its packets, and to ICMP errors about them.
     pub fn state(&self) -> State {
         let is_waiting = matches!(self.state, State::Opening | State::Datagram);
         let is_unreachable = self.error.is_some_and(FlowError::is_unreachable);
@@ -141,20 +141,20 @@ impl<T> Flow<T> {
         }
     }
 
-    /// The state that the packets of both ends tell.
+    /// Its state according to the packets of both ends.
     pub(crate) const fn state_of_ends(&self) -> State {
         self.state
     }
 
-    /// What the newest ICMP error said of it. The errors are counted in it, as sent by the end that
-    /// the packet was for.
+    /// The newest ICMP error about it. The flow counts errors as packets of the end to which the
+    /// rejected packet went.
     pub const fn error(&self) -> Option<FlowError> {
         self.error
     }
 
-    /// This host's end. For loopback, forwarded and overheard flows and where the host's
-    /// addresses are not known, the initiator; for multicast and broadcast that was
-    /// received, the group's address; for a spoofed flow, the end that has this host's address.
+    /// This host's end. For loopback, forwarded and overheard flows, and if the host's addresses
+    /// are unknown, the initiator. For received multicast and broadcast, the group address. For a
+    /// spoofed flow, the end with this host's address.
     pub const fn local(&self) -> SocketAddr {
         if self.local_is_initiator {
             self.initiator()
@@ -172,14 +172,14 @@ impl<T> Flow<T> {
         }
     }
 
-    /// Whether a packet of this flow was sent by the local end, given whether the
-    /// initiator sent it (see [`Update`](crate::Update)). None of a spoofed or overheard flow
-    /// was: they arrived.
+    /// Whether the local end sent a packet of this flow, given whether the initiator sent it (see
+    /// [`Update`](crate::Update)). Always false for a spoofed or overheard flow, whose packets
+    /// arrived.
     pub const fn is_from_local(&self, from_initiator: bool) -> bool {
         from_initiator == self.local_is_initiator && !self.direction.is_foreign()
     }
 
-    /// What the local end sent: nothing, in a spoofed or overheard flow.
+    /// The counters of the local end: zero in a spoofed or overheard flow.
     pub fn sent(&self) -> Counters {
         if self.direction.is_foreign() {
             return Counters::default();
@@ -187,7 +187,7 @@ impl<T> Flow<T> {
         self.local_and_remote().0.counters
     }
 
-    /// What the remote end sent; of a spoofed or overheard flow, everything.
+    /// The counters of the remote end; in a spoofed or overheard flow, of everything.
     pub fn received(&self) -> Counters {
         if self.direction.is_foreign() {
             return self.total();
@@ -195,12 +195,12 @@ impl<T> Flow<T> {
         self.local_and_remote().1.counters
     }
 
-    /// What both ends sent.
+    /// The counters of both ends together.
     pub fn total(&self) -> Counters {
         self.by_initiator.counters + self.by_responder.counters
     }
 
-    /// How fast it is at a packet time.
+    /// Its rate at a packet time.
     pub fn rate(&self, now: Duration) -> Rate {
         let (local, remote) = self.local_and_remote();
         let (sent, received) = (local.rate.rate(now), remote.rate.rate(now));
@@ -223,12 +223,12 @@ impl<T> Flow<T> {
         self.last_seen
     }
 
-    /// The index of the device on which its first packet was captured, where that is known.
+    /// The index of the device on which its first packet was captured, if known.
     pub const fn device(&self) -> Option<NonZeroU32> {
         self.device
     }
 
-    /// The message that it began with, of ICMP and ICMPv6.
+    /// Its first message, if it is ICMP or ICMPv6.
     pub const fn first_message(&self) -> Option<FirstMessage> {
         self.icmp
     }
@@ -242,13 +242,12 @@ impl<T> Flow<T> {
         self.community_seed = seed;
     }
 
-    /// Whether it goes on what an earlier flow began, from which it was
-    /// [cut off](crate::FlowTable::cut).
+    /// Whether it continues an earlier flow, from which it was [cut off](crate::FlowTable::cut).
     pub const fn is_continued(&self) -> bool {
         matches!(self.part, Part::Rest)
     }
 
-    /// What it has counted so far.
+    /// Its counters so far.
     pub const fn mark(&self) -> Mark {
         let (local, remote) = self.local_and_remote();
         Mark {
@@ -311,7 +310,7 @@ impl<T> Flow<T> {
             direction,
             state: match (packet.protocol, tcp) {
                 (Protocol::TCP, Some(_)) => State::Opening,
-                // Only a later fragment has no header: the flow was there before.
+                // Only a later fragment has no header, so the flow existed before.
                 (Protocol::TCP, None) => State::Established,
                 _ => State::Datagram,
             },
@@ -330,14 +329,14 @@ impl<T> Flow<T> {
         }
     }
 
-    /// Whether a packet was sent by the initiator, given whether it was by the key's first end.
+    /// Whether the initiator sent a packet, given whether the key's first end sent it.
     pub(crate) const fn is_from_initiator(&self, from_low: bool) -> bool {
-        // Of a connection from an end to itself everything is: both are the first end.
+        // In a connection from an end to itself, the initiator sends everything: both ends are the
+        // first one.
         from_low == self.initiator_is_low
     }
 
-    /// Whether this packet, by the initiator or not, is of another connection between the same
-    /// ends.
+    /// Whether this packet belongs to a new connection between the same ends.
     pub(crate) fn is_reopened_by(&self, packet: &Packet, from_initiator: bool) -> bool {
         packet.tcp_header().is_some_and(|tcp| {
             if tcp.flags.opens() {
@@ -350,8 +349,8 @@ impl<T> Flow<T> {
         })
     }
 
-    /// Whether this packet, by the initiator or not, begins neither with what its sender sends next
-    /// nor with what it may send again.
+    /// Whether the sequence number of this packet is neither the next one of its sender nor one
+    /// that the sender may repeat.
     pub(crate) fn is_skipped_to_by(&self, packet: &Packet, from_initiator: bool) -> bool {
         let tcp = packet.tcp_header();
         tcp.is_some_and(|tcp| self.tcp.is_skipped_to(from_initiator, tcp))
@@ -396,9 +395,8 @@ impl<T> Flow<T> {
         }
     }
 
-    /// Cuts off what was counted until `mark`, with the name and the data that this flow had. It
-    /// goes on under another name, with what is left; its first packet, if it has any, was at
-    /// `next`.
+    /// Cuts off the packets before `mark`, which keep the id and the data of this flow. The rest
+    /// continues under another id; its first packet, if there is one, was at `next`.
     pub(crate) fn cut(&mut self, rest: FlowId, mark: &Mark, next: Duration) -> Self
     where
         T: Default,
@@ -412,7 +410,7 @@ impl<T> Flow<T> {
             counters,
             rate: RollingRate::default(),
         };
-        // Which part they are in is not known any more: no more than each has packets.
+        // The part of each error is unknown. Neither part has more errors than packets.
         let errors = self.errors;
         let at_most = |errors: [u32; 2], counters: [Counters; 2]| {
             let one = |at: usize| {
@@ -441,7 +439,7 @@ impl<T> Flow<T> {
         ];
         for (own, until) in sides {
             *own = side(own.counters.saturating_sub(until));
-            // When each packet came is not known any more.
+            // The time of each packet is unknown.
             let bytes = u32::try_from(own.counters.bytes).unwrap_or(u32::MAX);
             own.rate.add(self.last_seen, bytes);
         }
@@ -450,12 +448,12 @@ impl<T> Flow<T> {
         part
     }
 
-    /// Whether it has no packet yet: it goes on what an earlier flow began.
+    /// Whether it has no packet yet: it continues an earlier flow.
     pub(crate) const fn is_empty(&self) -> bool {
         self.by_initiator.counters.packets == 0 && self.by_responder.counters.packets == 0
     }
 
-    /// Whether both ends have sent something themselves.
+    /// Whether both ends have sent packets themselves.
     pub(crate) fn is_answered(&self) -> bool {
         let [by_initiator, by_responder] = self.errors.map(u64::from);
         self.by_initiator.counters.packets > by_initiator
@@ -463,7 +461,7 @@ impl<T> Flow<T> {
     }
 }
 
-/// Whether the sender of a flow's first packet is the one that opened it.
+/// Whether the sender of a flow's first packet is the end that opened it.
 fn sender_is_initiator(
     packet: &Packet,
     (source, destination): (SocketAddr, SocketAddr),
@@ -476,11 +474,11 @@ fn sender_is_initiator(
     if let Some(flags) = flags.filter(|flags| flags.contains(TcpFlags::SYN)) {
         return !flags.accepts();
     }
-    // The id of an echo request stands at the end that asks.
+    // The id of an echo request takes the port of the requesting end.
     if matches!(packet.protocol, Protocol::ICMP | Protocol::ICMPV6) {
         return source.port() != 0 || destination.port() == 0;
     }
-    // Port 0 is that of packets without ports, and of senders who want no answer.
+    // Port 0 marks packets without ports, and senders who want no answer.
     let is_service = |end: SocketAddr| (1..1024).contains(&end.port());
     !is_service(source) || is_service(destination)
 }
@@ -518,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn who_opened_it() {
+    fn the_end_that_opened_it() {
         #[track_caller]
         fn check(ends: [&str; 2], flags: Option<TcpFlags>, initiator: &str, certain: bool) {
             let flow = open(ends[0], ends[1], flags);
@@ -579,7 +577,7 @@ mod tests {
         }
     }
 
-    /// There may be 100,000 of them.
+    /// A table may hold 100,000 of them.
     #[test]
     fn flows_are_small() {
         assert!(size_of::<Flow>() <= 288, "{}", size_of::<Flow>());

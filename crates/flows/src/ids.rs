@@ -1,7 +1,7 @@
-//! Maps from the names of flows.
+//! Maps from the ids of flows.
 //!
-//! A table names its flows one after the other, so nobody outside chooses the keys: they need not
-//! be protected from who would choose them badly, and each packet looks up several.
+//! A table gives ids in order, so no outsider chooses the keys. They need no protection against
+//! chosen collisions, and each packet looks up several.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::FlowId;
 
-/// A map from the names of flows.
+/// A map from the ids of flows.
 pub type FlowIdMap<V> = HashMap<FlowId, V, FxBuildHasher>;
 
 #[cfg(test)]

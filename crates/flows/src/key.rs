@@ -1,4 +1,4 @@
-//! What makes packets belong together.
+//! The key of a flow.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -8,10 +8,10 @@ use std::num::NonZeroU32;
 use crate::address::{Direction, LocalAddresses, normalize};
 use crate::packet::{About, Origin, Packet, Protocol};
 
-/// What belongs together: the canonical five-tuple, of which both directions of a flow have the
-/// same; the devices of link-local addresses; and whether the packets are what they claim to be.
+/// The key of a flow: the canonical five-tuple, equal for both directions; the devices of
+/// link-local addresses; and whether the packets are what they claim to be.
 ///
-/// It is small and compared in a few words, because it is looked up for every packet.
+/// It is small and compares in a few words, because the table looks it up for every packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlowKey {
     /// The lower end first.
@@ -21,28 +21,28 @@ pub struct FlowKey {
     marks: Marks,
 }
 
-/// The bits of an IPv6 address, an IPv4 address mapped to one (RFC 4291, 2.5.5.2). In halves,
-/// so that it needs no more room than it has bits.
+/// The bits of an IPv6 address, or of an IPv4 address mapped to one (RFC 4291, 2.5.5.2). Two
+/// halves, so that it needs no padding.
 ///
 /// A link-local address has the index of its device in bits 32 to 63, which are zero on the wire
-/// (RFC 4291, 2.5.6): the same address on another device is another's. [`Marks`] tells that from
-/// an address that came with such bits.
+/// (RFC 4291, 2.5.6): the same address on another device belongs to another host. [`Marks`]
+/// distinguishes that from an address that arrived with such bits.
 type Address = [u64; 2];
 
-/// What stands before an IPv4 address in a mapped one.
+/// The prefix of a mapped IPv4 address.
 const MAPPED: u64 = 0xffff_0000_0000;
 
 /// The first half of a link-local address, whose other bits are zero.
 const LINK_LOCAL: u64 = 0xfe80 << 48;
 
-/// Which packets of one five-tuple a flow has. They are never added up.
+/// The class of packets of one five-tuple. The table never adds up classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Those that are what they claim to be, as far as that is known.
+    /// Packets that are what they claim to be, as far as known.
     Genuine = 0,
-    /// Those that arrived with a source address of this host.
+    /// Packets that arrived with a source address of this host.
     Spoofed = 1,
-    /// Those that arrived in a frame for another host, with an address of this one.
+    /// Packets that arrived in a frame for another host, with an address of this one.
     Overheard = 2,
 }
 
@@ -54,8 +54,8 @@ impl Class {
             local.is_some_and(|local| local.contains_on(ip, packet.device))
         };
         match packet.origin {
-            // Between others it is what it claims to be, such as what a bridge passes on from
-            // one container of this host to another.
+            // Between other hosts it is genuine, such as a packet that a bridge passes from one
+            // container of this host to another.
             Origin::OtherHost if is_ours(packet.source) || is_ours(packet.destination) => {
                 Self::Overheard
             }
@@ -85,7 +85,7 @@ impl Direction {
     }
 }
 
-/// A [`Class`], and which of the addresses have the index of a device in them.
+/// A [`Class`], with marks for addresses that contain the index of a device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Marks(u8);
 
@@ -95,15 +95,15 @@ impl Marks {
     const HIGH_HAS_DEVICE: u8 = 8;
 }
 
-/// An end of a flow as it is compared: its address, whether that has the index of a device in it,
-/// its port.
+/// An end of a flow in the form that keys compare: its address, whether that contains the index of
+/// a device, and its port.
 type End = (Address, bool, u16);
 
 impl FlowKey {
-    /// The key of what goes between two ends, whichever sends. The scope of a link-local address
-    /// is the index of the device that has it, 0 where that is not known.
+    /// The key of packets between two ends, in either direction. The scope of a link-local address
+    /// is the index of its device, or 0 if that is unknown.
     pub fn new(protocol: Protocol, one: SocketAddr, other: SocketAddr) -> Self {
-        Self::told(protocol, [one, other], Class::Genuine).0
+        Self::with_order(protocol, [one, other], Class::Genuine).0
     }
 
     /// The key of a packet, on a host with these addresses.
@@ -114,22 +114,22 @@ impl FlowKey {
     /// As [`of`](Self::of), and whether the first of the [`ends`](Self::ends) sent it.
     pub(crate) fn of_packet(packet: &Packet, local: Option<&LocalAddresses>) -> (Self, bool) {
         let ends = [packet.source, packet.destination].map(|end| scoped(end, packet.device, local));
-        Self::told(packet.protocol, ends, Class::of(packet, local))
+        Self::with_order(packet.protocol, ends, Class::of(packet, local))
     }
 
-    /// The key of what an ICMP error quotes, which was captured as `error`, and whether the first
-    /// of the [`ends`](Self::ends) sent that.
+    /// The key of the packet that an ICMP error quotes, captured as `error`, and whether the first
+    /// of the [`ends`](Self::ends) sent it.
     pub(crate) fn of_quoted(
         about: &About,
         error: &Packet,
         local: Option<&LocalAddresses>,
     ) -> (Self, bool) {
         let ends = [about.source, about.destination].map(|end| scoped(end, error.device, local));
-        Self::told(about.protocol, ends, Class::Genuine)
+        Self::with_order(about.protocol, ends, Class::Genuine)
     }
 
     /// As [`new`](Self::new), and whether `one` is the first of the [`ends`](Self::ends).
-    fn told(protocol: Protocol, [one, other]: [SocketAddr; 2], class: Class) -> (Self, bool) {
+    fn with_order(protocol: Protocol, [one, other]: [SocketAddr; 2], class: Class) -> (Self, bool) {
         let (low, high) = (end(one), end(other));
         let is_low = low <= high;
         let (low, high) = if is_low { (low, high) } else { (high, low) };
@@ -168,7 +168,7 @@ impl FlowKey {
         )
     }
 
-    /// The id of the ICMP messages by which one end asks and the other answers; `None` of all others.
+    /// The id of ICMP requests and replies; `None` for all other packets.
     pub const fn icmp_id(&self) -> Option<u16> {
         let id = self.ports[0] | self.ports[1];
         match self.protocol {
@@ -183,8 +183,8 @@ impl FlowKey {
 }
 
 impl Hash for FlowKey {
-    /// As one block, the shortest that tells it: what a keyed hash costs is the number of its
-    /// words, and of the calls for them.
+    /// Hashes the key as one block, as short as possible: the cost of a keyed hash is its number of
+    /// words and calls.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let mut block = [0; 40];
         let mut len = 0;
@@ -264,7 +264,7 @@ fn bits(address: IpAddr) -> Address {
 const fn v4([upper, lower]: Address) -> Option<u32> {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the upper half was looked at"
+        reason = "the upper half was checked"
     )]
     let v4 = lower as u32;
     if upper == 0 && lower & !(u32::MAX as u64) == MAPPED {
@@ -319,11 +319,11 @@ mod tests {
         assert_eq!(key(one) == key(other), same);
     }
 
-    /// What a hasher gets.
+    /// Records the bytes that a hasher receives.
     #[derive(Default)]
-    struct Told(Vec<Vec<u8>>);
+    struct Written(Vec<Vec<u8>>);
 
-    impl Hasher for Told {
+    impl Hasher for Written {
         fn write(&mut self, bytes: &[u8]) {
             self.0.push(bytes.to_vec());
         }
@@ -334,12 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn hashed_as_one_short_block_that_tells_all() {
+    fn keys_are_hashed_as_one_short_block_without_loss() {
         let block = |protocol, ends: [&str; 2]| {
             let [one, other] = ends.map(|end| end.parse().unwrap());
-            let mut told = Told::default();
-            FlowKey::new(protocol, one, other).hash(&mut told);
-            let [block] = <[_; 1]>::try_from(told.0).unwrap();
+            let mut with_order = Written::default();
+            FlowKey::new(protocol, one, other).hash(&mut with_order);
+            let [block] = <[_; 1]>::try_from(with_order.0).unwrap();
             block
         };
         let v4 = block(Protocol::UDP, ["10.0.0.1:1", "10.0.0.2:2"]);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn told_lower_end_first() {
+    fn displayed_lower_end_first() {
         let [one, other] = ["10.0.0.3:443", "10.0.0.2:40000"].map(|end| end.parse().unwrap());
         let key = FlowKey::new(Protocol::TCP, one, other);
         assert_eq!(key.to_string(), "tcp 10.0.0.2:40000 <-> 10.0.0.3:443");
@@ -404,7 +404,7 @@ mod tests {
             ["[fe80::1]:1", "[fe80::2]:2"],
             false,
         );
-        // Somebody may send such an address.
+        // A host may send such an address.
         check(
             ["[fe80:0:0:1::1]:1", "[fe80:0:0:1::2]:2"],
             ["[fe80::1%1]:1", "[fe80::2%1]:2"],
@@ -427,7 +427,7 @@ mod tests {
         let v6 =
             (0..4_u32, 0..3_u32, 0..2_u16, 0..3_u32).prop_map(|(middle, host, port, scope)| {
                 let ip = u128::from(middle) << 64 | u128::from(host) | 0xfe80 << 112;
-                // Only where it is a scope is it one.
+                // The bits are a scope only there.
                 let scope = if middle == 0 { scope } else { 0 };
                 SocketAddrV6::new(Ipv6Addr::from_bits(ip), port, 0, scope).into()
             });

@@ -1,10 +1,10 @@
-//! From decoded packets to bidirectional flows: who opened them, which way they
-//! go, what state they are in, how much was sent each way, how fast.
+//! Makes bidirectional flows from decoded packets: which end opened them, their direction and
+//! state, how much each end sent, and how fast.
 //!
-//! Bounded and accounted: a [`FlowTable`] never holds more flows than it may, and
-//! every flow that leaves it is handed back with all its counters. Time is the
-//! time of the packets, so the same packets give the same result, always. No clock,
-//! no I/O, no dependency but the standard library's own hash table, as a crate.
+//! Bounded and accounted: a [`FlowTable`] never holds more flows than its capacity, and it returns
+//! every flow that leaves, with all its counters. Time is the time of the packets, so the same
+//! packets always give the same result. No clock, no I/O, and no dependency except the hash table
+//! of the standard library, as a crate.
 //!
 //! ```
 //! use std::time::Duration;
@@ -38,7 +38,7 @@
 //! ```
 #![warn(missing_docs)]
 
-/// The example of the README is a test.
+/// The example in the README is a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,11 +1,11 @@
-//! Enums by their names: what `name` gives is what `FromStr` reads.
+//! Text forms of enums: `FromStr` reads what `name` gives.
 //!
-//! `flowner-attribution` has the same error for enums of its own. The two crates do not know each
-//! other, and a crate for both would be one more to publish, for these few lines.
+//! `flowner-attribution` has the same error for its own enums. Neither crate depends on the other,
+//! and a common crate would be one more to publish for these few lines.
 
 use std::fmt;
 
-/// Text that is none of the names that an enum has. Its message lists them.
+/// The error for text that is not a name of an enum. Its message lists the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseNameError {
     text: String,
@@ -40,7 +40,7 @@ macro_rules! named {
             }
         }
 
-        /// By its name, as `name` gives it.
+        /// By the name that `name` gives.
         impl std::str::FromStr for $type {
             type Err = $crate::ParseNameError;
 

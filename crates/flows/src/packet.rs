@@ -1,4 +1,4 @@
-//! A packet, as the table counts it.
+//! The facts about a packet that the table counts.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,15 +6,15 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The headers of one packet, as far as flows are concerned.
+/// The headers of one packet, as far as flows need them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
     /// Capture time, since the Unix epoch.
     pub time: Duration,
     /// The sender; port 0 where the protocol has no ports.
     ///
-    /// Of ICMP messages by which one end asks and the other answers, such as echo, the id stands in
-    /// place of the port of the end that asks. So each id is a flow of its own.
+    /// For ICMP requests and replies such as echo, the id takes the port of the requesting end. So
+    /// each id is a flow of its own.
     pub source: SocketAddr,
     /// The receiver; in place of a port, the same as for [`source`](Self::source).
     pub destination: SocketAddr,
@@ -30,28 +30,28 @@ pub struct Packet {
     pub icmp: Option<Icmp>,
     /// Set for fragments, the first included.
     pub fragment: Option<Fragment>,
-    /// Where the capturing system says that it came from.
+    /// The packet's origin, according to the capturing system.
     pub origin: Origin,
-    /// The index of the device of this host on which it was captured, where that is known.
+    /// The index of this host's device on which it was captured, if known.
     pub device: Option<NonZeroU32>,
 }
 
-/// Where a packet came from: the word of the system that captured it, not what the packet's
-/// addresses claim.
+/// Where a packet came from, according to the system that captured it and not to the packet's
+/// addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The capturing host sent it, for itself or for others.
+    /// The capturing host sent it, for itself or for another host.
     Sent,
-    /// It arrived at the capturing host, which takes it: for the host's own hardware address,
-    /// for a group, or for all.
+    /// It arrived at the capturing host, which accepts it: for the host's own hardware address, for
+    /// a group, or for all.
     Received,
-    /// It arrived in a frame for another host, and was captured only because the device takes
-    /// all frames.
+    /// It arrived in a frame for another host, and was captured only because the device accepts all
+    /// frames.
     OtherHost,
-    /// It was captured on a loopback device, where what is sent is what arrives.
+    /// It was captured on a loopback device, where each sent packet also arrives.
     Loopback,
-    /// The capturing system does not say. So it is for most files and on most platforms.
+    /// The capturing system does not report it. This holds for most files and on most platforms.
     #[default]
     Unknown,
 }
@@ -69,7 +69,7 @@ impl Packet {
     }
 }
 
-/// What is needed of a TCP header.
+/// The parts of a TCP header that flows need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tcp {
     /// The control bits.
@@ -91,18 +91,18 @@ impl Tcp {
     }
 }
 
-/// What is needed of a fragment's header.
+/// The parts of a fragment's header that flows need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fragment {
     /// The identification that the fragments of one packet share.
     pub id: u32,
-    /// Where this one begins in the whole, in bytes.
+    /// The offset of this fragment in the packet, in bytes.
     pub offset: u32,
     /// Whether more fragments follow.
     pub more: bool,
 }
 
-/// What is needed of an ICMP or ICMPv6 message.
+/// The parts of an ICMP or ICMPv6 message that flows need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Icmp {
     /// The type.
@@ -127,7 +127,7 @@ impl Icmp {
     }
 }
 
-/// A packet that an error is about, as the error quotes it: anybody can write that.
+/// A packet that an error quotes. The sender of the error can write anything here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
     /// Its sender; port 0 where the protocol has no ports.
@@ -140,7 +140,7 @@ pub struct About {
     pub sequence: Option<u32>,
 }
 
-/// The message that a flow of ICMP messages began with.
+/// The first message of a flow of ICMP messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstMessage {
     /// Its type.
@@ -252,7 +252,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Not the name or number of a protocol.
+/// The error for text that is not the name or number of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownProtocol;
 

@@ -1,4 +1,4 @@
-//! How fast a flow is, right now.
+//! The current rate of a flow.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ pub struct Rate {
 /// Bytes of the last five seconds of packet time, one bucket a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RollingRate {
-    /// The bucket of second *s* stands at *s* modulo the window.
+    /// The bucket of second *s* is at index *s* modulo the window.
     buckets: [u64; WINDOW],
     newest: u64,
 }
 
 impl RollingRate {
-    /// Counts bytes at a time; what is older than the window is not counted, except
-    /// where time jumped back by more than ten minutes: the window begins anew there.
+    /// Counts bytes at a time. Ignores bytes from before the window; but if time went back by more
+    /// than ten minutes, the window begins anew.
     pub fn add(&mut self, time: Duration, bytes: u32) {
         let second = time.as_secs();
         if self.newest.saturating_sub(second) > DISORDER.as_secs() {
@@ -54,7 +54,7 @@ impl RollingRate {
         bytes / WINDOW as u64
     }
 
-    /// Moves on to `second`, if that is later.
+    /// Advances to `second`, if that is later.
     fn forget_before(&mut self, second: u64) {
         if second <= self.newest {
             return;
@@ -94,13 +94,13 @@ mod tests {
         check(&[(100, 500)], 105, 0);
         check(&[(100, 500), (103, 500)], 105, 100);
         check(&[(100, 500), (1_000, 500)], 1_000, 100);
-        // Backwards within the window counts, before it does not.
+        // A time before the latest one counts if it is within the window.
         check(&[(100, 500), (97, 500)], 100, 200);
         check(&[(100, 500), (95, 500)], 100, 100);
         check(&[(u64::MAX, 500)], u64::MAX, 100);
-        // A reader whose clock is behind sees what there is.
+        // A reader with a late clock gets what there is.
         check(&[(100, 500)], 10, 100);
-        // A wrong time does not end the measuring.
+        // A wrong time does not stop the measurement.
         check(&[(1_000_000, 500), (100, 250)], 100, 50);
         check(&[(1_000_000, 500)], 100, 0);
         check(&[(0, 500)], 0, 100);

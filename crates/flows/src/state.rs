@@ -1,18 +1,18 @@
-//! What the packets of a flow tell of its state.
+//! Derives the state of a flow from its packets.
 
 use crate::name::named;
 use crate::{Tcp, TcpFlags};
 
-/// How far before its end what an end sent may be repeated: no more than the largest buffers hold
-/// back that the other end may not have got (`tcp_wmem` in tcp(7)).
+/// How far back an end may repeat its data: no further than the largest buffers reach, which hold
+/// data that the other end may not have received (`tcp_wmem` in tcp(7)).
 const REPEATED: u32 = 4 << 20;
 
-/// The state of a flow, seen from the outside.
+/// The state of a flow, as an observer of its packets can know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// TCP: the handshake is under way.
     Opening,
-    /// TCP: data flows, or the flow was there before the capture.
+    /// TCP: data flows, or the flow existed before the capture.
     Established,
     /// TCP: one end has finished.
     Closing,
@@ -22,9 +22,9 @@ pub enum State {
     Reset,
     /// TCP: the other end has refused it, by a reset in answer to the SYN.
     Refused,
-    /// No answer came but an ICMP error, by which the other end cannot be reached. Any protocol.
+    /// The only answer was an ICMP error that makes the other end unreachable. Any protocol.
     Unreachable,
-    /// Everything else: there is no state to see.
+    /// Everything else, without a visible state.
     Datagram,
 }
 
@@ -55,7 +55,7 @@ impl State {
         }
     }
 
-    /// Whether the connection is over. What is unreachable may still be tried again.
+    /// Whether the connection has ended. An end may retry an unreachable one.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::Reset | Self::Refused)
     }
@@ -71,7 +71,7 @@ pub(crate) struct TcpTracker {
     accepted: bool,
     /// Which ends send nothing more: initiator, responder.
     finished: [bool; 2],
-    /// The sequence number after all that each end sent, as far as it was seen.
+    /// The next sequence number of each end, according to the captured segments.
     next: [Option<u32>; 2],
 }
 
@@ -108,26 +108,26 @@ impl TcpTracker {
         match self.finished {
             _ if is_reset && self.is_opened_by_other(from_initiator) => State::Refused,
             _ if is_reset => State::Reset,
-            // Nobody would obey it who has the connection (RFC 5961, section 3).
+            // An end of the connection would not obey it (RFC 5961, section 3).
             _ if flags.contains(TcpFlags::RST) => state,
             [true, true] => State::Closed,
-            // Repeated SYNs and answers to them come late, too.
+            // Repeated SYNs and answers to them may arrive late, too.
             [false, false] if state == State::Opening && flags.contains(TcpFlags::SYN) => {
                 State::Opening
             }
-            // The end of the handshake, or data without one that was seen.
+            // The end of the handshake, or data without a captured handshake.
             [false, false] => State::Established,
             _ => State::Closing,
         }
     }
 
-    /// Whether a reset that an end sent, as far as can be told, is one that the other end obeys
-    /// (RFC 9293, 3.5.2): it is where that end has come to, or answers what the other end sent. Who
-    /// sees neither end's packets knows no such numbers.
+    /// Whether the other end probably obeys a reset (RFC 9293, 3.5.2): it has the next sequence
+    /// number, or answers a segment of the other end. A forger who does not see the packets does
+    /// not know these numbers.
     fn is_plausible_reset(&self, end: usize, tcp: Tcp) -> bool {
         let answers = |tcp: Tcp| {
             let next = self.next[1 - end];
-            // A SYN that has data may be answered without that.
+            // The answer to a SYN with data may acknowledge only the SYN.
             let reach = |next: u32| match self.syn {
                 Some((opener, number)) if !self.accepted && usize::from(!opener) != end => {
                     next.wrapping_sub(number.wrapping_add(1))
@@ -138,50 +138,51 @@ impl TcpTracker {
                 && next.is_none_or(|next| next.wrapping_sub(tcp.acknowledgment) <= reach(next))
         };
         let is_at = |next: u32| {
-            // What it sent before the reset may not have been captured.
+            // The capture may have missed packets from before the reset.
             !is_outside(tcp.sequence, next) || tcp.sequence.wrapping_sub(next) <= REPEATED
         };
         match self.next[end] {
             Some(next) => is_at(next) || (tcp.sequence == 0 && answers(tcp)),
-            // Whoever has sent nothing answers a SYN by its number.
+            // An end that has sent nothing answers a SYN by its number.
             None if self.syn.is_some() && !self.accepted => answers(tcp),
             None => true,
         }
     }
 
-    /// Whether a connection that was not accepted was opened by the other end.
+    /// Whether the other end opened a connection that is not accepted.
     fn is_opened_by_other(&self, from_initiator: bool) -> bool {
         !self.accepted && self.syn.is_some_and(|(opener, _)| opener != from_initiator)
     }
 
-    /// Whether it was opened, and nobody has accepted it.
+    /// Whether one end opened it and the other has not accepted it.
     pub(crate) const fn is_unanswered(&self) -> bool {
         self.syn.is_some() && !self.accepted
     }
 
-    /// Whether an end may have sent a segment with this sequence number lately.
+    /// Whether an end may have sent a segment with this sequence number recently.
     pub(crate) fn may_have_sent(&self, from_initiator: bool, sequence: u32) -> bool {
         let next = self.next[usize::from(!from_initiator)];
         next.is_some_and(|next| !is_outside(sequence, next))
     }
 
-    /// Whether a SYN, in either direction, opens another connection between the same ends, rather than
-    /// repeating the one that opened this.
+    /// Whether a SYN, in either direction, opens another connection between the same ends rather
+    /// than repeating the one that opened this connection.
     pub(crate) fn is_reopened_by(&self, state: State, from_initiator: bool, sequence: u32) -> bool {
         match self.syn {
             Some((same_end, _)) if same_end != from_initiator => {
                 // Both ends may open at the same time (RFC 9293, 3.5).
                 state != State::Opening || self.accepted
             }
-            // The same again: repeated because no answer came, or after a refusal, as
-            // Windows does; but after a whole connection it is a recording replayed.
+            // The same SYN again. It is a repetition if no answer came, or after a refusal, as
+            // Windows sends it. After a whole connection, it is a replayed recording.
             Some((_, first)) => first != sequence || (self.accepted && state.is_over()),
             // The capture began with the answer to a SYN, which is repeated now.
             None => !(self.accepted && state == State::Opening),
         }
     }
 
-    /// Whether a segment begins neither with what its end sends next nor with what it may send again.
+    /// Whether a segment begins neither at the next sequence number of its end nor at one that the
+    /// end may repeat.
     pub(crate) fn is_skipped_to(
         &self,
         from_initiator: bool,
@@ -193,9 +194,9 @@ impl TcpTracker {
         !flags.contains(TcpFlags::RST) && next.is_some_and(|next| is_outside(sequence, next))
     }
 
-    /// Whether a segment that opens nothing is of another connection between the same ends, whose
-    /// opening was not captured: this one is over, or its sender has finished, and its numbers are not
-    /// what this end may repeat of it, nor what comes next.
+    /// Whether a segment in the middle belongs to another connection between the same ends, whose
+    /// opening was not captured. This connection has ended, or the sender has finished, and the
+    /// sequence number is neither one that this end may repeat nor the next one.
     pub(crate) fn is_beyond(
         &self,
         state: State,
@@ -215,10 +216,10 @@ impl TcpTracker {
         }
         let is_more = payload > 0 || flags.contains(TcpFlags::SYN);
         match self.next[end] {
-            // An end that sent nothing but a reset has no connection.
+            // An end that sent only a reset has no connection.
             None => is_more && !flags.contains(TcpFlags::RST),
             Some(next) => {
-                // What was on its way when the other end reset the connection goes on where it was.
+                // Segments in flight when the other end reset the connection continue the sequence.
                 let reaches = if self.finished[end] {
                     after(flags, sequence, payload)
                 } else {
@@ -230,7 +231,7 @@ impl TcpTracker {
     }
 }
 
-/// Whether a segment begins neither at the next sequence number nor a little before it.
+/// Whether a segment begins neither at the next sequence number nor shortly before it.
 const fn is_outside(sequence: u32, next: u32) -> bool {
     next.wrapping_sub(sequence) > REPEATED
 }
@@ -243,7 +244,7 @@ fn after(flags: TcpFlags, sequence: u32, payload: u32) -> u32 {
         .wrapping_add(marks.iter().sum())
 }
 
-/// Whether a sequence number comes after another one, both of which wrap.
+/// Whether a sequence number comes after another one; both wrap.
 const fn is_after(sequence: u32, other: u32) -> bool {
     let ahead = sequence.wrapping_sub(other);
     ahead != 0 && ahead < 1 << 31
@@ -265,7 +266,7 @@ mod tests {
         }
     }
 
-    /// Packets as (from initiator, flags); the state after each.
+    /// Packets as (from initiator, flags), with the state after each.
     #[track_caller]
     fn check(packets: &[(bool, TcpFlags, State)]) {
         let mut tracker = TcpTracker::default();
@@ -302,7 +303,7 @@ mod tests {
             (false, RST, State::Reset),
             (true, FIN | ACK, State::Reset),
         ]);
-        // Both open at the same time, and close at the same time.
+        // Both ends open at the same time, and close at the same time.
         check(&[
             (true, SYN, State::Opening),
             (false, SYN, State::Opening),
@@ -312,7 +313,7 @@ mod tests {
             (true, FIN | ACK, State::Closing),
             (false, FIN | ACK, State::Closed),
         ]);
-        // The capture began with the answer, or with nonsense.
+        // The capture began with the answer, or with invalid flags.
         check(&[
             (false, SYN | ACK, State::Opening),
             (true, ACK, State::Established),
@@ -341,10 +342,10 @@ mod tests {
         let state = tracker.advance(State::Opening, true, tcp(SYN, 7), 0);
         assert!(!tracker.is_reopened_by(state, true, 7));
         assert!(tracker.is_reopened_by(state, true, 8));
-        // Both open at the same time.
+        // Both ends open at the same time.
         assert!(!tracker.is_reopened_by(state, false, 9));
         assert!(tracker.is_reopened_by(State::Closed, false, 9));
-        // Refused and tried again; replayed after it was accepted.
+        // Refused and retried; replayed after it was accepted.
         let refusal = Tcp {
             acknowledgment: 8,
             ..tcp(RST | ACK, 0)
@@ -354,7 +355,7 @@ mod tests {
         assert!(!tracker.is_reopened_by(state, true, 7));
         tracker.advance(state, false, tcp(SYN | ACK, 0), 0);
         assert!(tracker.is_reopened_by(state, true, 7));
-        // Mid-stream, nothing is known of the first SYN.
+        // In the middle of a connection, the first SYN is unknown.
         assert!(TcpTracker::default().is_reopened_by(State::Established, true, 7));
     }
 }

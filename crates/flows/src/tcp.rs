@@ -1,5 +1,5 @@
-//! What the segments of a TCP connection tell of how it fares: what was sent again, and how long
-//! answers take. Bounded: a few numbers for each end.
+//! Measures a TCP connection from its segments: retransmissions and round-trip times. Bounded: a
+//! few numbers for each end.
 
 mod sent;
 
@@ -9,20 +9,20 @@ use crate::{Tcp, TcpFlags};
 
 use sent::Sent;
 
-/// How the segments of one end of a TCP connection fared, as far as they were captured.
+/// The retransmissions of one end of a TCP connection, as far as they were captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Retransmissions {
-    /// Segments that had something in them that was captured before: data, SYN or FIN. What comes
-    /// late, and fills a gap, is none: where segments were lost before they came here, what their
-    /// sender sends again looks like that.
+    /// Segments with content that was captured before: data, SYN or FIN. A late segment that fills
+    /// a gap does not count: if segments were lost before they reached the capture, their
+    /// retransmissions look like that.
     pub segments: u64,
     /// The bytes of data that were captured before.
     pub bytes: u64,
 }
 
 impl Retransmissions {
-    /// So many segments, and so many bytes in them.
+    /// Counters with these numbers of segments, and of bytes in them.
     pub const fn new(segments: u64, bytes: u64) -> Self {
         Self { segments, bytes }
     }
@@ -39,9 +39,9 @@ impl std::ops::Add for Retransmissions {
     }
 }
 
-/// Round-trip times: from a segment to what acknowledges it. What is sent again is not measured,
-/// because nobody knows which one is acknowledged (Karn's algorithm, RFC 6298, section 3). The
-/// other end may wait a moment before it acknowledges data.
+/// Round-trip times: from a segment to its acknowledgment. A retransmitted segment gives no time,
+/// because it is unknown which copy the other end acknowledges (Karn's algorithm, RFC 6298, section
+/// 3). The other end may wait a moment before it acknowledges data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoundTrip {
@@ -49,12 +49,12 @@ pub struct RoundTrip {
     pub smoothed: Duration,
     /// The shortest one.
     pub least: Duration,
-    /// How many were measured.
+    /// The number of measurements.
     pub samples: u64,
 }
 
 impl RoundTrip {
-    /// Times that were measured.
+    /// These measurements.
     pub const fn new(smoothed: Duration, least: Duration, samples: u64) -> Self {
         Self {
             smoothed,
@@ -78,7 +78,7 @@ impl RoundTrip {
         )
     }
 
-    /// The way there and back, of which both halves were measured in the middle.
+    /// The sum of the two halves of a round trip that was measured in the middle.
     pub(crate) fn through(self, other: Self) -> Self {
         Self {
             smoothed: self.smoothed.saturating_add(other.smoothed),
@@ -93,7 +93,7 @@ impl RoundTrip {
 struct Sender {
     sent: Sent,
     again: Retransmissions,
-    /// The sequence number that acknowledges a segment, and when that was sent.
+    /// The sequence number that acknowledges a segment, and the time of that segment.
     timed: Option<(u32, Duration)>,
     /// The highest acknowledgment of the other end.
     acknowledged: Option<u32>,
@@ -108,7 +108,7 @@ impl Sender {
         let Some(len) = payload.checked_add(marks).filter(|len| *len > 0) else {
             return;
         };
-        // One byte that was acknowledged asks whether the other end is there (RFC 1122, 4.2.3.6).
+        // One byte below the acknowledged number is a keep-alive (RFC 1122, 4.2.3.6).
         let end = start.wrapping_add(len);
         let is_keep_alive = (payload, marks) == (1, 0)
             && self.acknowledged == Some(end)
@@ -132,7 +132,8 @@ impl Sender {
         }
     }
 
-    /// Takes in what the other end acknowledges; how long it took, if that was measured.
+    /// Takes an acknowledgment of the other end. Returns the time that it took, if that was
+    /// measured.
     fn acknowledge(&mut self, acknowledgment: u32, time: Duration) -> Option<Duration> {
         let next = self.sent.next()?;
         if !is_up_to(acknowledgment, next) {
@@ -161,9 +162,9 @@ pub(crate) struct Measures {
 }
 
 impl Measures {
-    /// Takes in a segment.
+    /// Takes a segment.
     pub(crate) fn segment(&mut self, from_initiator: bool, tcp: Tcp, payload: u32, time: Duration) {
-        // What a reset carries is no data.
+        // The content of a reset is no data.
         if tcp.flags.contains(TcpFlags::RST) {
             return;
         }
@@ -179,17 +180,17 @@ impl Measures {
         sender.send(tcp, payload, time);
     }
 
-    /// What an end sent again.
+    /// The retransmissions of an end.
     pub(crate) const fn retransmissions(&self, by_initiator: bool) -> Retransmissions {
         self.ends[if by_initiator { 0 } else { 1 }].again
     }
 
-    /// From what an end sent to what acknowledged it.
+    /// The round-trip times from segments of an end to their acknowledgments.
     pub(crate) const fn round_trip(&self, of_initiator: bool) -> Option<RoundTrip> {
         self.ends[if of_initiator { 0 } else { 1 }].round_trip
     }
 
-    /// The same connection, of which nothing was counted.
+    /// The same connection, with zero counters.
     pub(crate) fn uncounted(mut self) -> Self {
         for end in &mut self.ends {
             end.again = Retransmissions::default();

@@ -1,46 +1,46 @@
-//! What is known of a container besides its id.
+//! What the table knows about a container besides its id.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What the programs that run containers have written about one of them.
+/// What container runtimes have recorded about a container.
 ///
-/// Whoever starts the container chooses all of it. Of a container that an ordinary user runs, that user
-/// writes the files ([`Unit::user`](crate::Unit::user)).
+/// All of it was chosen by the user who started the container. For a container of an ordinary user,
+/// that user also writes the files ([`Unit::user`](crate::Unit::user)).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Container {
-    /// The name that people gave it, or that its pod gives it.
+    /// The name that a person or the pod gave the container.
     pub name: Option<String>,
-    /// The image that it was made of, such as `docker.io/library/nginx:1.27`.
+    /// The image from which the container was made, such as `docker.io/library/nginx:1.27`.
     pub image: Option<String>,
-    /// The pod of Kubernetes that it is in.
+    /// The Kubernetes pod that contains it.
     pub pod: Option<Pod>,
 }
 
 impl Container {
-    /// Nothing is known of it.
+    /// A container of which the table knows nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether nothing is known of it.
+    /// Whether all fields are empty.
     pub const fn is_empty(&self) -> bool {
         self.name.is_none() && self.image.is_none() && self.pod.is_none()
     }
 }
 
-/// A pod of Kubernetes.
+/// A Kubernetes pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Pod {
-    /// The namespace of Kubernetes that it is in.
+    /// The Kubernetes namespace of the pod.
     pub namespace: String,
-    /// Its name, which is the only one in its namespace.
+    /// The name of the pod, unique in its namespace.
     pub name: String,
 }
 
@@ -61,30 +61,31 @@ impl fmt::Display for Pod {
     }
 }
 
-/// A place for what is known of a container. All units of the container share it, and it may become known
-/// at any time: so it does not tell one unit from another, and two places are always equal.
+/// A slot for the facts about a container, shared by all units of that container. A reader thread
+/// may fill it at any time. Therefore the slot does not distinguish units: two slots are always
+/// equal.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerDetails(Arc<RwLock<Option<Arc<Container>>>>);
 
 impl ContainerDetails {
-    /// A place in which nothing is yet.
+    /// An empty slot.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is known by now.
+    /// The facts, if a reader has filled the slot.
     pub fn get(&self) -> Option<Arc<Container>> {
         let details = self.0.read().unwrap_or_else(PoisonError::into_inner);
         details.clone()
     }
 
-    /// Tells all who share the place.
+    /// Fills the slot for every unit that shares it.
     pub fn set(&self, container: Container) {
         let details = (!container.is_empty()).then(|| Arc::new(container));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = details;
     }
 
-    /// Whether somebody else shares the place.
+    /// Whether other units share the slot.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }

@@ -1,5 +1,5 @@
-//! Through which devices a packet of one device can reach sockets. Pure: the caller passes in what the
-//! system knows of its devices.
+//! Finds the devices through which a packet can reach sockets. Pure: the caller passes in the facts
+//! about the system's devices.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,19 +12,20 @@ use super::query::{Protocol, SocketQuery};
 /// `LOOPBACK_IFINDEX`).
 const LOOPBACK: u32 = 1;
 
-/// What counts of one device.
+/// The facts about a device that decide which sockets its packets reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Link {
     /// The device that this one is a port or a slave of (`IFLA_MASTER`).
     pub(crate) master: Option<u32>,
-    /// The device below it, as of a VLAN, or the other end of a wire (`IFLA_LINK`).
+    /// The device below this one, such as that of a VLAN, or the other end of a veth pair
+    /// (`IFLA_LINK`).
     pub(crate) lower: Option<u32>,
-    /// Whether that one is in another network namespace (`IFLA_LINK_NETNSID`).
+    /// Whether `lower` is in another network namespace (`IFLA_LINK_NETNSID`).
     pub(crate) is_lower_elsewhere: bool,
     pub(crate) kind: LinkKind,
 }
 
-/// The kinds of devices that differ in what they lead to (`IFLA_INFO_KIND`).
+/// The kinds of devices that pass packets on differently (`IFLA_INFO_KIND`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum LinkKind {
     Bridge,
@@ -34,7 +35,7 @@ pub(crate) enum LinkKind {
     Other,
 }
 
-/// Whether sockets that are bound to no device get what comes through a VRF
+/// Whether sockets without a device receive packets that arrive through a VRF
 /// (`net.ipv4.tcp_l3mdev_accept` and its siblings in ip-sysctl.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Accepts {
@@ -49,7 +50,7 @@ impl Accepts {
             Protocol::Tcp => self.tcp,
             Protocol::Udp | Protocol::UdpLite => self.udp,
             Protocol::Raw | Protocol::Icmp => self.raw,
-            // They have no such setting.
+            // These protocols have no such setting.
             Protocol::Sctp | Protocol::Dccp | Protocol::Packet => None,
         }
     }
@@ -61,18 +62,18 @@ pub(crate) struct Devices {
     links: HashMap<u32, Link>,
     accepts: Accepts,
     broadcasts: Arc<HashSet<Ipv4Addr>>,
-    /// `None` where they are not known.
+    /// The joined multicast groups; `None` if they are unknown.
     memberships: Option<Arc<Memberships>>,
 }
 
-/// The devices through which a packet can have come, in the terms of the kernel's lookup
-/// (`dif` and `sdif` of `inet_sk_bound_dev_eq` in `include/net/inet_sock.h`).
+/// The devices of an arriving packet, as the kernel's socket lookup has them (`dif` and `sdif` of
+/// `inet_sk_bound_dev_eq` in `include/net/inet_sock.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) device: u32,
-    /// The slave of a VRF, which is the device then.
+    /// The port of a VRF through which the packet arrived. `device` is the VRF then.
     pub(crate) slave: Option<u32>,
-    /// Whether a socket that is bound to no device is reached.
+    /// Whether the packet reaches a socket that is bound to no device.
     pub(crate) reaches_unbound: bool,
 }
 
@@ -80,18 +81,18 @@ pub(crate) struct Arrival {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reach {
     pub(crate) ways: Ways,
-    /// The broadcast addresses of the networks that the host is in.
+    /// The broadcast addresses of the networks of this host.
     broadcasts: Arc<HashSet<Ipv4Addr>>,
-    /// `None` where they are not known.
+    /// The joined multicast groups; `None` if they are unknown.
     pub(super) memberships: Option<Arc<Memberships>>,
 }
 
-/// The devices through which it can.
+/// The devices through which a packet can reach sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ways {
-    /// Through any device; these are known.
+    /// Through any device, of which these are known.
     Any(Vec<u32>),
-    /// In this one way.
+    /// In exactly this way.
     One(Arrival),
     /// In one of these ways, at least two.
     Several(Vec<Arrival>),
@@ -106,7 +107,7 @@ impl Arrival {
         }
     }
 
-    /// Whether it reaches a socket, which is bound to a device or to none.
+    /// Whether a packet that arrives this way reaches a socket that is bound to `bound`.
     pub(crate) fn reaches(&self, bound: Option<u32>) -> bool {
         match bound {
             None => self.reaches_unbound,
@@ -115,7 +116,7 @@ impl Arrival {
     }
 }
 
-/// Whether an address is that of several hosts wherever it is seen.
+/// Whether an address stands for several hosts on every network.
 fn is_group_everywhere(ip: IpAddr) -> bool {
     /// Each host has the network 127.0.0.0/8.
     const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
@@ -126,7 +127,7 @@ fn is_group_everywhere(ip: IpAddr) -> bool {
 }
 
 impl Reach {
-    /// The same, with the multicast groups that are joined, where they are known.
+    /// The same, with the multicast groups that sockets have joined, where they are known.
     pub(crate) fn with_memberships(self, memberships: Option<Memberships>) -> Self {
         Self {
             memberships: memberships.map(Arc::new),
@@ -134,7 +135,7 @@ impl Reach {
         }
     }
 
-    /// In these ways, on a host of which no broadcast address is known.
+    /// A reach through these devices, on a host whose broadcast addresses are unknown.
     pub(crate) fn new(ways: Ways) -> Self {
         Self {
             ways,
@@ -143,15 +144,15 @@ impl Reach {
         }
     }
 
-    /// Whether each socket that fits gets a copy of a datagram to this address: a multicast group
-    /// or a broadcast address, also that of a network that the host is in
+    /// Whether the kernel copies a datagram to this address to each socket that matches: a
+    /// multicast group or a broadcast address, also that of a network of this host
     /// (`__udp4_lib_mcast_deliver` in `net/ipv4/udp.c`).
     pub(crate) fn is_group(&self, ip: IpAddr) -> bool {
         let is_ours = || matches!(ip, IpAddr::V4(v4) if self.broadcasts.contains(&v4));
         is_group_everywhere(ip) || is_ours()
     }
 
-    /// The ways, where they are known.
+    /// The ways of arrival, where they are known.
     pub(crate) fn arrivals(&self) -> Option<&[Arrival]> {
         match &self.ways {
             Ways::Any(_) => None,
@@ -177,7 +178,7 @@ impl Devices {
         }
     }
 
-    /// The same, with the multicast groups that are joined on them.
+    /// The same, with the multicast groups that sockets have joined on these devices.
     pub(crate) fn with_memberships(self, memberships: Memberships) -> Self {
         Self {
             memberships: Some(Arc::new(memberships)),
@@ -185,7 +186,7 @@ impl Devices {
         }
     }
 
-    /// The same, with the broadcast addresses of the networks that the host is in.
+    /// The same, with the broadcast addresses of the networks of this host.
     pub(crate) fn with_broadcasts(self, broadcasts: HashSet<Ipv4Addr>) -> Self {
         Self {
             broadcasts: Arc::new(broadcasts),
@@ -205,11 +206,12 @@ impl Devices {
         self.links.get(&device)
     }
 
-    /// Through which of its devices what comes from one of ours gets into another namespace: the
-    /// other end of a wire, also of one that is a port of our bridge, or what is above ours.
+    /// The devices of another namespace through which a packet leaves one of our devices: the other
+    /// end of a veth pair, also of one whose near end is a port of our bridge, or a device stacked
+    /// on ours.
     ///
-    /// The kernel gives the indexes of devices in other namespaces, but not always which namespace:
-    /// if two namespaces have a device with the same index, both may be the right one.
+    /// The kernel gives the indexes of devices in other namespaces, but does not always say which
+    /// namespace. If two namespaces have a device with the same index, both are candidates.
     pub(crate) fn leads_to(&self, device: u32, other: &Self) -> Vec<u32> {
         let ports = self.links().filter(|(_, link)| link.master == Some(device));
         let ours: Vec<u32> = ports.map(|(port, _)| port).chain([device]).collect();
@@ -226,8 +228,8 @@ impl Devices {
         theirs.map(|(theirs, _)| theirs).collect()
     }
 
-    /// How a packet of the query can reach sockets here that came from a device of another
-    /// namespace, through these of ours; through any if there are none.
+    /// How a packet can reach sockets here if it came from another namespace through one of these
+    /// devices of ours. Without devices, it may have come through any.
     pub(crate) fn reach_through(&self, query: &SocketQuery, devices: &[u32]) -> Reach {
         match devices {
             [device] => self.reach(&query.without_device().on_device(*device)),
@@ -235,7 +237,7 @@ impl Devices {
         }
     }
 
-    /// Whether a device leads to another namespace, as a bridge or one end of a wire may.
+    /// Whether a device leads to another namespace, as a bridge or one end of a veth pair may.
     pub(crate) fn leads_away(&self, device: u32) -> bool {
         let link = self.link(device);
         link.is_some_and(|link| matches!(link.kind, LinkKind::Bridge | LinkKind::Veth))
@@ -247,9 +249,9 @@ impl Devices {
 
     /// How a packet of the query can reach sockets here.
     ///
-    /// What this host sends to an address of its own is seen on the loopback device, and
-    /// counts as that of the device that has the address (`rt_iif` in `net/ipv4/route.c`,
-    /// `ip6_rcv_core`): there, only packets between loopback addresses show the device.
+    /// A packet from this host to one of its own addresses appears on the loopback device, but the
+    /// kernel attributes it to the device that has the address (`rt_iif` in `net/ipv4/route.c`,
+    /// `ip6_rcv_core`). So only packets between loopback addresses show their device there.
     pub(crate) fn reach(&self, query: &SocketQuery) -> Reach {
         let is_loopback = |end: std::net::SocketAddr| end.ip().is_loopback();
         let is_within = is_loopback(query.local()) && query.remote().is_none_or(is_loopback);
@@ -282,7 +284,8 @@ impl Devices {
         })
     }
 
-    /// A device, and all that are above it: a packet that is seen on it may be theirs.
+    /// A device and all devices stacked on it. A packet that a capture reads on the device may
+    /// belong to any of them.
     pub(crate) fn with_uppers(&self, device: u32) -> Vec<u32> {
         let mut found = vec![device];
         let mut next = 0;
@@ -312,7 +315,7 @@ impl Devices {
                 return;
             }
         };
-        // Where it is not known, either may be.
+        // If the setting is unknown, both values are possible.
         let either: &[bool] = match self.accepts.of(protocol) {
             Some(true) => &[true],
             Some(false) => &[false],
@@ -327,8 +330,8 @@ impl Devices {
 }
 
 impl Link {
-    /// Whether it is a VLAN or the like on that device. The other end of a wire is not above
-    /// this one.
+    /// Whether this device is a VLAN or a similar device on `device`. The other end of a veth pair
+    /// is not above this one.
     fn is_above(&self, device: u32) -> bool {
         let is_lower = self.lower == Some(device) && !self.is_lower_elsewhere;
         is_lower && self.kind != LinkKind::Veth
@@ -370,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_of_a_port_is_also_that_of_what_is_above() {
+    fn a_packet_on_a_port_may_belong_to_the_devices_above() {
         let devices = devices(Accepts::default());
         let reach = |device| devices.reach(&query("10.0.0.1:1").on_device(device));
         let ways = |all: &[u32]| all.iter().copied().map(Arrival::on).collect::<Vec<_>>();
@@ -408,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loopback_device_tells_nothing_of_other_addresses() {
+    fn the_loopback_device_does_not_narrow_down_other_addresses() {
         let devices = devices(Accepts::default());
         let on_loopback = |local: &str| devices.reach(&query(local).on_device(LOOPBACK));
         let within = Reach::new(Ways::One(Arrival::on(LOOPBACK)));
@@ -419,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn wires_and_what_is_above_lead_to_other_namespaces() {
+    fn veth_pairs_and_stacked_devices_lead_to_other_namespaces() {
         let link = |master, lower, kind| Link {
             master,
             lower,

@@ -1,4 +1,4 @@
-//! What can go wrong when sockets are looked up.
+//! Errors of lookups.
 
 use std::error;
 use std::fmt;
@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::reason::Reason;
 
-/// Why the owners of sockets could not be read.
+/// Why the table could not read the owners of sockets.
 ///
 /// Where the system refused or failed, [`source`](error::Error::source) is its [`io::Error`].
-// Written by hand: a derive macro costs a fifth of the time that it takes to build this crate
-// and all that it depends on.
+// Written by hand: a derive macro would add a fifth to the build time of this crate and its
+// dependencies.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,20 +22,20 @@ pub enum Error {
     },
     /// The operating system did not list its sockets.
     Sockets {
-        /// The question: which interface of the system, which sockets, in which network
-        /// namespace if it is another one.
+        /// The request that failed: the system interface, the sockets, and the network namespace if
+        /// it is another one.
         asked: String,
-        /// What the system said.
+        /// The error that the system returned.
         source: io::Error,
     },
-    /// A file with facts about sockets or processes could not be read.
+    /// The table could not read a file with facts about sockets or processes.
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error that the system returned.
         source: io::Error,
     },
-    /// The thread of the background resolver could not be started.
+    /// The system could not start the thread of the background resolver.
     Thread(io::Error),
 }
 
@@ -59,7 +59,7 @@ impl Error {
     }
 }
 
-/// What failed, why, and what to do about it.
+/// The request that failed, the error, and what helps against it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,8 +95,8 @@ const TOO_MANY_FILES: [i32; 2] = [24, 23];
 #[cfg(not(unix))]
 const TOO_MANY_FILES: [i32; 0] = [];
 
-/// What to do about an error of the system, as the rest of a sentence; empty where nothing is
-/// known to help.
+/// What helps against an error of the system, as the rest of a sentence. Empty if nothing is known
+/// to help.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "; run as administrator",
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_say_what_was_asked_and_keep_what_the_system_said() {
+    fn errors_name_the_request_and_keep_the_error_of_the_system() {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
         let sockets = Error::Sockets {
             asked: "sock_diag for udp 10.0.0.1:53".to_owned(),

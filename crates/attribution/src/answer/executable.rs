@@ -42,8 +42,7 @@ impl ExeFile {
 }
 
 /// Whether the path that the kernel gives for an executable leads to that file *here*: in the mount
-/// namespace and below the root directory of the process that asks (`mount_namespaces(7)`,
-/// chroot(2)).
+/// namespace and below the root directory of this process (`mount_namespaces(7)`, chroot(2)).
 ///
 /// Linux only. On other systems, and in recordings, it is [`Unchecked`](Self::Unchecked).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -54,9 +53,9 @@ pub enum ExeState {
     Unchecked,
     /// The path leads to this file here.
     Here,
-    /// It was at this path here, and another file has replaced it, as an upgrade does.
+    /// The file was at this path, but another one has replaced it, as an upgrade does.
     Replaced,
-    /// It was at this path here, and nothing is there any more.
+    /// The file was at this path, but has been deleted.
     Deleted,
     /// The path leads to another file here, or to none: the process sees other mounts, has
     /// another root directory, or something was mounted over the file since.
@@ -129,9 +128,9 @@ pub struct NamedFile {
     pub mode: u32,
     /// Whether the path leads to the same file for the process and here.
     pub is_here: bool,
-    /// Whether only root and the user of the process can have put another file at this path since the
-    /// process started. That is so if each directory on the way belongs to one of them, and nobody else
-    /// may write to it; or if the directory has not changed since then.
+    /// Whether only root and the user of the process can have put another file at this path since
+    /// the process started. That holds if root or that user owns each directory on the way and no
+    /// one else may write to it, or if the directory has not changed since then.
     pub is_guarded: bool,
 }
 
@@ -146,7 +145,7 @@ impl NamedFile {
         }
     }
 
-    /// The same file, at a path where nobody else can have put it since.
+    /// The same file, at a path where no other user can have replaced it since the process started.
     #[must_use]
     pub const fn guarded(self) -> Self {
         Self {

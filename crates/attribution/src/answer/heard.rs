@@ -1,4 +1,4 @@
-//! By which ways what is for a multicast group reaches sockets at all. Pure.
+//! Finds the devices through which datagrams to a multicast group reach sockets. Pure.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::memberships::is_of_receivers;
 use super::query::SocketQuery;
 
 impl Reach {
-    /// The ways by which a packet of the query reaches sockets at all; `None` if the host takes it in
+    /// Keeps those ways in which the host accepts a packet of the query; `None` if it accepts it in
     /// none of them.
     pub(crate) fn heard(&self, query: &SocketQuery) -> Option<Cow<'_, Self>> {
         let group = query.local().ip();
@@ -41,8 +41,8 @@ impl Reach {
         Some(Cow::Owned(heard))
     }
 
-    /// Whether what came in through a device may be of the group that a query asks about. Where the
-    /// device is not known, the query says nothing of it.
+    /// Whether the host accepts packets to the group of a query on this device. The query ignores
+    /// packets that arrive elsewhere if it names a device.
     pub(crate) fn is_heard_on(&self, query: &SocketQuery, device: u32) -> bool {
         let group = query.local().ip();
         let known = self.memberships.as_deref();
@@ -97,7 +97,8 @@ mod tests {
         device.map_or(query, |device| query.on_device(device))
     }
 
-    /// Through how many devices what is for a group is heard, 0 if any may be it.
+    /// The number of devices through which the host accepts packets to the group; 0 if any device
+    /// may be one.
     #[track_caller]
     fn check(devices: &Devices, query: &SocketQuery, expected: Option<usize>) {
         let reach = devices.reach(query);
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_joined_on_a_device_is_not_heard_there() {
+    fn a_device_without_members_of_a_group_receives_nothing_for_it() {
         let known = devices(Some(joined(&[
             (2, GROUP),
             (2, "224.0.0.1"),
@@ -118,7 +119,7 @@ mod tests {
         check(&known, &query("239.9.9.9", Some(2)), None);
         check(&known, &query("239.9.9.9", None), None);
         check(&known, &query(GROUP, None), Some(0));
-        // What comes in through a port is the bridge's, too.
+        // A packet that arrives through a port also arrives on its bridge.
         check(&known, &query(GROUP, Some(PORT)), Some(1));
         let reach = known.reach(&query(GROUP, Some(PORT)));
         let heard = reach.heard(&query(GROUP, Some(PORT))).unwrap();
@@ -126,18 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_no_group_is_heard_everywhere() {
+    fn unicast_is_received_on_every_device() {
         let known = devices(Some(joined(&[])));
         for local in ["10.0.0.1", "10.0.0.255", "255.255.255.255"] {
             check(&known, &query(local, Some(2)), Some(1));
         }
-        // Nor does a sender have to have joined.
+        // A sender does not have to join the group.
         let sent = query(GROUP, Some(2)).as_sender();
         check(&known, &sent, Some(1));
     }
 
     #[test]
-    fn where_the_groups_are_not_known_all_may_be_heard() {
+    fn if_the_groups_are_unknown_any_may_be_received() {
         check(&devices(None), &query(GROUP, Some(2)), Some(1));
         let mut other = Memberships::default();
         other.add_all(false, [(2, "ff02::fb".parse().unwrap())]);

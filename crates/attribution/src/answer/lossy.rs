@@ -1,5 +1,5 @@
-//! How paths and arguments are written with the feature `serde`: as text. What is not UTF-8 is
-//! replaced, as nothing could be written otherwise.
+//! Serialises paths and arguments as text with the feature `serde`. It replaces bytes that are not
+//! UTF-8, because it could not serialise the value otherwise.
 #![allow(clippy::ref_option, reason = "serde gives a reference to the field")]
 
 /// The path of an executable.

@@ -1,4 +1,5 @@
-//! Which of several sockets answers a query. Pure; the rules are in the crate's documentation.
+//! Chooses among several sockets those that answer a query. Pure; the documentation of the crate
+//! has the rules.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,19 +13,19 @@ use super::socket::{Socket, SocketState};
 use super::socket_id::SocketId;
 use super::wildcard::covers;
 
-/// The answer of the most specific sockets that fit.
+/// The answer from the most specific sockets that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) matched: Match,
     pub(crate) verdict: Verdict,
-    /// The one that all of them are in, if it is not our own.
+    /// The network namespace that contains all of them, if it is not our own.
     pub(crate) namespace: Option<Arc<NetworkNamespace>>,
-    /// The only one that fits.
+    /// The socket, if exactly one matches.
     pub(crate) socket: Option<SocketId>,
 }
 
 impl Finding {
-    /// What the sockets say that fit best.
+    /// The answer from the sockets that match best.
     pub(crate) fn of(found: &Fitting<'_>) -> Self {
         let fitting = &found.sockets;
         let owners: Vec<&Verdict> = fitting.iter().map(|socket| &socket.owner).collect();
@@ -46,8 +47,7 @@ impl Finding {
     /// The answer for two namespaces with the same address: the holders of all sockets that match.
     pub(crate) fn or(self, other: &Self) -> Self {
         Self {
-            // As the table says it: so that it takes the place of an answer that knew only the
-            // closer one.
+            // The closer match, so that this answer replaces one that knew only the closer socket.
             matched: self.matched.max(other.matched),
             verdict: merge(&[&self.verdict, &other.verdict]),
             namespace: None,
@@ -56,14 +56,14 @@ impl Finding {
     }
 }
 
-/// The sockets that fit a question best, equally well; at least one.
+/// The sockets that match a query best, equally well; at least one.
 #[derive(Debug)]
 pub(crate) struct Fitting<'a> {
     pub(crate) matched: Match,
     pub(crate) sockets: Vec<&'a Socket>,
 }
 
-/// The answer of the sockets that fit `query` best, or `None` where none fits.
+/// The answer from the sockets that match `query` best, or `None` if none matches.
 pub(crate) fn best<'a>(
     query: &SocketQuery,
     reach: &Reach,
@@ -72,7 +72,7 @@ pub(crate) fn best<'a>(
     best_sockets(query, reach, sockets).map(|found| Finding::of(&found))
 }
 
-/// The sockets that fit `query` best, or `None` where none fits.
+/// The sockets that match `query` best, or `None` if none matches.
 pub(crate) fn best_sockets<'a>(
     query: &SocketQuery,
     reach: &Reach,
@@ -83,8 +83,8 @@ pub(crate) fn best_sockets<'a>(
     Some(Fitting { matched, sockets })
 }
 
-/// As [`fitting`], of sockets by their states: one that is bound and does nothing has its port, but
-/// no packets.
+/// As [`fitting`], but filters by state: a socket in the state `Bound` occupies its port and
+/// exchanges no packets.
 pub(crate) fn fitting_in_use<T>(
     query: &SocketQuery,
     reach: &Reach,
@@ -100,28 +100,28 @@ pub(crate) fn fitting_in_use<T>(
     })
 }
 
-/// Whether a socket is in the namespace of the query: one of another namespace that is bound to all
-/// addresses, or to a loopback address, is not.
+/// Whether a socket is in the namespace of the query. A socket of another namespace that is bound
+/// to all addresses or to a loopback address is not.
 pub(crate) fn is_reached(query: &SocketQuery, socket: &Socket) -> bool {
     let local = query.local().ip();
     socket.namespace.is_none() || (socket.local.ip() == local && !local.is_loopback())
 }
 
-/// The facts of a socket that count for a match.
+/// The facts about a socket that decide a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) protocol: Protocol,
-    /// Normalised, as the other end.
+    /// Normalised, like `remote`.
     pub(crate) local: SocketAddr,
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) v6_only: bool,
-    /// The one that it is bound to.
+    /// The device that the socket is bound to.
     pub(crate) device: Option<u32>,
 }
 
 impl Ends {
     pub(crate) fn of(socket: &Socket) -> Self {
-        // A socket of a link-local address is bound to the device that the scope names.
+        // A socket with a link-local address is bound to the device that the scope names.
         let scope = Some(query::scope(socket.local)).filter(|scope| *scope != 0);
         Self {
             protocol: socket.protocol,
@@ -133,10 +133,10 @@ impl Ends {
     }
 }
 
-/// Those that fit `query` best, equally well; `None` where none fits.
+/// The sockets that match `query` best, equally well; `None` if none matches.
 ///
-/// A packet that can have come through several devices may belong to another socket on each of them:
-/// this returns the sockets for all of these devices.
+/// A packet that can have arrived through several devices may belong to a different socket on each
+/// of them. This returns the sockets for all of these devices.
 pub(crate) fn fitting<T>(
     query: &SocketQuery,
     reach: &Reach,
@@ -159,7 +159,7 @@ pub(crate) fn fitting<T>(
             });
         }
     }
-    // The id is known of a ping socket; a raw one may have any.
+    // A ping socket has one id; a raw socket exchanges echo requests with any id.
     if query.protocol() == Protocol::Icmp {
         let is_of_id = |one: &Reached<T>| one.fit.matched != Match::Protocol;
         if reached.iter().any(is_of_id) {
@@ -177,12 +177,12 @@ pub(crate) fn fitting<T>(
     let best = reached.into_iter().filter(|one| one.is_best);
     let mut matched = None;
     let fitting = best.map(|one| {
-        let told = matched.get_or_insert(one.fit.matched);
-        *told = if query.is_sender() {
-            // So that it takes the place of an answer that knew only the closest.
-            one.fit.matched.max(*told)
+        let matched_by = matched.get_or_insert(one.fit.matched);
+        *matched_by = if query.is_sender() {
+            // The closer match, so that this answer replaces one that knew only the closest socket.
+            one.fit.matched.max(*matched_by)
         } else {
-            one.fit.matched.min(*told)
+            one.fit.matched.min(*matched_by)
         };
         one.socket
     });
@@ -190,7 +190,7 @@ pub(crate) fn fitting<T>(
     Some((matched?, fitting))
 }
 
-/// A socket that fits, and that the packet can reach.
+/// A socket that matches and that the packet can reach.
 struct Reached<T> {
     fit: Fit,
     device: Option<u32>,
@@ -198,28 +198,28 @@ struct Reached<T> {
     is_best: bool,
 }
 
-/// Marks those that get the packet if it came in this way.
+/// Marks the sockets that receive the packet if it arrived in this way.
 fn mark_best<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reached<T>], arrival: &Arrival) {
     let is_in_reach = |one: &Reached<T>| arrival.reaches(one.device);
     let rank = |one: &Reached<T>| one.fit.rank();
-    // Each of them gets a copy of what is for a group.
+    // The kernel copies a datagram to a group to each of them.
     let is_for_all = is_datagram(query) && reach.is_group(query.local().ip());
     let best = reached
         .iter()
         .filter(|one| is_in_reach(one))
         .map(rank)
         .max();
-    // Any of them may have sent it. Of raw sockets, each gets a copy as well.
+    // Any of them may have sent the packet. Each raw socket receives a copy as well.
     let may_be_any = query.is_sender() || query.protocol() == Protocol::Raw;
     for one in reached.iter_mut().filter(|one| is_in_reach(one)) {
         one.is_best |= is_for_all || may_be_any || Some(rank(one)) == best;
     }
 }
 
-/// As [`mark_best`], through whatever device.
+/// As [`mark_best`], for a packet through an unknown device.
 fn mark_best_of_any<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reached<T>]) {
     let is_it = |one: &Reached<T>| one.fit.matched == Match::FiveTuple;
-    // A listener has no part in a connection that is there.
+    // A listener exchanges no packets of an established connection.
     if query.protocol() == Protocol::Tcp && reached.iter().any(is_it) {
         for one in reached.iter_mut().filter(|one| is_it(one)) {
             one.is_best = true;
@@ -229,7 +229,7 @@ fn mark_best_of_any<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reache
     let mut devices: Vec<u32> = reached.iter().filter_map(|one| one.device).collect();
     devices.sort_unstable();
     devices.dedup();
-    // One that no socket is bound to has the number of none.
+    // Any device to which no socket is bound behaves like device 0.
     for device in [0].into_iter().chain(devices) {
         if !reach.is_heard_on(query, device) {
             continue;
@@ -238,18 +238,18 @@ fn mark_best_of_any<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reache
     }
 }
 
-/// How a socket fits.
+/// How a socket matches a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fit {
     matched: Match,
-    /// Whether it is for this remote end, or for whatever one. Without remote end, one that
-    /// is connected is asked for only if there is no other.
+    /// Whether the socket serves this remote end, or any. If the query has no remote end, a
+    /// connected socket answers only if there is no other.
     is_open_to_it: bool,
 }
 
 impl Fit {
-    /// Greater is better, as the kernel has it: it looks for sockets on the very address before
-    /// those on all addresses.
+    /// The greater rank wins, in the order of the kernel: it searches the exact address before the
+    /// wildcard address.
     ///
     /// Of sockets on the same address, the kernel prefers one that is bound to the packet's device,
     /// and one of the flow's own address family to a dual-stack one (`compute_score` in
@@ -262,7 +262,7 @@ impl Fit {
     }
 }
 
-/// How a socket can serve `query`, whatever the device.
+/// How a socket matches `query`, whatever the device.
 fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
     if socket.protocol == Protocol::Raw {
         return fit_raw(query, socket);
@@ -272,7 +272,7 @@ fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
     }
     let address = match_address(query, reach, socket)?;
     let matched = match (socket.remote, query.remote()) {
-        // Connected or not, it may send to whomever it likes (udp(7)).
+        // Connected or not, a socket may send to any address (udp(7)).
         (Some(theirs), Some(ours))
             if query.is_sender()
                 && (address != Match::LocalEndpoint
@@ -291,19 +291,19 @@ fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
     })
 }
 
-/// How a raw socket can serve `query`: it is for the protocol of the packets, or sends whatever it
-/// likes, and its addresses fit (`raw_v4_match` in `net/ipv4/raw.c`).
+/// How a raw socket matches `query`: it is for the protocol of the packets or only sends, and its
+/// addresses match (`raw_v4_match` in `net/ipv4/raw.c`).
 fn fit_raw(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
-    /// `IPPROTO_RAW`: one that only sends (raw(7)).
+    /// `IPPROTO_RAW`: a socket that only sends (raw(7)).
     const SENDS_ONLY: u16 = 255;
     let local = query.local();
-    let asked = match query.protocol() {
+    let wanted = match query.protocol() {
         Protocol::Raw => local.port(),
         Protocol::Icmp => Protocol::Icmp.ip_number(local.is_ipv4())?.into(),
         _ => return None,
     };
     let number = socket.local.port();
-    let is_of_it = number == asked || (number == SENDS_ONLY && query.is_sender());
+    let is_of_it = number == wanted || (number == SENDS_ONLY && query.is_sender());
     let is_of_family = socket.local.is_ipv4() == local.is_ipv4();
     let has_address = covers(socket.local.ip(), true, local.ip());
     let is_open = match (socket.remote, query.remote()) {
@@ -324,15 +324,15 @@ fn fit_raw(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
     })
 }
 
-/// Whether a socket can serve `query`, through whatever device.
+/// Whether a socket matches `query`, whatever the device.
 pub(crate) fn is_fit(query: &SocketQuery, socket: &Ends) -> bool {
-    // A broadcast address counts for a receiver alone, and by the address itself.
+    // Broadcast addresses matter only to a receiver, and the match by address covers them.
     let reach = Reach::new(Ways::Any(Vec::new()));
     fit(query, &reach, socket).is_some()
 }
 
-/// Why a lookup of sockets names nobody, whatever fits: the kernel itself exchanges such packets, or
-/// one was sent by any socket for its protocol, of which others may have been there.
+/// Why a lookup of sockets cannot name an owner, whatever matches: the kernel itself exchanges such
+/// packets, or any raw socket for the protocol may have sent the packet and closed since.
 pub(crate) fn beyond_sockets(query: &SocketQuery, matched: Option<Match>) -> Option<Reason> {
     if query.is_of_kernel() {
         let may_be_raw = query.is_sender() && matched.is_some();
@@ -346,19 +346,19 @@ pub(crate) fn beyond_sockets(query: &SocketQuery, matched: Option<Match>) -> Opt
     (query.is_sender() && is_raw && matched.is_some()).then_some(Reason::PacketSocket)
 }
 
-/// Whether a connected socket exchanges packets with an end: raw sockets, and those that are
-/// connected to an address without a port, with all of its ports (`raw_v4_match` in
-/// `net/ipv4/raw.c`, `compute_score` in `net/ipv4/udp.c`).
+/// Whether a connected socket exchanges packets with an end. A raw socket, and one that is
+/// connected to an address without a port, exchanges them with all ports of that address
+/// (`raw_v4_match` in `net/ipv4/raw.c`, `compute_score` in `net/ipv4/udp.c`).
 fn is_peer(protocol: Protocol, theirs: SocketAddr, ours: SocketAddr) -> bool {
     let (theirs, ours) = (unscoped(theirs), unscoped(ours));
     let has_ports = protocol != Protocol::Raw && theirs.port() != 0;
     theirs.ip() == ours.ip() && (theirs.port() == ours.port() || !has_ports)
 }
 
-/// How a socket's local address covers the address of the question.
+/// How the local address of a socket covers the local address of the query.
 fn match_address(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Match> {
     let (bound, ours) = (socket.local.ip(), query.local().ip());
-    // Ping sockets of IPv6 are for ICMPv6 alone, which IPv4 does not carry.
+    // IPv6 ping sockets exchange only ICMPv6, which IPv4 does not carry.
     if query.protocol() == Protocol::Icmp && bound.is_ipv4() != ours.is_ipv4() {
         return None;
     }
@@ -366,15 +366,15 @@ fn match_address(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Ma
         return Some(Match::LocalEndpoint);
     }
     let covers = covers(bound, socket.v6_only, ours);
-    // Who sends may choose any address of this host as the source (`IP_PKTINFO` of ip(7)).
+    // A sender may choose any address of this host as the source (`IP_PKTINFO` of ip(7)).
     let chooses = query.is_sender()
         && match (bound, ours) {
             (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
             (IpAddr::V6(_), IpAddr::V4(_)) => !socket.v6_only,
             (IpAddr::V4(_), IpAddr::V6(_)) => false,
         };
-    // What a socket sends that is bound to a group's address has the device's own as its
-    // source (`__inet_bind` in `net/ipv4/af_inet.c`).
+    // A socket that is bound to a group address sends with the address of the device as its source
+    // (`__inet_bind` in `net/ipv4/af_inet.c`).
     let to_group = query
         .remote()
         .is_some_and(|remote| reach.is_group(remote.ip()));
@@ -387,15 +387,15 @@ fn is_datagram(query: &SocketQuery) -> bool {
     query.protocol().is_datagram()
 }
 
-/// One verdict of several sockets that fit equally well.
+/// One verdict from several sockets that match equally well.
 ///
-/// It names all processes, or none if one of them is hidden: a named process beside a hidden one would
-/// be a guess.
+/// It names all processes. If it cannot name the process of one socket, it names none: any of them
+/// may be the owner.
 pub(crate) fn merge(owners: &[&Verdict]) -> Verdict {
     if let [only] = owners {
         return (*only).clone();
     }
-    // A closed socket does not compete with an open one.
+    // An open socket decides alone: a closed one does not compete with it.
     let is_closed = |owner: &Verdict| owner.reason().is_some_and(Reason::is_of_no_open_socket);
     let held = |owner: &&&Verdict| !is_closed(owner);
     if let Some(hidden) = owners.iter().filter(held).find(|owner| !owner.is_named()) {
@@ -482,13 +482,14 @@ mod tests {
         ];
         check(FLOW, &sockets, Some((Match::FiveTuple, &[4])));
         check(FLOW, &sockets[..3], Some((Match::LocalEndpoint, &[3])));
-        // One of both families may be as good.
+        // A dual-stack socket may be as good as one of IPv4.
         check(FLOW, &sockets[..2], Some((Match::WildcardAddress, &[1, 2])));
         check(FLOW, &sockets[..1], Some((Match::WildcardAddress, &[1])));
         check(FLOW, &[], None);
     }
 
-    /// The kernel chooses who receives a datagram; who sends one chooses the socket.
+    /// The kernel chooses the socket that receives a datagram; a process chooses the socket that it
+    /// sends from.
     #[test]
     fn any_socket_on_the_port_may_have_sent_a_datagram() {
         let udp = |local: &str, remote, device, pid| Socket {
@@ -500,9 +501,9 @@ mod tests {
             udp("0.0.0.0:4000", None, None, 2),
             udp("0.0.0.0:4000", None, Some(2), 3),
             udp("10.0.0.2:4000", None, None, 4),
-            // It may choose another source.
+            // A socket with another address may send from 10.0.0.2, too.
             udp("10.0.0.3:4000", None, None, 5),
-            // Not through that device.
+            // A socket that is bound to another device cannot have sent it.
             udp("10.0.0.2:4000", None, Some(3), 6),
             udp("10.0.0.2:4000", Some("9.9.9.9:53"), None, 7),
             udp("10.0.0.2:4000", Some("1.1.1.1:53"), None, 8),
@@ -528,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit() {
+    fn sockets_that_do_not_match() {
         let other_remote = [tcp("10.0.0.2:4000", Some("9.9.9.9:443"), 1)];
         check(FLOW, &other_remote, None);
         check(FLOW, &[tcp("10.0.0.3:4000", None, 1)], None);
@@ -551,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_without_remote_takes_any_socket_at_that_end() {
+    fn a_query_without_remote_end_takes_any_socket_at_the_local_end() {
         let sockets = [
             tcp("10.0.0.2:4000", Some("1.1.1.1:443"), 9),
             tcp("10.0.0.2:4000", Some("9.9.9.9:443"), 8),
@@ -561,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn several_that_fit_equally_are_all_named_once() {
+    fn sockets_that_match_equally_are_all_named_once() {
         let sockets = [
             tcp("0.0.0.0:4000", None, 5),
             tcp("0.0.0.0:4000", None, 3),
@@ -602,7 +603,7 @@ mod tests {
         }
     }
 
-    /// The pids that answer, of packets on a device, or on any for 0.
+    /// The pids in the answer, for packets of a device; 0 stands for any device.
     #[track_caller]
     fn check_on(device: u32, protocol: Protocol, sockets: &[Socket], expected: &[u32]) {
         let (local, remote) = (FLOW.0.parse().unwrap(), FLOW.1.unwrap().parse().unwrap());
@@ -624,10 +625,10 @@ mod tests {
             bound(udp("0.0.0.0:4000", 3), 4),
         ];
         check_on(3, Protocol::Udp, &sockets, &[1]);
-        // An option of theirs decides.
+        // Only a socket option that no list shows decides.
         check_on(4, Protocol::Udp, &sockets, &[2, 3]);
         check_on(5, Protocol::Udp, &sockets, &[2]);
-        // Each of them may be it.
+        // The packet may belong to each of them.
         check_on(0, Protocol::Udp, &sockets, &[1, 2, 3]);
         check_on(5, Protocol::Udp, &sockets[..1], &[]);
     }
@@ -645,7 +646,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_of_two_devices_are_told_apart_or_shared() {
+    fn connections_of_two_devices_are_distinguished_or_shared() {
         let connection = |pid, device| bound(tcp(FLOW.0, FLOW.1, pid), device);
         let sockets = [
             connection(1, 3),
@@ -679,7 +680,7 @@ mod tests {
         assert_eq!(ask("10.0.0.2:5353", group, &sockets), [4]);
         assert_eq!(ask("10.0.0.2:5353", group, &sockets[..3]), [1, 2, 3]);
         assert_eq!(ask("10.0.0.2:5353", group, &sockets[1..2]), [2]);
-        // It gets nothing that is for this host alone.
+        // A socket that is bound to a group receives no unicast.
         assert_eq!(ask("10.0.0.2:5353", "10.0.0.7:1", &sockets[1..2]), [0; 0]);
     }
 
@@ -708,7 +709,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_answers_where_no_remote_end_is_given() {
+    fn a_listener_answers_a_query_without_remote_end() {
         let sockets = [
             tcp("10.0.0.2:4000", FLOW.1, 1),
             tcp("0.0.0.0:4000", None, 2),
@@ -719,14 +720,15 @@ mod tests {
     }
 
     mod kernel {
-        //! The kernel's own lookup of the socket that gets a datagram or a connection, as a model.
+        //! A model of the kernel's own lookup of the socket that receives a datagram or a
+        //! connection.
 
         use super::*;
         use proptest::prelude::*;
 
-        /// `udp4_lib_lookup2` and `udp6_lib_lookup2`, for the first address that has any: the
-        /// packet's, then the wildcard. Which of those that are connected, or are not, depends on
-        /// options and an order that no list shows.
+        /// `udp4_lib_lookup2` and `udp6_lib_lookup2`: the sockets of the packet's address or, if
+        /// there are none, of the wildcard address. Options and an order that no list shows decide
+        /// among the connected ones, and among the others.
         fn receivers(query: &SocketQuery, device: u32, sockets: &[Socket]) -> Vec<usize> {
             let (local, remote) = (query.local(), query.remote().unwrap());
             let any: IpAddr = match local {
@@ -737,7 +739,7 @@ mod tests {
                 let scores = sockets.iter().map(|socket| {
                     let bound = socket.local.ip();
                     let is_v4 = local.is_ipv4();
-                    // An IPv6 socket of the wildcard is in the list of IPv4's wildcard, too.
+                    // The list of IPv4's wildcard also has the IPv6 sockets of the wildcard.
                     let is_there = bound == address
                         || (is_v4 && address == any && bound.is_ipv6() && bound.is_unspecified());
                     let refuses = is_v4 && bound.is_ipv6() && socket.v6_only;
@@ -814,7 +816,8 @@ mod tests {
                 };
                 let chosen = numbered(&query.on_device(device));
                 prop_assert_eq!(&chosen, &receivers(&query, device, &sockets));
-                // Without a device, the holder of each socket chosen for one of them is named.
+                // A query without a device names the holder of each socket that the kernel chooses
+                // for one of the devices.
                 let of_any = numbered(&query);
                 prop_assert!(chosen.iter().all(|one| of_any.contains(one)));
                 let mut of_each: Vec<usize> =

@@ -1,26 +1,27 @@
-//! Which multicast groups a host takes datagrams of, on which device. Pure.
+//! The multicast groups that a host has joined on each device. Pure.
 //!
-//! What arrives for a group reaches sockets only on a device on which some socket of the host has
+//! A datagram to a group reaches sockets only through a device on which some socket of the host has
 //! joined the group (`ip_check_mc_rcu` in `net/ipv4/igmp.c`, `ip6_mc_input` in
-//! `net/ipv6/ip6_input.c`). Then it reaches those that did not join themselves as well, unless they
-//! switched that off (`IP_MULTICAST_ALL`, `IPV6_MULTICAST_ALL`).
+//! `net/ipv6/ip6_input.c`). Then it also reaches sockets that have not joined, unless they opted
+//! out (`IP_MULTICAST_ALL`, `IPV6_MULTICAST_ALL`).
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::query::{Protocol, SocketQuery};
 
-/// The groups that are joined, by device.
+/// The joined groups, by device.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Memberships {
     joined: HashSet<(u32, IpAddr)>,
-    /// Whether these are all of IPv4, and of IPv6.
+    /// Whether `groups` has every group of IPv4. `knows_v6` says the same for IPv6.
     knows_v4: bool,
     knows_v6: bool,
 }
 
 impl Memberships {
-    /// Those of a family, each with the index of its device, as the host lists them.
+    /// Adds the groups of an address family, each with the index of its device, as the host lists
+    /// them.
     pub(crate) fn add_all(&mut self, is_v4: bool, joined: impl IntoIterator<Item = (u32, IpAddr)>) {
         self.joined.extend(joined);
         if is_v4 {
@@ -46,7 +47,8 @@ impl Memberships {
     }
 }
 
-/// Whether a query asks who receives datagrams of a multicast group, rather than who has a socket.
+/// Whether a query is about the receivers of a multicast datagram rather than about the sockets
+/// bound to an address.
 pub(crate) fn is_of_receivers(query: &SocketQuery) -> bool {
     let is_datagram = matches!(query.protocol(), Protocol::Udp | Protocol::UdpLite);
     let is_of_packet = query.remote().is_some() && !query.is_sender();

@@ -1,7 +1,7 @@
-//! The question and the answer: which sockets a query is about, and who owns them. Pure.
+//! The query and the answer: which sockets a query is about, and who owns them. Pure.
 //!
-//! Some of it is for tables that know devices, translations or single sockets. Of those there is
-//! only the one of Linux: on other systems nothing makes these, but for the tests.
+//! Some items serve only tables that know devices, translations or single sockets. Only the Linux
+//! table does. On other systems, only tests use them.
 
 mod capabilities;
 mod container;

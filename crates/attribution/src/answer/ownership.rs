@@ -50,12 +50,12 @@ impl Ownership {
         }
     }
 
-    /// The answer about a socket that has these ends, as the one about packets that this host
+    /// Turns an answer about the original ends of a socket into one about packets that this host
     /// translates.
     #[must_use]
     pub fn translated(mut self, from: TranslatedFrom) -> Self {
         self.evidence.translated_from = Some(Box::new(from));
-        // A host behind this one, or a virtual machine.
+        // Behind this host is another host or a virtual machine.
         if self.verdict == Verdict::Unknown(Reason::Forwarded) {
             self.verdict = Verdict::Unknown(Reason::Translated);
         }
@@ -163,7 +163,7 @@ impl Verdict {
 
     const fn rank(&self) -> u8 {
         match self {
-            // Above all that `Reason::rank` gives.
+            // Above every value of `Reason::rank`.
             Self::Process(_) | Self::Shared(_) => 5,
             Self::Partial { unit: Some(_), .. } => 4,
             Self::Partial { unit: None, .. } => 3,
@@ -172,7 +172,7 @@ impl Verdict {
     }
 }
 
-/// What all of these processes have in common, if they do.
+/// The value that all of these processes have in common, if there is one.
 fn common<T: PartialEq>(
     processes: &[Arc<Process>],
     of: impl Fn(&Process) -> Option<&T>,
@@ -200,7 +200,7 @@ impl fmt::Display for Verdict {
                 (Some(user), Some(unit)) => write!(f, "user {user}, {unit}"),
                 (Some(user), None) => write!(f, "user {user}"),
                 (None, Some(unit)) => unit.fmt(f),
-                (None, None) => f.write_str("a process that cannot be seen"),
+                (None, None) => f.write_str("an unknown process"),
             },
             Self::Unknown(reason) => reason.fmt(f),
         }
@@ -229,16 +229,16 @@ pub struct Evidence {
     /// The socket that the answer is about, if exactly one matches and the
     /// [source](Source::identifies_sockets) identifies sockets.
     pub socket: Option<SocketId>,
-    /// Wall-clock time by which the table had found the socket; `None` if the table does not say, as
-    /// if it was found at [`observed_at`](Self::observed_at).
+    /// Wall-clock time by which the table had found the socket. `None` if the table does not report
+    /// it, or found the socket at [`observed_at`](Self::observed_at).
     ///
-    /// The socket was there at some time between the two. It may be that of a later connection with
-    /// the same five-tuple, if that one was opened by then.
+    /// The socket existed at some time between the two. It may belong to a later connection with
+    /// the same five-tuple, if a process had opened that one by then.
     #[cfg_attr(feature = "serde", serde(default))]
     pub found_by: Option<SystemTime>,
-    /// The ends that the socket has for itself, if this host translates the packets of the query (NAT):
-    /// the table has looked it up by these. Also if nothing matches them. `None` if the host does not
-    /// translate the packets, or if that is unknown.
+    /// The original ends of the socket, if this host translates the packets of the query (NAT). The
+    /// table looked up these, and reports them even if no socket matches. `None` if the host does
+    /// not translate the packets, or if the table does not know.
     #[cfg_attr(feature = "serde", serde(default))]
     pub translated_from: Option<Box<TranslatedFrom>>,
 }
@@ -257,7 +257,8 @@ impl Evidence {
         }
     }
 
-    /// Whether it is that a process ran when it was sent: no socket has the ends of the packet.
+    /// Whether the evidence is that a process ran when the packet was sent: no socket has the ends
+    /// of the packet.
     pub(crate) const fn is_by_run(&self) -> bool {
         matches!(self.matched, Some(Match::Protocol | Match::PacketSocket))
     }
@@ -320,7 +321,7 @@ pub enum Source {
     Recorded,
     /// A script, in tests.
     Scripted,
-    /// No table: the answer follows from the flow itself, or nothing can be known.
+    /// No table: the answer follows from the flow itself, or no table can know it.
     None,
 }
 
@@ -381,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_are_told_in_one_line() {
+    fn verdicts_display_in_one_line() {
         let check = |verdict: Verdict, expected: &str| assert_eq!(verdict.to_string(), expected);
         let process = |pid| Arc::new(Process::new(pid, "nginx"));
         let user = || {
@@ -398,7 +399,7 @@ mod tests {
         check(partial(user(), unit()), "user ada, service sshd.service");
         check(partial(user(), None), "user ada");
         check(partial(None, unit()), "service sshd.service");
-        check(partial(None, None), "a process that cannot be seen");
+        check(partial(None, None), "an unknown process");
         check(
             Verdict::Unknown(Reason::NotFound),
             "no such socket was found",

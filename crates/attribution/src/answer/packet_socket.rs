@@ -1,37 +1,38 @@
-//! What packet sockets have in place of addresses and ports.
+//! The facts that packet sockets have in place of addresses and ports.
 
 use super::text::displayed;
 
-/// The facts of a packet socket (packet(7)): what it receives, and how.
+/// The facts of a packet socket (packet(7)): which frames it receives, and how.
 ///
 /// The device that it is bound to is that of the [`Socket`](crate::Socket).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PacketSocket {
-    /// Whether it has whole frames, or packets without the link header.
+    /// Whether it exchanges whole frames, or packets without the link header.
     pub kind: PacketKind,
     /// The Ethernet protocol of the frames that it receives (`linux/if_ether.h`): 3 (`ETH_P_ALL`) for
     /// all; 0 for one that receives nothing.
     pub ether_type: u16,
-    /// The group that shares the frames with it (`PACKET_FANOUT`).
+    /// The fanout group, whose sockets share the frames (`PACKET_FANOUT`).
     pub fanout_group: Option<u16>,
     /// Whether it has a filter (`SO_ATTACH_FILTER`). `None` if the table cannot know.
     pub has_filter: Option<bool>,
-    /// Whether frames come to it through a ring (`PACKET_RX_RING`). `None` if the table cannot know.
+    /// Whether it receives frames through a ring (`PACKET_RX_RING`). `None` if the table cannot
+    /// know.
     pub receives_by_ring: Option<bool>,
     /// Whether it sends frames through a ring (`PACKET_TX_RING`). `None` if the table cannot know.
     pub sends_by_ring: Option<bool>,
 }
 
-/// Which part of frames a packet socket has.
+/// Which part of a frame a packet socket exchanges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[non_exhaustive]
 pub enum PacketKind {
     /// Whole frames (`SOCK_RAW`).
     #[default]
     Frame,
-    /// What follows the link header (`SOCK_DGRAM`).
+    /// The payload behind the link header (`SOCK_DGRAM`).
     Datagram,
 }
 
@@ -68,11 +69,11 @@ impl PacketSocket {
         }
     }
 
-    /// Whether it is there to send IP packets, as far as it can be told: it sends through a ring, it
-    /// receives nothing, or it receives IP without a filter and without a ring.
+    /// Whether its owner probably sends IP packets: it sends through a ring, it receives nothing,
+    /// or it receives IP without a filter and without a ring.
     ///
-    /// Programs that only listen have a filter or a ring (libpcap always has a ring), or are for
-    /// another protocol. If the table does not know either, this is false.
+    /// Programs that only capture have a filter or a ring (libpcap always has a ring), or receive
+    /// another protocol. If the table knows neither, this is false.
     ///
     /// ```
     /// use flowner_attribution::{PacketKind, PacketSocket};
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_may_send() {
+    fn sockets_that_may_send() {
         let plain = |ether_type| PacketSocket {
             has_filter: Some(false),
             receives_by_ring: Some(false),
@@ -109,7 +110,7 @@ mod tests {
             ..PacketSocket::new(PacketKind::Frame, ether_type)
         };
         assert!(plain(ALL).may_send_ip() && plain(IPV4).may_send_ip() && plain(0).may_send_ip());
-        // Those of wpa_supplicant and lldpd.
+        // The protocols of wpa_supplicant and lldpd.
         assert!(!plain(0x888e).may_send_ip() && !plain(0x88cc).may_send_ip());
         let mut listener = plain(ALL);
         listener.receives_by_ring = Some(true);

@@ -23,7 +23,7 @@ pub struct PortOwners {
 
 impl PortOwners {
     pub(crate) fn of(sockets: impl IntoIterator<Item = Socket>) -> Self {
-        // Such a one closed while the list was read.
+        // A process closed such a socket while the table read the list.
         let is_open = |socket: &Socket| socket.owner != Verdict::Unknown(Reason::Gone);
         let sockets: Vec<Socket> = sockets.into_iter().filter(is_open).collect();
         let processes = sockets.iter().flat_map(|socket| socket.owner.processes());
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody() {
+    fn port_without_owner() {
         let owners = PortOwners::of([]);
         assert!(owners.is_empty());
         assert_eq!(owners.to_string(), "no visible process uses it");

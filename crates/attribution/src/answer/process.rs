@@ -1,4 +1,4 @@
-//! Who may own a socket: processes, users, and the units they run in.
+//! The owners of sockets: processes, users, and the units in which they run.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -25,9 +25,9 @@ use super::text::displayed;
 pub struct Process {
     /// The process id.
     pub pid: u32,
-    /// Wall-clock time at which it started. Linux gives hundredths of a second; this is never later
-    /// than the process started (as long as nobody sets the clock), and at most 20 ms earlier. The
-    /// portable table does not know it, except on Linux.
+    /// Wall-clock time at which it started. Linux gives hundredths of a second: this is at most 20
+    /// ms earlier than the process started, and never later unless the clock is set. The portable
+    /// table knows it only on Linux.
     pub started: Option<SystemTime>,
     /// The process that started it.
     pub parent: Option<u32>,
@@ -51,15 +51,17 @@ pub struct Process {
     pub user: Option<User>,
     /// The service, container or sandbox it runs in.
     pub unit: Option<Unit>,
-    /// A number that differs between one program that the process executes and the next one
-    /// (`execve(2)`), even if the same interpreter runs both. It has no other meaning. Linux only, if
-    /// this process may read the memory map of the other one.
+    /// A number that changes when the process executes another program (`execve(2)`), even if the
+    /// same interpreter runs both. It has no other meaning. Linux only, if this process may read
+    /// the memory map of the other one.
     pub image: Option<u64>,
-    /// Whether it has executed a program since it was started, rather than go on with that of its parent.
+    /// Whether it has executed a program since it was forked, instead of continuing that of its
+    /// parent.
     #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) has_executed: bool,
-    /// Wall-clock time at which its program was seen first, if it was seen to have executed another one
-    /// before: either of the two may have sent what it sent until then.
+    /// Wall-clock time at which a lookup first observed the current program, if an earlier lookup
+    /// observed another program in the same process. Either program may have sent packets up to
+    /// that time.
     #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) program_seen: Option<SystemTime>,
 }
@@ -94,7 +96,7 @@ impl Process {
             && images.is_none_or(|(image, other)| image == other)
     }
 
-    /// What identifies this process, even after the system has used its pid again.
+    /// The identity of this process, even after the system has reused its pid.
     pub const fn id(&self) -> ProcessId {
         ProcessId {
             pid: self.pid,
@@ -103,8 +105,8 @@ impl Process {
     }
 }
 
-/// Name and pid, such as `curl (4242)`. A process chooses its name: control characters
-/// in it are escaped.
+/// Name and pid, such as `curl (4242)`. A process chooses its name, so this escapes control
+/// characters.
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for char in self.name.chars() {
@@ -231,7 +233,7 @@ impl fmt::Display for ParseUserIdError {
 
 impl std::error::Error for ParseUserIdError {}
 
-/// As it is displayed.
+/// Reads the text that `Display` writes.
 impl FromStr for UserId {
     type Err = ParseUserIdError;
 
@@ -283,7 +285,7 @@ impl<'de> serde::Deserialize<'de> for UserId {
 pub struct NetworkNamespace {
     /// The inode of `/proc/PID/ns/net` of its processes.
     pub id: u64,
-    /// The name that `ip netns` knows it by, if it has one.
+    /// Its name for `ip netns`, if it has one.
     pub name: Option<String>,
 }
 
@@ -303,16 +305,16 @@ impl fmt::Display for NetworkNamespace {
     }
 }
 
-/// Network namespaces that the table does not read, because it may not open so many at a time.
+/// Network namespaces that the table does not read, because it may open only so many at a time.
 ///
-/// Any user can make as many as the kernel permits. The table opens the same share of each user's
-/// namespaces, and which ones it opens depends on the queries.
+/// Any user can make as many as the kernel permits. The table opens an equal share of each user's
+/// namespaces. The queries decide which ones it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SkippedNamespaces {
-    /// How many the table does not read.
+    /// How many namespaces the table does not read.
     pub skipped: usize,
-    /// How many it has open.
+    /// How many namespaces it has open.
     pub open: usize,
     /// Whether the table would open more if this process were allowed more open files
     /// (`RLIMIT_NOFILE`).
@@ -361,16 +363,16 @@ impl Unit {
         }
     }
 
-    /// What is known of it as a container: its name, image and pod. Linux only, with the feature
+    /// The facts about the unit as a container: name, image and pod. Linux only, with the feature
     /// `containers`.
     ///
-    /// The table reads that on a thread of its own, so it may become known later than the unit. It is no
-    /// part of what the unit is compared by.
+    /// The table reads them on a thread of its own, so they may become known later than the unit. A
+    /// comparison of units ignores them.
     pub fn container(&self) -> Option<Arc<Container>> {
         self.details.get()
     }
 
-    /// The same with what is known of it as a container.
+    /// The same unit with facts about it as a container.
     #[must_use]
     pub fn with_container(self, container: Container) -> Self {
         let details = ContainerDetails::new();
@@ -378,13 +380,14 @@ impl Unit {
         self.with_details(details)
     }
 
-    /// The same with the place where that will be.
+    /// The same unit with the slot that the reader thread fills.
     #[must_use]
     pub fn with_details(self, details: ContainerDetails) -> Self {
         Self { details, ..self }
     }
 
-    /// The name for people: that of the container, if it is known, or else the first 12 digits of its id.
+    /// The name for people: that of the container, if it is known, or the first 12 digits of its
+    /// id.
     pub fn short_name(&self) -> Cow<'_, str> {
         const DIGITS: usize = 12;
         if self.kind != UnitKind::Container {
@@ -400,7 +403,7 @@ impl Unit {
         }
     }
 
-    /// The same as a unit of a user, if one is given.
+    /// The same unit, run by the service manager of a user if `user` is given.
     #[must_use]
     pub fn of_user(self, user: Option<u32>) -> Self {
         Self { user, ..self }
@@ -438,7 +441,7 @@ impl UnitKind {
 
 displayed!(UnitKind, "kind of unit");
 
-/// With at most 12 digits of the id of a container: `container web of pod default/web-0`.
+/// With at most 12 digits of a container id: `container web of pod default/web-0`.
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, name) = (self.kind, self.short_name());
@@ -459,7 +462,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_write_over_a_terminal() {
+    fn display_escapes_control_characters_in_a_name() {
         let check = |name: &str, expected: &str| {
             assert_eq!(Process::new(7, name).to_string(), expected);
         };

@@ -1,4 +1,4 @@
-//! The question: which process owns this socket?
+//! The query: which process owns this socket?
 
 mod portless;
 
@@ -11,7 +11,7 @@ use std::str::FromStr;
 use super::text::displayed;
 use super::translated::TranslatedFrom;
 
-/// A transport protocol whose sockets have owners.
+/// A transport protocol of sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -26,8 +26,9 @@ pub enum Protocol {
     /// Datagram Congestion Control Protocol (RFC 4340), which Linux has until 6.15. The native Linux
     /// table only.
     Dccp,
-    /// ICMP, of IPv4 and IPv6. The sockets of this protocol are those of icmp(7), for echo requests alone
-    /// ("ping sockets"): in place of a port, they have the id of these. The native Linux table only.
+    /// ICMP over IPv4 and IPv6. Its sockets are those of icmp(7), which exchange only echo requests
+    /// and replies ("ping sockets"). They have the id of the requests in place of a port. The
+    /// native Linux table only.
     Icmp,
     /// Datagrams directly over IP (raw(7)). In place of a port, such a socket has the
     /// [number](SocketQuery::raw) of its protocol, such as 1 for ICMP. The native Linux table only.
@@ -64,8 +65,8 @@ impl Protocol {
         }
     }
 
-    /// Whether its sockets have ports. What stands in place of a port is the id of echo requests
-    /// for ICMP, and the number of the protocol for raw sockets.
+    /// Whether its sockets have ports. In place of a port, ICMP has the id of echo requests, and a
+    /// raw socket has the number of its protocol.
     pub const fn has_ports(self) -> bool {
         match self {
             Self::Tcp | Self::Udp | Self::UdpLite | Self::Sctp | Self::Dccp => true,
@@ -73,7 +74,7 @@ impl Protocol {
         }
     }
 
-    /// Whether it is UDP or its light form.
+    /// Whether it is UDP or UDP-Lite.
     pub(crate) const fn is_datagram(self) -> bool {
         matches!(self, Self::Udp | Self::UdpLite)
     }
@@ -146,10 +147,10 @@ impl SocketQuery {
     /// can send one, whatever it is bound or connected to (`IP_PKTINFO` of ip(7)). So the answer
     /// names the holders of all sockets that could have sent it.
     ///
-    /// Of what a raw socket may have sent, no lookup names the sender, as others may have been
-    /// there: [`Reason::PacketSocket`](crate::Reason::PacketSocket). Only the send watcher sees who
-    /// ran when the packet was sent. This has no effect for TCP, SCTP, DCCP and packet sockets, and
-    /// none without a remote end.
+    /// For a packet that a raw socket may have sent, no lookup names the sender, because other raw
+    /// sockets may have closed since: [`Reason::PacketSocket`](crate::Reason::PacketSocket). Only
+    /// the send watcher observes the process that ran when the packet was sent. This has no effect
+    /// for TCP, SCTP, DCCP and packet sockets, nor without a remote end.
     #[must_use]
     pub fn as_sender(self) -> Self {
         let is_datagram =
@@ -165,7 +166,8 @@ impl SocketQuery {
         self.is_sender
     }
 
-    /// The same question about a datagram that the local end received, or the other way round.
+    /// The same query about a datagram that the local end received, if this one is about a datagram
+    /// that it sent, and the reverse.
     pub(crate) fn in_other_role(self) -> Self {
         if self.is_sender {
             Self {
@@ -212,14 +214,14 @@ impl SocketQuery {
         self.device.map(NonZeroU32::get)
     }
 
-    /// The device, or else the scope of an address at either end, which is a device, too.
+    /// The device, or else the scope of an address at either end, which names a device, too.
     pub(crate) fn device_or_scope(&self) -> Option<u32> {
         let ends = [Some(self.local), self.remote];
         let scopes = || ends.into_iter().flatten().map(scope);
         self.device().or_else(|| scopes().find(|scope| *scope != 0))
     }
 
-    /// The same question without the other end.
+    /// The same query without the remote end.
     pub(crate) fn without_remote(self) -> Self {
         Self {
             remote: None,
@@ -228,7 +230,7 @@ impl SocketQuery {
         }
     }
 
-    /// The same question whatever the device and the scopes.
+    /// The same query for any device and any scope.
     pub(crate) fn without_device(self) -> Self {
         Self {
             local: unscoped(self.local),
@@ -238,8 +240,8 @@ impl SocketQuery {
         }
     }
 
-    /// The same question by the ends that the socket has for itself, whatever the device: the packet's
-    /// is not the one through which it reaches the socket.
+    /// The same query by the original ends of the socket, for any device: the packet does not reach
+    /// the socket through the device where it was captured.
     pub(crate) fn translated(self, from: TranslatedFrom) -> Self {
         Self {
             local: normalize(from.local),
@@ -256,8 +258,8 @@ impl SocketQuery {
 }
 
 impl Hash for SocketQuery {
-    /// As one block: several maps look up a query for each packet of a new flow, and a keyed
-    /// hash costs a call for each part that it gets.
+    /// Hashes the query as one block. Several maps look up a query for each packet of a new flow,
+    /// and a keyed hash costs one call for each part.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let mut block = Block::new();
         block.put(&[self.protocol as u8, self.is_sender.into()]);
@@ -271,7 +273,7 @@ impl Hash for SocketQuery {
     }
 }
 
-/// The bytes of a key, to be hashed at once.
+/// The bytes of a query, hashed at once.
 #[derive(Debug)]
 struct Block {
     bytes: [u8; Self::MAX],
@@ -279,7 +281,7 @@ struct Block {
 }
 
 impl Block {
-    /// Both ends of a query, with the scopes of their addresses, and what else it has.
+    /// The size of both ends with the scopes of their addresses, and of the other fields.
     const MAX: usize = 2 * 22 + 6;
 
     const fn new() -> Self {
@@ -295,7 +297,7 @@ impl Block {
         self.len = end;
     }
 
-    /// Appends an end. Addresses of both families differ in length.
+    /// Appends an end. The two address families differ in length.
     fn put_end(&mut self, end: SocketAddr) {
         match end {
             SocketAddr::V4(v4) => self.put(&v4.ip().octets()),
@@ -325,7 +327,7 @@ impl fmt::Display for SocketQuery {
     }
 }
 
-/// What is said of a question [about a sender](SocketQuery::as_sender).
+/// The suffix of a query [about a sender](SocketQuery::as_sender).
 const AS_SENDER: &str = " as sender";
 
 /// The error for text that is not a valid [`SocketQuery`].
@@ -344,7 +346,7 @@ impl fmt::Display for ParseQueryError {
 
 impl std::error::Error for ParseQueryError {}
 
-/// As it is displayed: `udp [fe80::1%2]:68 -> [fe80::2%2]:67 on device 2`.
+/// Reads the text that `Display` writes: `udp [fe80::1%2]:68 -> [fe80::2%2]:67 on device 2`.
 impl FromStr for SocketQuery {
     type Err = ParseQueryError;
 
@@ -375,7 +377,7 @@ impl FromStr for SocketQuery {
     }
 }
 
-/// As it is displayed.
+/// As the text that `Display` writes.
 #[cfg(feature = "serde")]
 impl serde::Serialize for SocketQuery {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -391,11 +393,11 @@ impl<'de> serde::Deserialize<'de> for SocketQuery {
     }
 }
 
-/// Turns a v4-mapped IPv6 address (RFC 4291, 2.5.5.2) into the IPv4 address that
-/// is on the wire, and drops the flow label, which no packet and no socket list give alike.
-/// The scope stays where it is part of the address (RFC 4007, 6): that of a link-local one, or of
-/// a group that reaches no further than an interface or a link. (`flowner-flows` has another form, for
-/// packets, without it.)
+/// Turns a v4-mapped IPv6 address (RFC 4291, 2.5.5.2) into the IPv4 address that the packet
+/// carries. It drops the flow label, which packets and socket lists give differently. It keeps the
+/// scope where the scope is part of the address (RFC 4007, 6): for a link-local address, and for a
+/// group that reaches no further than an interface or a link. (`flowner-flows` has another form,
+/// for packets, without the scope.)
 pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(_) => address,
@@ -411,8 +413,8 @@ pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Whether the same address on another link is another one. The kernel binds a socket of such an
-/// address to the device that its scope names (`__ipv6_addr_needs_scope_id` in
+/// Whether the same address on another link is a different address. The kernel binds a socket with
+/// such an address to the device that its scope names (`__ipv6_addr_needs_scope_id` in
 /// `include/net/ipv6.h`).
 const fn has_scope(ip: Ipv6Addr) -> bool {
     const INTERFACE_LOCAL: u16 = 1;
@@ -430,7 +432,7 @@ pub(crate) const fn scope(address: SocketAddr) -> u32 {
     }
 }
 
-/// The address as packets have it.
+/// The address without its scope, as packets carry it.
 pub(crate) const fn unscoped(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(_) => address,
@@ -438,8 +440,8 @@ pub(crate) const fn unscoped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// A normalised address of a socket, with the device that the socket is bound to as the scope
-/// of one that is nothing without and has none.
+/// A normalised address of a socket. If the address needs a scope and has none, the device that the
+/// socket is bound to becomes its scope.
 pub(crate) fn scoped(address: SocketAddr, device: Option<u32>) -> SocketAddr {
     match (address, device) {
         (SocketAddr::V6(v6), Some(device)) if has_scope(*v6.ip()) && v6.scope_id() == 0 => {
@@ -473,7 +475,7 @@ mod tests {
             }
         }
 
-        /// No two of these are equal: ends of both families, with and without a remote one.
+        /// All of these differ: ends of both families, with and without a remote end.
         #[test]
         fn equal_queries_alone_have_the_same_block(
             ends in proptest::arbitrary::any::<[(SocketAddr, Option<SocketAddr>, bool); 2]>(),
@@ -487,9 +489,9 @@ mod tests {
             });
             let swapped = one.remote.map(|remote| SocketQuery::new(Protocol::Udp, remote, Some(one.local)));
             let block = |query: &SocketQuery| {
-                let mut seen = Seen::default();
-                query.hash(&mut seen);
-                seen.0
+                let mut written = Written::default();
+                query.hash(&mut written);
+                written.0
             };
             for other in [Some(other), swapped, Some(one.without_remote()), Some(one)] {
                 let Some(other) = other else { continue };
@@ -503,11 +505,11 @@ mod tests {
         }
     }
 
-    /// What a hasher gets.
+    /// Records the bytes that a hasher receives.
     #[derive(Default)]
-    struct Seen(Vec<u8>);
+    struct Written(Vec<u8>);
 
-    impl Hasher for Seen {
+    impl Hasher for Written {
         fn finish(&self) -> u64 {
             0
         }

@@ -1,4 +1,4 @@
-//! Why an answer names no process: every reason, its words, and what follows from it.
+//! The reasons why an answer names no process: their words, and what follows from each.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use super::text::named;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
-    /// No socket fits.
+    /// No socket matches.
     NotFound,
-    /// The socket closed before the lookup. A lookup that finds no socket says this if there must have
-    /// been one, such as the socket that sent a SYN.
+    /// The socket closed before the lookup. A lookup that finds no socket gives this reason if a
+    /// socket must have existed, such as the one that sent a SYN.
     Gone,
     /// The socket belongs to a process of another user, which this process may not inspect.
     Denied,
-    /// The kernel holds the socket itself (NFS, in-kernel VPNs). Or such packets are the kernel's own:
-    /// replies to echo requests, other ICMP messages, IGMP.
+    /// The kernel holds the socket itself (NFS, in-kernel VPNs). Or the kernel itself exchanges
+    /// such packets: replies to echo requests, other ICMP messages, IGMP.
     Kernel,
     /// The socket is in another network namespace.
     OtherNamespace,
@@ -28,10 +28,10 @@ pub enum Reason {
     /// This host translates addresses, and this process may not ask whether it translates these
     /// packets.
     MayBeTranslated,
-    /// This platform, or this protocol, offers no way to know.
+    /// This platform offers no way to know, or not for this protocol.
     Unsupported,
-    /// The socket or its holder changed at about that time: the packet belongs to one of two owners,
-    /// and nothing shows to which.
+    /// The socket or its holder changed at about the time of the packet. The packet belongs to one
+    /// of two owners, and no evidence shows to which.
     Changed,
     /// No process of this host sent the packet: it arrived with a source address of this host, or in
     /// a frame for another host.
@@ -39,12 +39,12 @@ pub enum Reason {
     /// No socket is connected to both ends, and a process of this host has a packet socket, or a raw
     /// socket that only sends. Such a socket can send packets with any addresses, so it may have sent
     /// this one.
-    ///
-    /// Or a process has a raw socket for the protocol of the packet, which has no ports, and no send
+    /// Or a process has a raw socket for the protocol of the packet, which has no ports, and no
+    /// send watcher observed the sender.
     /// watcher saw who sent it.
     PacketSocket,
-    /// The lookup failed, or too many others waited, so that the resolver refused it. There may be such
-    /// a socket. An [`Error`](crate::Error) says what failed.
+    /// The lookup failed, or the resolver refused it because too many others waited. Such a socket
+    /// may exist. An [`Error`](crate::Error) says what failed.
     Failed,
     /// A reason that this version does not know, from a recording by a later version.
     Other,
@@ -109,7 +109,7 @@ impl Reason {
         }
     }
 
-    /// The reason with this name, or with one that it had in recordings and filters before.
+    /// The reason with this name, or with a name that earlier recordings and filters use.
     fn by_name(name: &str) -> Option<Self> {
         let now = Self::ALL.into_iter().find(|reason| reason.name() == name);
         now.or_else(|| {
@@ -120,7 +120,7 @@ impl Reason {
         })
     }
 
-    /// What the reader can do about it, where something can be done.
+    /// What the reader can do, if anything helps.
     pub const fn advice(self) -> Option<&'static str> {
         match self {
             Self::Denied => Some(
@@ -143,12 +143,12 @@ impl Reason {
         }
     }
 
-    /// Whether a later lookup may find an owner by itself. The policy then repeats the lookup before it
-    /// gives up, and searches its history.
+    /// Whether a later lookup may find an owner without any change by the reader. The policy then
+    /// repeats the lookup before it gives up, and searches its history.
     pub const fn may_pass(self) -> bool {
         match self {
-            // The socket may be listed in a moment; or another one at the same end; or the
-            // system answers.
+            // The list may have the socket a moment later; or another socket may open at the same
+            // end; or the system may answer.
             Self::NotFound | Self::Gone | Self::Failed => true,
             Self::Denied
             | Self::Kernel
@@ -164,8 +164,8 @@ impl Reason {
         }
     }
 
-    /// Whether it says that no socket is open there. A socket that opens later is another one, and an
-    /// open socket beside it decides the answer alone.
+    /// Whether the reason says that no socket is open there. A socket that opens later is a
+    /// different one, and an open socket beside a closed one decides the answer alone.
     pub const fn is_of_no_open_socket(self) -> bool {
         match self {
             Self::NotFound | Self::Gone => true,
@@ -184,8 +184,8 @@ impl Reason {
         }
     }
 
-    /// How much an answer with this reason is worth beside others that name nobody: a higher
-    /// rank takes the place of a lower one.
+    /// How much an answer with this reason is worth beside others that name no owner. A higher rank
+    /// replaces a lower one.
     pub(super) const fn rank(self) -> u8 {
         match self {
             // A lookup that failed says nothing: any other answer takes its place.
@@ -231,7 +231,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Names of reasons that recordings and filters of earlier versions have.
+/// Names that recordings and filters of earlier versions use.
 const EARLIER_NAMES: [(&str, Reason); 11] = [
     ("not-found", Reason::NotFound),
     ("gone", Reason::Gone),
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// What may pass must not outrank what explains: an explanation stays.
+    /// A reason that a later lookup may lift must not outrank an explanation.
     #[test]
     fn a_failure_gives_way_to_every_other_reason() {
         for reason in Reason::ALL {

@@ -20,9 +20,9 @@ pub struct Snapshot {
     source: Source,
     started_at: SystemTime,
     finished_at: SystemTime,
-    /// Sorted by protocol and local port, then as [`order`] says.
+    /// Sorted by protocol and local port, then by [`order`].
     sockets: Vec<Socket>,
-    /// `None` where the table knows nothing of it.
+    /// `None` if the table reads none of it.
     surroundings: Option<Arc<Surroundings>>,
     translations: Arc<Translations>,
 }
@@ -43,7 +43,7 @@ impl Snapshot {
         Self::of_normalized(source, started_at, finished_at, sockets)
     }
 
-    /// As [`new`](Self::new), of sockets whose addresses are normalised.
+    /// As [`new`](Self::new), for sockets with normalised addresses.
     pub(crate) fn of_normalized(
         source: Source,
         started_at: SystemTime,
@@ -61,7 +61,7 @@ impl Snapshot {
         }
     }
 
-    /// The same, with what is known of the host.
+    /// The same, with facts about the host.
     pub(crate) fn within(self, surroundings: Option<Surroundings>) -> Self {
         Self {
             surroundings: surroundings.map(Arc::new),
@@ -69,7 +69,7 @@ impl Snapshot {
         }
     }
 
-    /// The devices that the host has, as far as they are known.
+    /// The devices of the host, as far as the table knows them.
     pub(crate) fn devices(&self) -> Arc<Devices> {
         let surroundings = self.surroundings.as_ref();
         surroundings.map_or_else(Arc::default, |it| Arc::clone(&it.own.devices))
@@ -123,31 +123,32 @@ impl Snapshot {
     }
 
     /// Answers one query from this snapshot, by the rules of [matching](crate#matching). If the
-    /// snapshot has the sockets of all namespaces, the answer is what the table would have said at that
-    /// time, but for sockets among which only a lookup of the kernel decides: it names all of their
-    /// owners.
+    /// snapshot has the sockets of all namespaces, the answer equals a lookup at that time, with
+    /// one exception: where only the kernel's own lookup decides among several sockets, the
+    /// snapshot names all of their owners.
     ///
     /// A query about an address that is not this host's own is about the namespaces that have it, if
     /// the table [knows](crate::Capabilities::local_addresses) them. Otherwise, only sockets of other
     /// namespaces with exactly this address match, and none with a loopback address.
     ///
-    /// On Linux, packets that this host translated when the table read this are about the socket that has
-    /// their original ends ([`Evidence::translated_from`]), in the network namespace that it is in. The
-    /// portable table names nobody for those of another end ([`Reason::Translated`]). If this process may not read what the host translates, or
-    /// it is too much to list, a socket that matches by its port alone is no answer
-    /// ([`Reason::MayBeTranslated`]).
+    /// On Linux, the snapshot attributes packets that the host translated at that time to the
+    /// socket with their original ends ([`Evidence::translated_from`]), in its own network
+    /// namespace. The portable table gives [`Reason::Translated`] for those with other original
+    /// ends. If this process may not read the translations, or there are too many to list, a socket
+    /// that matches only by its port is no answer ([`Reason::MayBeTranslated`]).
     pub fn find(&self, query: &SocketQuery) -> Ownership {
         self.find_among(query, |_| true)
     }
 
-    /// As [`find`](Self::find), of sockets that have a connection. Where the table does not know
-    /// remote ends, it may be another one.
+    /// As [`find`](Self::find), but only among sockets with a connection. If the table does not
+    /// know remote ends, it may be another connection.
     pub(crate) fn find_connected(&self, query: &SocketQuery) -> Ownership {
         self.find_among(query, Socket::is_connection)
     }
 
-    /// As [`find`](Self::find), of a connection that may have been accepted: who listens at that
-    /// end is named, too, as the table does not tell which of its connections it is.
+    /// As [`find`](Self::find), for a connection that a listener may have accepted. The answer also
+    /// names the owner of the listener, because the table does not show which of its connections it
+    /// is.
     pub(crate) fn find_accepted(&self, query: &SocketQuery) -> Ownership {
         let any = self.find(query);
         let is_listener = |socket: &Socket| socket.state == Some(SocketState::Listen);
@@ -159,13 +160,13 @@ impl Snapshot {
         Ownership { verdict, ..any }
     }
 
-    /// As [`find`](Self::find), of sockets that are connected to nobody.
+    /// As [`find`](Self::find), but only among unconnected sockets.
     pub(crate) fn find_waiting(&self, query: &SocketQuery) -> Ownership {
         self.find_among(query, |socket| socket.remote.is_none())
     }
 
     fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
-        // Of a table that reads no other network namespace.
+        // Only a table that reads no other network namespace gets here.
         let hidden = self.translations.of(query);
         if hidden != Original::Same {
             let mut answer = self.answer(Reason::Translated, None);
@@ -200,7 +201,7 @@ impl Snapshot {
         found.flat_map(|found| found.sockets).collect()
     }
 
-    /// The sockets that fit best, by the ends that they have for themselves.
+    /// The sockets that match best, by their original ends.
     fn fitting(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Fit<'_> {
         let around = self.surroundings.as_ref();
         let hidden = around.map_or(Original::Same, |around| around.translations.of(query));
@@ -210,7 +211,7 @@ impl Snapshot {
         let translated = |from: TranslatedFrom| {
             let fit = self.fitting_ends(&query.translated(from), &counts);
             let reason = match fit.reason {
-                // A host behind this one, or a virtual machine.
+                // Behind this host is another host or a virtual machine.
                 Reason::Forwarded => Reason::Translated,
                 reason => reason,
             };
@@ -228,7 +229,8 @@ impl Snapshot {
         if around.is_some_and(|around| around.own.is_own(query)) {
             return translated;
         }
-        // The packets may be seen before they are translated, and the end be that of another host.
+        // A capture may read the packets before the host translates them, and the end may belong to
+        // another host.
         let fit = self.fitting_ends(query, &counts);
         let is_neither = fit.found.is_empty() && translated.found.is_empty();
         if fit.is_connection() || is_neither {
@@ -238,8 +240,8 @@ impl Snapshot {
         }
     }
 
-    /// The sockets with these ends that fit best, of each namespace that is meant, and why there are
-    /// none.
+    /// The sockets with these ends that match best, in each candidate namespace, and the reason if
+    /// there are none.
     fn fitting_ends(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Fit<'_> {
         let sockets = || self.candidates(query).filter(|one| counts(one));
         let of_one = |found: Option<_>| Fit::new(found.into_iter().collect(), Reason::NotFound);
@@ -259,7 +261,7 @@ impl Snapshot {
                 None => of_one(found),
             };
         }
-        // Such as of a proxy that stands in for another host.
+        // A proxy may have such a socket, which stands in for another host.
         let is_held = |socket: &&Socket| socket.owner != Verdict::Unknown(Reason::Gone);
         let is_connected = query.protocol() == Protocol::Tcp && query.remote().is_some();
         let ours = own().filter(|socket| is_connected && socket.remote.is_some());
@@ -268,7 +270,7 @@ impl Snapshot {
             return of_one(ours);
         }
         let ip = query.local().ip();
-        // Or bound to an address that no device has (`IP_FREEBIND`).
+        // A socket may be bound to an address that no device has (`IP_FREEBIND`).
         let bound = own().filter(|socket| socket.local.ip() == ip);
         let bound = matching::best_sockets(query, &reach, bound.filter(is_held));
         let others = around.others.iter();
@@ -279,7 +281,7 @@ impl Snapshot {
         };
         let others: Vec<_> = others.map(|(id, it)| (id, it, leads_to(it))).collect();
         let is_there = !others.is_empty();
-        // The namespaces that the packet's device leads to, or else all.
+        // The namespaces to which the packet's device leads; all of them if it leads to none.
         let is_any_led_to = others.iter().any(|(.., through)| !through.is_empty());
         let others = others.into_iter();
         let others = others.filter(|(.., through)| !through.is_empty() || !is_any_led_to);
@@ -299,7 +301,7 @@ impl Snapshot {
         Fit::new(bound.into_iter().chain(found).collect(), reason)
     }
 
-    /// The answer, or why there is none.
+    /// The answer, or the reason why there is none.
     fn answer(&self, reason: Reason, found: Option<Finding>) -> Ownership {
         let (verdict, matched, namespace, socket) = match found {
             Some(Finding {
@@ -326,7 +328,7 @@ impl Snapshot {
 
     /// The sockets with the protocol and local port of a query.
     fn candidates(&self, query: &SocketQuery) -> impl Iterator<Item = &Socket> {
-        /// `IPPROTO_RAW` (raw(7)): for whatever they send.
+        /// `IPPROTO_RAW` (raw(7)): a socket that only sends, any protocol.
         const SENDS_ONLY: u16 = 255;
         let (protocol, port) = (query.protocol(), query.local().port());
         let raw = match protocol {
@@ -381,7 +383,7 @@ impl IntoIterator for Snapshot {
 /// For the portable table.
 #[cfg(any(feature = "portable", not(target_os = "linux")))]
 impl Snapshot {
-    /// The same, with what is known of packets that the host translates.
+    /// The same, with facts about the translations of the host.
     pub(crate) fn translating(self, translations: Translations) -> Self {
         Self {
             translations: Arc::new(translations),
@@ -390,7 +392,7 @@ impl Snapshot {
     }
 }
 
-/// Total, so that the same sockets are always listed in the same order.
+/// A total order, so that the same sockets always have the same order.
 fn order(one: &Socket, other: &Socket) -> Ordering {
     let rest = |socket: &Socket| {
         let owner = socket.owner.processes().first();
@@ -399,7 +401,7 @@ fn order(one: &Socket, other: &Socket) -> Ordering {
         let identity = (socket.device, socket.id);
         (namespace, socket.remote, identity, socket.state, owner)
     };
-    // The ports differ mostly; the rest is compared where it must be.
+    // Most ports differ; this compares the rest only if they are equal.
     let port = |socket: &Socket| (socket.protocol, socket.local.port());
     let by_port = port(one).cmp(&port(other));
     let by_address = || one.local.ip().cmp(&other.local.ip());
@@ -408,15 +410,15 @@ fn order(one: &Socket, other: &Socket) -> Ordering {
         .then_with(|| rest(one).cmp(&rest(other)))
 }
 
-/// As [`order`] says. Sockets are large: lists that come by protocol and port already are
-/// put in order where several have the same port.
-/// The sockets that fit a query.
+/// Sorts by [`order`]. Sockets are large, so in a list that is already sorted by protocol and port
+/// this only sorts the sockets with the same port.
+/// The sockets that match a query.
 struct Fit<'a> {
-    /// Those that fit best, of each namespace that is meant.
+    /// The best matches in each candidate namespace.
     found: Vec<Fitting<'a>>,
-    /// Why there are none, if so.
+    /// Why there are no matches, if there are none.
     reason: Reason,
-    /// Their ends, where the packets of the query are translated.
+    /// The original ends, if the host translates the packets of the query.
     translated_from: Option<TranslatedFrom>,
 }
 
@@ -474,7 +476,7 @@ mod tests {
         }
     }
 
-    /// Few, so that many are equal in part.
+    /// Few distinct values, so that many ends are partly equal.
     fn ends() -> impl Strategy<Value = SocketAddr> {
         const ADDRESSES: [&str; 6] = ["0.0.0.0", "127.0.0.1", "255.0.0.2", "::", "::1", "fe80::1"];
         let address = proptest::sample::select(&ADDRESSES[..]);

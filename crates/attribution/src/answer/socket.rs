@@ -33,8 +33,8 @@ pub struct Socket {
     /// 5.3); `false` where the table cannot know.
     pub v6_only: bool,
     /// The index of the interface that it is bound to, by `SO_BINDTODEVICE` (socket(7)) or by a
-    /// link-local address. It exchanges packets through no other interface. `None` if it is bound to
-    /// none *or* the table cannot know.
+    /// link-local address. It exchanges packets through no other interface. `None` if it is bound
+    /// to none *or* the table cannot know.
     pub device: Option<u32>,
     /// What identifies this socket, even beside a later one with the same ends; `None` if the table
     /// cannot know.
@@ -47,15 +47,15 @@ pub struct Socket {
     pub inode: Option<u64>,
     /// The network namespace that it is in; `None` for the one that the table was opened in.
     pub namespace: Option<Arc<NetworkNamespace>>,
-    /// What only a packet socket has; `None` for all others.
+    /// The facts of a packet socket; `None` for all others.
     #[cfg_attr(feature = "serde", serde(default))]
     pub packet: Option<PacketSocket>,
-    /// Who holds it.
+    /// The owner of the socket.
     pub owner: Verdict,
 }
 
 impl Socket {
-    /// A socket with these; all else is unknown.
+    /// A socket with these values; all else is unknown.
     pub const fn new(protocol: Protocol, local: SocketAddr, owner: Verdict) -> Self {
         Self {
             protocol,
@@ -73,8 +73,8 @@ impl Socket {
         }
     }
 
-    /// The number in the IP header of what a raw socket is for, such as 1 for ICMP; 255 for one that
-    /// only sends, whatever it likes (raw(7)). `None` for all others.
+    /// The protocol of a raw socket by its number in the IP header, such as 1 for ICMP, or 255 for
+    /// a socket that only sends (raw(7)). `None` for all others.
     pub fn protocol_number(&self) -> Option<u8> {
         match self.protocol {
             Protocol::Raw => u8::try_from(self.local.port()).ok(),
@@ -137,12 +137,12 @@ impl Socket {
         self.remote.is_some() || self.state.is_some_and(is_of_one)
     }
 
-    /// Whether this socket takes what is for a local end, as far as port and address say: it is
-    /// bound to that address, to all addresses, or with `[::]` to those of both families, unless it
-    /// [refuses IPv4](Self::v6_only).
+    /// Whether this socket receives packets to a local end, as far as port and address decide. It
+    /// is bound to that address, to all addresses, or with `[::]` to those of both families, unless
+    /// it [refuses IPv4](Self::v6_only).
     ///
-    /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) also heeds remote ends, devices and
-    /// network namespaces, and gives only the sockets that fit best.
+    /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) also compares remote ends, devices and
+    /// network namespaces, and returns only the sockets that match best.
     ///
     /// ```
     /// use flowner_attribution::{Protocol, Reason, Socket, Verdict};
@@ -160,7 +160,7 @@ impl Socket {
         bound.port() == local.port() && wildcard::covers(bound.ip(), self.v6_only, local.ip())
     }
 
-    /// Whether it has its port for itself: it listens, is bound, or takes datagrams. A TCP
+    /// Whether the socket occupies its port: it listens, is bound, or receives datagrams. A TCP
     /// connection of a server has the port of its listener.
     pub(crate) fn occupies_port(&self) -> bool {
         use SocketState as S;
@@ -176,7 +176,7 @@ impl Socket {
     }
 }
 
-/// States of a TCP socket (RFC 9293, 3.3.2), and one that the RFC has no word for.
+/// States of a TCP socket (RFC 9293, 3.3.2), and one for which the RFC has no word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the names are those of RFC 9293")]

@@ -22,7 +22,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Whether an address is in it.
+    /// Whether the network contains an address.
     pub(crate) fn has(&self, ip: IpAddr) -> bool {
         match (self.ip, ip) {
             (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
@@ -41,16 +41,16 @@ impl Network {
 /// The addresses and devices of a network namespace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place {
-    /// To which packets arrive here, those of all hosts of a network included.
+    /// The addresses to which packets arrive here, including those of all hosts of a network.
     pub(crate) ips: HashSet<IpAddr>,
     pub(crate) networks: Vec<Network>,
-    /// All addresses of which are its own, though no device has them.
+    /// Networks whose addresses all belong to this namespace, though no device has them.
     pub(crate) local_networks: Vec<Network>,
     pub(crate) devices: Arc<Devices>,
 }
 
 impl Place {
-    /// The same, with the multicast groups that are joined.
+    /// The same, with the multicast groups that sockets have joined.
     pub(crate) fn with_memberships(self, memberships: Memberships) -> Self {
         let devices = Devices::clone(&self.devices).with_memberships(memberships);
         Self {
@@ -59,12 +59,12 @@ impl Place {
         }
     }
 
-    /// Whether packets to this address arrive here, but for loopback and multicast ones.
+    /// Whether packets to this address arrive here. Excludes loopback and multicast addresses.
     pub(crate) fn has(&self, ip: IpAddr) -> bool {
         self.ips.contains(&ip) || self.local_networks.iter().any(|network| network.has(ip))
     }
 
-    /// Whether a query is about this namespace, as far as its local address shows it.
+    /// Whether a query is about this namespace, as far as its local address decides.
     pub(crate) fn is_own(&self, query: &SocketQuery) -> bool {
         let ip = query.local().ip();
         let (is_broadcast, is_link_local) = match ip {
@@ -77,7 +77,7 @@ impl Place {
         if !self.has(ip) {
             return false;
         }
-        // What has that address on another link may be another host.
+        // The same address on another link may belong to another host.
         match (self.devices.reach(query).ways, query.device_or_scope()) {
             (Ways::One(_) | Ways::Several(_), Some(device)) if is_link_local => {
                 let devices = self.devices.with_uppers(device);
@@ -88,8 +88,8 @@ impl Place {
         }
     }
 
-    /// The device in whose network an address is: the smallest network that has it. `None` if there
-    /// are several of that size, or none.
+    /// The device whose network contains an address. The smallest such network decides; `None` if
+    /// there are several of that size, or none.
     pub(crate) fn device_towards(&self, ip: IpAddr) -> Option<u32> {
         let networks = || self.networks.iter().filter(|network| network.has(ip));
         let longest = networks().map(|network| network.prefix).max()?;
@@ -100,50 +100,51 @@ impl Place {
         devices.all(|other| other == device).then_some(device)
     }
 
-    /// Whether an address is next to a device that leads to another namespace, as a bridge or
-    /// one end of a wire may.
+    /// Whether an address is in the network of a device that leads to another namespace, as a
+    /// bridge or one end of a veth pair may.
     pub(crate) fn may_lead_to(&self, ip: IpAddr) -> bool {
         let mut networks = self.networks.iter().filter(|network| network.has(ip));
         networks.any(|network| self.devices.leads_away(network.interface))
     }
 }
 
-/// What is known of the host around a list of its sockets.
+/// The facts about a host around a list of its sockets.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     pub(crate) own: Place,
-    /// Of the namespaces whose sockets are listed, too, by their inodes.
+    /// The same for the other namespaces with listed sockets, by their inodes.
     pub(crate) others: Vec<(u64, Place)>,
-    /// Whether there may be more namespaces than these.
+    /// Whether more namespaces may exist than these.
     pub(crate) hides_some: bool,
-    /// Of our own namespace.
+    /// The translations of our own namespace.
     pub(crate) translations: Translations,
 }
 
-/// The ends of a socket before its packets are translated.
+/// The original ends of a socket, before the host translates its packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Original {
-    /// Those that packets show.
+    /// The ends of the packets.
     Same,
     Ends(TranslatedFrom),
-    /// Different ones in different zones of conntrack.
+    /// Different ends in different zones of conntrack.
     Several,
 }
 
 /// Protocol, local and remote end.
 type Ends = (Protocol, SocketAddr, SocketAddr);
 
-/// The ends of packets that this host translates (NAT): their socket has others.
+/// The packets that this host translates (NAT): the ends of the packet, and the original ends of
+/// the socket.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Translations {
-    /// The ends of the socket; `None` if there are several.
+    /// By the ends of a packet, the original ends; `None` if there are several.
     hidden: HashMap<Ends, Option<TranslatedFrom>>,
-    /// Whether there may be more.
+    /// Whether more translations may exist.
     hides_some: bool,
 }
 
 impl Translations {
-    /// Where there may be any.
+    /// For a host that may translate any packet.
     pub(crate) fn unknown() -> Self {
         Self {
             hides_some: true,
@@ -151,8 +152,8 @@ impl Translations {
         }
     }
 
-    /// Of all connections that are tracked: the ends of packets, and those of the socket if they are
-    /// others.
+    /// From all connections that conntrack has: the ends of the packets, and the original ends if
+    /// they differ.
     pub(crate) fn of_all(connections: &[(Ends, Option<TranslatedFrom>)]) -> Self {
         let mut hidden = HashMap::new();
         for (ends, from) in connections {
@@ -160,7 +161,7 @@ impl Translations {
                 hidden.entry(*ends).or_insert(*from);
             }
         }
-        // In another zone of conntrack, the same ends may be of another socket.
+        // In another zone of conntrack, the same ends may belong to another socket.
         for (ends, from) in connections {
             if let Some(known) = hidden.get_mut(ends)
                 && known != from
@@ -172,7 +173,7 @@ impl Translations {
         Self { hidden, hides_some }
     }
 
-    /// The ends that the socket has for itself which the packets of a query belong to.
+    /// The original ends of the packets of a query.
     pub(crate) fn of(&self, query: &SocketQuery) -> Original {
         let Some(remote) = query.remote() else {
             return Original::Same;
@@ -185,8 +186,8 @@ impl Translations {
         }
     }
 
-    /// Why a socket that fits so well has nothing to do with what a question is about, if that
-    /// is so or may be.
+    /// Why a socket that matches this well does not own the packets of a query, if the host
+    /// translates or may translate them.
     pub(crate) fn why_not(&self, query: &SocketQuery, matched: Match) -> Option<Reason> {
         let (local, remote) = (query.local(), query.remote()?);
         if self.of(query) != Original::Same {
@@ -202,7 +203,7 @@ impl Translations {
 }
 
 impl Surroundings {
-    /// The same, with what is translated.
+    /// The same, with these translations.
     pub(crate) fn translating(self, translations: Translations) -> Self {
         Self {
             translations,
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_translated_is_of_no_socket_here() {
+    fn translated_packets_belong_to_no_socket_here() {
         let (local, remote) = ("10.0.0.1:5000", "10.0.0.2:80");
         let query = |protocol, remote: Option<&str>| {
             let remote = remote.map(|remote| remote.parse().unwrap());
@@ -266,7 +267,7 @@ mod tests {
         let expected = Original::Ends(inner.unwrap());
         assert_eq!(some.of(&query(tcp, Some(remote))), expected);
         assert_eq!(some.of(&query(tcp, None)), Original::Same);
-        // In another zone of conntrack.
+        // The same ends in another zone of conntrack.
         for other in [other, None] {
             let known = [(ends(tcp), inner), (ends(udp), other), (ends(udp), inner)];
             let some = Translations::of_all(&known);
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_local_address_is_that_of_a_device() {
+    fn a_link_local_address_belongs_to_a_device() {
         let ip = "fe80::1".parse().unwrap();
         let place = Place {
             ips: [ip].into(),

@@ -1,9 +1,9 @@
-//! Enums by their names: what `name` gives is what `FromStr` reads. (`flowner-flows`, which this crate
-//! does not know, has the same error for enums of its own.)
+//! Text forms of enums: `FromStr` reads what `name` gives. (`flowner-flows`, which this crate does
+//! not depend on, has the same error for its own enums.)
 
 use std::fmt;
 
-/// Text that is none of the names that an enum has.
+/// The error for text that is not a name of an enum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseNameError {
     text: String,
@@ -28,10 +28,10 @@ impl fmt::Display for ParseNameError {
 
 impl std::error::Error for ParseNameError {}
 
-/// Reads an enum by its [`name`](crate::Protocol::name), with the table `ALL` of its values; with
-/// the feature `serde` it is written so, too.
+/// Reads an enum by its [`name`](crate::Protocol::name), from the table `ALL` of its values. With
+/// the feature `serde`, the macro also serialises the enum by that name.
 ///
-/// Where names have changed, `$by_name` finds those of before, too.
+/// If names have changed, `$by_name` also finds the earlier ones.
 macro_rules! named {
     ($type:ty, $what:literal) => {
         $crate::answer::text::named!($type, $what, |name| {
@@ -70,7 +70,7 @@ macro_rules! named {
     };
 }
 
-/// As [`named`], for those that display as their name.
+/// As [`named`], for enums that display their name.
 macro_rules! displayed {
     ($type:ty, $what:literal) => {
         $crate::answer::text::named!($type, $what);

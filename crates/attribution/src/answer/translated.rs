@@ -1,21 +1,21 @@
-//! The ends that a socket has for itself, where the host translates its packets on their way.
+//! The original ends of a socket whose packets the host translates.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// The ends of a flow as its socket has them, where this host translates the addresses or ports of its
+/// The ends that the socket of a flow has, where this host translates the addresses or ports of its
 /// packets (NAT).
 ///
 /// A program in a container connects from 172.17.0.2:5000, and the packets leave the host from
-/// 192.0.2.1:61000: a flow of the outer device has the latter, its socket the former.
+/// 192.0.2.1:61000. The flow on the outer device has the latter end, its socket the former.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TranslatedFrom {
     /// The local end of the socket.
     pub local: SocketAddr,
-    /// The end that the socket exchanges packets with. It differs from the flow's remote end if the host
-    /// translates that one as well.
+    /// The end with which the socket exchanges packets. It differs from the remote end of the flow
+    /// if the host translates that one as well.
     pub remote: SocketAddr,
 }
 
@@ -25,7 +25,7 @@ impl TranslatedFrom {
         Self { local, remote }
     }
 
-    /// The same, seen from the other end.
+    /// The same, from the point of view of the other end.
     #[must_use]
     pub const fn reversed(self) -> Self {
         Self {

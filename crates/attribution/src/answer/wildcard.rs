@@ -1,8 +1,8 @@
-//! Which addresses a socket serves by the address that it is bound to. Pure.
+//! Decides which addresses a socket serves by its bound address. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether a socket bound to an address takes what is for `address`: it is bound to that address,
+/// Whether a socket bound to an address receives packets to `address`: it is bound to that address,
 /// to all addresses of its family, or to all addresses of both families (RFC 3493, 3.7).
 pub(crate) fn covers(bound: IpAddr, v6_only: bool, address: IpAddr) -> bool {
     let serves_family = bound.is_ipv6() == address.is_ipv6() || (bound.is_ipv6() && !v6_only);

@@ -1,12 +1,12 @@
-//! Evidence that is pushed: what watches the system, and says what it has seen.
+//! Observers: they watch the system and push evidence.
 //!
-//! A source of evidence owes one type that implements [`Observer`]. A table that has one says so in
-//! [`SocketTable::observer`](crate::SocketTable::observer); a program may bring more
+//! An observer is a type that implements [`Observer`]. A table with one returns it from
+//! [`SocketTable::observer`](crate::SocketTable::observer). A program may add more
 //! ([`CaptureResolver::add_observer`](crate::capture::CaptureResolver::add_observer)).
 //!
 //! | module | watches | where |
 //! |---|---|---|
-//! | `linux::send_watcher` | who sends the first packet of a flow | Linux |
+//! | `linux::send_watcher` | the sender of the first packet of a flow | Linux |
 
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
@@ -17,25 +17,25 @@ use std::time::Duration;
 
 use crate::policy::{LookupRequest, Observation};
 
-/// Where an [`Observer`] hands what it has seen: from any thread, and as soon as it was seen. It
-/// takes no longer than a lock that is held for moments. What nobody takes in time makes room for
-/// what is newer.
+/// The function to which an [`Observer`] passes its evidence: from any thread, and as soon as it
+/// has it. It only takes a lock that is held for moments. If the caller does not take observations
+/// in time, newer ones displace older ones.
 pub type OnObservation = Arc<dyn Fn(Observation) + Send + Sync>;
 
-/// A source of evidence that is not asked, but sees for itself: threads that look up who sends, or
-/// what a system reports.
+/// A source of evidence that reports by itself: threads that look up senders, or events of the
+/// system.
 ///
-/// An observation is evidence for packets that were seen *before* it was made
-/// ([`Observation::at`]). The policy judges it as it judges a lookup; see
+/// An observation is evidence for packets from *before* it ([`Observation::at`]). The policy
+/// applies the same rules to it as to a lookup; see
 /// [`Policy::observe`](crate::capture::policy::Policy::observe).
 pub trait Observer: Send + fmt::Debug {
-    /// Begins to watch. Called once, on the thread that captures, before the first packet. Where the
-    /// system does not permit it, nothing is seen. Ends when the observer is dropped.
+    /// Starts observing. The capture thread calls this once, before the first packet. If the system
+    /// does not permit it, no observation follows. Dropping the observer ends it.
     fn start(&mut self, on_observation: OnObservation);
 
-    /// Takes note of a request, and says how much longer an observation of its end may be
-    /// waited for: no fast lookup is made meanwhile. `None` if none is on its way. Called on the
-    /// thread that captures, for each request that no observation has answered yet, so it takes
-    /// microseconds at most. What was handed over before it returns counts as having come.
+    /// Records a request, and returns how much longer its observation may take: the caller makes no
+    /// fast lookup meanwhile. `None` if none is on its way. The capture thread calls this for each
+    /// request without an observation yet, so it takes microseconds at most. An observation that
+    /// was pushed before this returns counts as having come.
     fn expect(&mut self, request: &LookupRequest) -> Option<Duration>;
 }

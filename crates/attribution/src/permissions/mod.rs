@@ -1,4 +1,4 @@
-//! What this process may see of the host, and what would let it see more.
+//! What this process may read about the host, and what would let it read more.
 //!
 //! ```
 //! use flowner_attribution::permissions::{self, Fix};
@@ -15,9 +15,9 @@
 //!
 //! A platform owes:
 //!
-//! | item | what |
+//! | item | content |
 //! |---|---|
-//! | `visibility` | each [`Resource`] that can be tried on this system, by trying it |
+//! | `visibility` | the level for each [`Resource`] that this system can test |
 //! | `system` | the name of the system and its version |
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
@@ -36,15 +36,15 @@ pub struct Visibility {
     pub level: Level,
     /// What that means, in a sentence without an end mark.
     pub detail: String,
-    /// What would let this process see all of it; `None` if nothing would, or if it does already.
+    /// What would let this process see all of it; `None` if nothing would, or if it already does.
     pub fix: Option<Fix>,
 }
 
-/// What the library reads to make an answer.
+/// A resource that the library reads for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Which sockets there are.
+    /// The sockets of the host.
     Sockets,
     /// The processes that hold them.
     Processes,
@@ -52,7 +52,7 @@ pub enum Resource {
     NetworkNamespaces,
     /// The ends of sockets whose packets this host translates (NAT), such as those of containers.
     Translations,
-    /// Real-time scheduling of threads, which shows more senders that exit at once.
+    /// Real-time scheduling of threads, which finds more senders that exit at once.
     Priority,
 }
 
@@ -107,20 +107,21 @@ impl Level {
 
 displayed!(Level, "level");
 
-/// What lets this process see more.
+/// What would let this process see more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
     /// Capabilities of Linux (`capabilities(7)`), in the spelling of `setcap`.
     Capabilities(&'static [&'static str]),
-    /// A command, to be run as administrator.
+    /// A command to run as administrator.
     Command(String),
 }
 
-/// Finds out what this process may see here, by trying it.
+/// Tests what this process may read here.
 ///
-/// On Linux, this covers each [`Resource`] and says which [`Fix`] would show more. On other systems
-/// it covers [`Resource::Sockets`] alone: it lists all of them, which may take a tenth of a second.
+/// On Linux, this covers each [`Resource`] and names the [`Fix`] that would show more. On other
+/// systems it covers only [`Resource::Sockets`]: it lists all sockets, which may take a tenth of a
+/// second.
 pub fn check() -> Vec<Visibility> {
     platform::visibility()
 }

@@ -1,4 +1,4 @@
-//! Where there is the portable table only, or none.
+//! Platforms with only the portable table, or without a table.
 
 use super::{Level, Resource, Visibility};
 use crate::resolver::Attributor;

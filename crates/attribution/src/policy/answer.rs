@@ -1,10 +1,10 @@
-//! What a socket table says to one question.
+//! The answer of a socket table to one query.
 
 use std::time::SystemTime;
 
 use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery};
 
-/// What a list of sockets says to one question.
+/// The answer of a list of sockets to one query.
 #[expect(
     clippy::large_enum_variant,
     reason = "there is one at a time, for a moment"
@@ -15,35 +15,35 @@ pub(super) enum Answer {
     Failed(Reason),
 }
 
-/// What a list without remote ends says, of a table that cannot tell sockets apart either.
+/// The answer of a list without remote ends, from a table that does not identify sockets either.
 pub(super) struct Listed {
     pub(super) any: Ownership,
-    /// What those sockets say that have a connection, for TCP.
+    /// For TCP, the answer from sockets that have a connection.
     pub(super) connected: Option<Ownership>,
-    /// What any socket and those say that listen, for TCP: the holder of a connection that was
-    /// accepted may have it from who listens.
+    /// For TCP, the answer from all sockets including listeners: the process that holds an accepted
+    /// connection may have received it from the process that listens.
     pub(super) accepted: Option<Ownership>,
-    /// Wall-clock time after the list was read.
+    /// Wall-clock time after the table read the list.
     pub(super) finished_at: SystemTime,
 }
 
 impl Answer {
-    /// What a list of all sockets says.
-    pub(super) fn of_look(
-        look: &Snapshot,
+    /// The answer of a snapshot.
+    pub(super) fn of_snapshot(
+        snapshot: &Snapshot,
         query: &SocketQuery,
         has_remote_addresses: bool,
     ) -> Self {
-        let any = look.find(query);
+        let any = snapshot.find(query);
         if has_remote_addresses {
             return Self::Found(any);
         }
         let is_connection = query.protocol() == Protocol::Tcp;
         Self::Listed(Listed {
-            connected: is_connection.then(|| look.find_connected(query)),
-            accepted: is_connection.then(|| look.find_accepted(query)),
+            connected: is_connection.then(|| snapshot.find_connected(query)),
+            accepted: is_connection.then(|| snapshot.find_accepted(query)),
             any,
-            finished_at: look.finished_at(),
+            finished_at: snapshot.finished_at(),
         })
     }
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Initiator, LookupRequest};
 use crate::answer::{Match, Ownership, Protocol, Snapshot, SocketQuery};
 
-/// A question whose remote end is left out when the answer did not depend on it.
+/// A query, without its remote end if the answer does not depend on it.
 type Key = SocketQuery;
 
 #[derive(Debug)]
 struct Entry {
     ownership: Ownership,
-    /// Wall-clock time from which the socket was there until it was observed.
+    /// Wall-clock time of the packet. The owner held the socket from then until the lookup observed
+    /// it.
     since: SystemTime,
     learned: Instant,
 }
@@ -20,12 +21,12 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Cache {
     entries: HashMap<Key, Entry>,
-    /// In the order of learning, with keys that were learned again or forgotten
-    /// since; their time shows which those are.
+    /// In the order of learning. It may hold keys that the cache has learned again or forgotten
+    /// since; their time shows which.
     order: VecDeque<(Instant, Key)>,
     max: usize,
     age: Duration,
-    /// Whether what was answered for a local end holds for each remote one.
+    /// Whether the answer for a local end holds for every remote end.
     serves_all_remotes: bool,
     pub(super) evicted: u64,
 }
@@ -51,15 +52,15 @@ impl Cache {
         self.order.clear();
     }
 
-    /// The answer for the very five-tuple or for whatever uses its local end, if
-    /// the flow's first packet falls into the time for which it is proven.
+    /// The answer for the five-tuple, or for any socket at its local end, if the first packet of
+    /// the flow falls into the time that the answer covers.
     pub(super) fn find(&self, question: &LookupRequest, now: Instant) -> Option<&Ownership> {
         let query = &question.query;
         let needs_its_connection = question.needs_its_connection();
         let is_own = |ownership: &Ownership| {
             !needs_its_connection || ownership.evidence.matched == Some(Match::FiveTuple)
         };
-        // A connection that this end opens shares its socket with no other.
+        // A connection that this host opens shares its socket with no other.
         let is_alone = query.protocol() == Protocol::Tcp && question.initiator == Initiator::Local;
         let shared = (self.serves_all_remotes && !is_alone).then(|| endpoint(query));
         [Some(*query), shared]
@@ -75,14 +76,13 @@ impl Cache {
             .map(|entry| &entry.ownership)
     }
 
-    /// The last answer for the local end, from whatever time.
+    /// The last answer for the local end, of any age.
     pub(super) fn endpoint(&self, query: &SocketQuery) -> Option<&Ownership> {
         let entry = self.entries.get(&endpoint(query))?;
         Some(&entry.ownership)
     }
 
-    /// Keeps a named answer that holds since then. `for_endpoint`: it serves any
-    /// remote end.
+    /// Keeps a named answer that holds since `since`. With `for_endpoint` it serves any remote end.
     pub(super) fn learn(
         &mut self,
         query: &SocketQuery,
@@ -91,7 +91,7 @@ impl Cache {
         for_endpoint: bool,
         now: Instant,
     ) {
-        // What stands behind a translated end depends on the other one, too.
+        // The original ends of translated packets depend on the remote end, too.
         let depends_on_remote = ownership.evidence.matched == Some(Match::FiveTuple)
             || ownership.evidence.translated_from.is_some();
         let key = if for_endpoint && !depends_on_remote {
@@ -113,19 +113,19 @@ impl Cache {
         self.shrink(now);
     }
 
-    /// Forgets what was known about this five-tuple and about its local end.
+    /// Forgets the answers for this five-tuple and for its local end.
     pub(super) fn forget(&mut self, query: &SocketQuery) {
         self.entries.remove(query);
         self.entries.remove(&endpoint(query));
     }
 
-    /// Forgets what a newer look contradicts: sockets that are gone, or that
-    /// somebody else holds now.
+    /// Forgets the answers that a newer snapshot contradicts: for sockets that are gone, or that
+    /// have another owner now.
     pub(super) fn revalidate(&mut self, snapshot: &Snapshot) {
         self.entries.retain(|key, entry| {
             let found = match key.remote() {
                 Some(_) => snapshot.find(key),
-                // One that is connected to somebody serves nobody else.
+                // A connected socket serves no other peer.
                 None => snapshot.find_waiting(key),
             };
             found.verdict == entry.ownership.verdict
@@ -159,7 +159,7 @@ impl Cache {
             }
             self.order.pop_front();
         }
-        // A front that stays may hide many outdated keys behind it.
+        // A front that stays may keep many outdated keys behind it.
         if self.order.len() > 2 * self.max {
             let entries = &self.entries;
             self.order.retain(|(learned, key)| {
@@ -196,7 +196,7 @@ mod tests {
         Verdict::Process(Arc::new(Process::new(pid, "p")))
     }
 
-    /// Learns at second 20 what holds since second 10.
+    /// Learns at second 20 an answer that holds since second 10.
     fn learn(cache: &mut Cache, query: &SocketQuery, matched: Match, now: Instant) {
         let ownership = Ownership {
             verdict: owner(7),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_hold_for_the_time_that_is_proven() {
+    fn answers_hold_for_the_time_that_they_cover() {
         let now = Instant::now();
         let mut cache = Cache::new(10, Duration::from_secs(60), true);
         learn(&mut cache, &query(1, None), Match::LocalEndpoint, now);
@@ -263,29 +263,29 @@ mod tests {
         let kept = [1, 2, 3].map(|port| finds(&cache, query(port, None), 15, now));
         assert_eq!(kept, [true, false, true]);
         assert_eq!((cache.len(), cache.evicted), (2, 1));
-        // What is too old goes uncounted.
+        // An answer that is too old does not count.
         let later = start + Duration::from_secs(90);
         learn(&mut cache, &query(4, None), Match::LocalEndpoint, later);
         assert_eq!((cache.len(), cache.evicted), (1, 1));
     }
 
-    /// Behind an address and a port may stand another end for each remote one.
+    /// With NAT, one address and port may stand for a different socket for each remote end.
     #[test]
-    fn where_packets_are_translated_no_answer_serves_another_flow() {
+    fn an_answer_about_translated_packets_serves_no_other_flow() {
         let now = Instant::now();
         for serves_all_remotes in [true, false] {
             let mut cache = Cache::new(10, Duration::from_secs(60), serves_all_remotes);
-            let asked = query(1, Some("10.0.0.7:1"));
-            learn(&mut cache, &asked, Match::WildcardAddress, now);
+            let wanted = query(1, Some("10.0.0.7:1"));
+            learn(&mut cache, &wanted, Match::WildcardAddress, now);
             let other = query(1, Some("10.0.0.8:1"));
             assert_eq!(finds(&cache, other, 15, now), serves_all_remotes);
-            // Who had the port before is still known.
+            // The cache still knows the last owner of the port.
             assert!(cache.endpoint(&other).is_some());
         }
     }
 
     #[test]
-    fn a_look_that_says_otherwise_makes_it_forget() {
+    fn a_contradicting_snapshot_removes_answers() {
         let now = Instant::now();
         let socket = |port: u16, pid| Socket {
             protocol: Protocol::Udp,
@@ -306,8 +306,8 @@ mod tests {
             learn(&mut cache, &query(port, None), Match::LocalEndpoint, now);
         }
         let sockets = vec![socket(1, 7), socket(2, 8)];
-        let look = Snapshot::new(Source::Scripted, wall(30), wall(31), sockets);
-        cache.revalidate(&look);
+        let snapshot = Snapshot::new(Source::Scripted, wall(30), wall(31), sockets);
+        cache.revalidate(&snapshot);
         let kept = [1, 2, 3].map(|port| finds(&cache, query(port, None), 15, now));
         assert_eq!(kept, [true, false, false]);
     }

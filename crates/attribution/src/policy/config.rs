@@ -5,53 +5,53 @@ use std::time::Duration;
 use super::freshness;
 use crate::answer::Capabilities;
 
-/// What the policy is allowed to spend, and when it tries again.
+/// How much work the policy may do, and when it retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PolicyConfig {
-    /// Waits before the second, third, ... attempt of a question that was not
-    /// answered. An attempt is made only if packets arrived since the one before;
-    /// past the end, the last wait is repeated. Empty: one attempt only. A lookup that
-    /// [failed](crate::Reason::Failed) is repeated without a packet, once for each wait.
+    /// Waits before the second, third, ... lookup of a query without an answer. The policy only
+    /// retries if a packet arrived since the last attempt. After the end of the list, it repeats
+    /// the last wait. Empty: one attempt only. The policy repeats a lookup that
+    /// [failed](crate::Reason::Failed) without a packet, once for each wait.
     pub retry_after: Vec<Duration>,
-    /// After how many attempts an answer that could still get better (a process
-    /// where only the user is known, a five-tuple where only the port matched) is
-    /// taken as final.
+    /// After this many attempts, the policy takes an answer as final that could still improve: one
+    /// that knows only the user of the process, or one that matched only the port of a five-tuple.
     pub attempts_to_improve: usize,
-    /// How long an answer from a fast lookup waits for the lookup that confirms it, so that
-    /// one lookup serves many.
+    /// How long the policy waits before it confirms the answer of a fast lookup, so that one lookup
+    /// confirms many answers.
     pub confirm_after: Duration,
-    /// Fast lookups at a connection of which only the listener was seen.
+    /// Fast lookups for a connection of which a lookup has found only the listener.
     pub max_fast_lookups: usize,
-    /// Questions that may wait at a time. At the bound, the one that rests longest
-    /// gives way; where none rests, new ones are refused.
+    /// Queries that may wait at a time. At the bound, the policy drops the one that rests longest.
+    /// If none rests, it refuses new ones.
     pub max_waiting: usize,
-    /// Questions in one request; at least one.
+    /// Queries in one request to the table; at least one.
     pub max_batch: usize,
-    /// Answers kept for other flows of the same socket.
+    /// Answers that the cache keeps for other flows of the same socket.
     pub max_cached: usize,
-    /// How long such an answer is used.
+    /// How long the policy uses such an answer.
     pub cache_age: Duration,
-    /// Sockets of earlier looks that are remembered.
+    /// Sockets of earlier snapshots that the history keeps.
     pub max_history: usize,
-    /// How long after it was last seen a socket is remembered.
+    /// How long the history keeps a socket after the last snapshot that had it.
     pub history_age: Duration,
-    /// After a request that took *t*, the next one leaves no sooner than *t* times
-    /// this later, so that a slow table never takes the whole of a core.
+    /// After a request that took *t*, the policy waits *t* times this before the next one, so that
+    /// a slow table never occupies a whole core.
     pub rest_factor: u32,
-    /// How long after a packet a lookup may end and name who sent it, where the table does not tell
-    /// sockets apart and no lookup before it shows the same owner: another one may have had the
-    /// port. Connections that are there still are no matter.
+    /// How long after a packet a lookup may end and still name its sender. This applies if the
+    /// table does not identify sockets and no earlier lookup found the same owner, because another
+    /// process may have had the port. It does not apply to connections that still exist.
     pub sender_within: Duration,
-    /// The same of who received a packet: those who serve keep their ports longer.
+    /// The same for the receiver of a packet: a server keeps its port longer.
     pub receiver_within: Duration,
-    /// The same of who received a packet, and was started well before it.
+    /// The same for a receiver that started well before the packet.
     pub old_receiver_within: Duration,
-    /// As [`rest_factor`](Self::rest_factor), for questions that [may
+    /// As [`rest_factor`](Self::rest_factor), for queries that [may
     /// wait](super::Policy::lookup_again).
     pub again_rest_factor: u32,
-    /// What the [table](crate::SocketTable::capabilities) can tell. With remote addresses, a better
-    /// match than the local port may come. A [`Resolver`](crate::Resolver) asks its table for them.
+    /// What the [table](crate::SocketTable::capabilities) knows. If it knows remote addresses, the
+    /// policy may get a closer match than the local port. A [`Resolver`](crate::Resolver) takes
+    /// this from its table.
     pub capabilities: Capabilities,
 }
 
@@ -81,7 +81,7 @@ impl Default for PolicyConfig {
 }
 
 impl PolicyConfig {
-    /// The wait after `attempts` attempts, or `None` where there is no retry.
+    /// The wait after `attempts` attempts; `None` if the policy does not retry.
     pub(super) fn wait_after(&self, attempts: usize) -> Option<Duration> {
         let last = self.retry_after.len().checked_sub(1)?;
         Some(self.retry_after[attempts.saturating_sub(1).min(last)])

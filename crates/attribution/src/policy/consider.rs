@@ -1,4 +1,4 @@
-//! What the answer of a socket table means for those who wait.
+//! Applies the answer of a socket table to the requests that wait.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,27 +9,27 @@ use super::pending::{Observed, later};
 use super::{Event, Facts, Initiator, Key, LookupRequest, Policy, RequestId};
 use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery, Verdict};
 
-/// Lookups after which nobody is expected any more to have seen who sent what no socket has the ends
-/// of.
+/// The number of lookups after which no observation of the sender is expected any more, for packets
+/// whose ends no socket has.
 const ATTEMPTS_FOR_SENDER: usize = 2;
 
 impl<K: Key> Policy<K> {
-    /// Takes a snapshot that no request asked for. Where the table does not know remote ends,
-    /// one from before the first flow tells new sockets from those that were there.
+    /// Takes a snapshot that no request caused. If the table does not know remote ends, a snapshot
+    /// from before the first flow distinguishes new sockets from older ones.
     pub fn observe_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.history.record(&snapshot);
-        self.last_look = Some(snapshot);
+        self.last_snapshot = Some(snapshot);
     }
 
-    /// As [`end_all`](Self::end_all), with requests that are over soon.
+    /// As [`end_all`](Self::end_all), with small requests that complete soon.
     pub(crate) fn end_in_small_parts(&mut self) {
-        /// Questions in a request.
+        /// Queries in a request.
         const FEW: usize = 32;
         self.config.max_batch = self.config.max_batch.min(FEW);
         self.end_all();
     }
 
-    /// Takes the answer to the request under way; any other is ignored.
+    /// Takes the answer to the request under way, and ignores any other.
     pub fn handle_answer(&mut self, id: RequestId, facts: Facts, now: Instant) {
         let Some(request) = self.in_flight.take_if(|request| request.id == id) else {
             return;
@@ -40,11 +40,11 @@ impl<K: Key> Policy<K> {
         let rest = took.saturating_mul(self.config.again_rest_factor);
         self.long_rest_until = Some(later(now, rest));
         match facts {
-            Facts::Snapshot(look) => self.handle_look(look, id, now),
+            Facts::Snapshot(snapshot) => self.handle_snapshot(snapshot, id, now),
             Facts::Answers(answers) => {
                 let mut answers = answers.into_iter();
                 for query in &request.queries {
-                    // A table that says too little has not looked for it.
+                    // The table returned too few answers, so this lookup failed.
                     let answer = answers.next().unwrap_or(Err(Reason::Failed));
                     let answer = answer.map_or_else(Answer::Failed, Answer::Found);
                     self.consider(query, &answer, id, now);
@@ -61,24 +61,25 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    fn handle_look(&mut self, look: Arc<Snapshot>, id: RequestId, now: Instant) {
-        let was_set_back = |last: &Arc<Snapshot>| look.started_at() < last.finished_at();
-        if self.last_look.as_ref().is_some_and(was_set_back) {
+    fn handle_snapshot(&mut self, snapshot: Arc<Snapshot>, id: RequestId, now: Instant) {
+        let was_set_back = |last: &Arc<Snapshot>| snapshot.started_at() < last.finished_at();
+        if self.last_snapshot.as_ref().is_some_and(was_set_back) {
             self.history.clear();
             self.cache.clear();
             self.pending.observed = Observed::default();
         }
-        self.history.record(&look);
-        self.cache.revalidate(&look);
+        self.history.record(&snapshot);
+        self.cache.revalidate(&snapshot);
         for query in self.pending.served_by(id.0) {
-            let answer = Answer::of_look(&look, &query, self.config.capabilities.remote_addresses);
+            let answer =
+                Answer::of_snapshot(&snapshot, &query, self.config.capabilities.remote_addresses);
             self.consider(&query, &answer, id, now);
         }
-        self.last_look = Some(look);
+        self.last_snapshot = Some(snapshot);
     }
 
-    /// Gives an answer to everyone who asked before the request left; the evidence
-    /// is older than the questions of the others.
+    /// Passes an answer to the requests that were there before the table request left. For later
+    /// ones, the evidence is too old.
     fn consider(&mut self, query: &SocketQuery, answer: &Answer, id: RequestId, now: Instant) {
         let Some(pending) = self.pending.of_query(query) else {
             return;
@@ -127,7 +128,7 @@ impl<K: Key> Policy<K> {
             answer.verdict.is_named()
                 && !(may_improve && may_match_closer(answer, &pending.query, &self.config))
         };
-        // Who saw it sent may still say so.
+        // A late observation may still name the sender.
         let may_be_observed = waiting.question.initiator == Initiator::Local
             && pending.attempts < ATTEMPTS_FOR_SENDER
             && offered.verdict == Verdict::Unknown(Reason::PacketSocket);
@@ -140,7 +141,7 @@ impl<K: Key> Policy<K> {
                 Verdict::Unknown(reason) => !reason.may_pass() && !may_be_observed,
             };
         let best = waiting.best.as_ref();
-        // That somebody has the port by now, where nobody had: who asked may begin anew.
+        // A process holds a port now that no process held before: the caller may begin anew.
         let is_late = matches!(answer, Answer::Listed(_))
             && offered.verdict == Verdict::Unknown(Reason::Gone)
             && best.is_some_and(|best| best.verdict == Verdict::Unknown(Reason::NotFound));
@@ -159,7 +160,7 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    /// Whether answers for this protocol hold for a local end, whatever the remote.
+    /// Whether an answer for this protocol holds for a local end, whatever the remote end.
     fn is_bound_to_endpoint(&self, protocol: Protocol) -> bool {
         protocol != Protocol::Tcp || !self.config.capabilities.remote_addresses
     }

@@ -1,4 +1,4 @@
-//! Requests that wait for an observation before a fast lookup is made for them.
+//! Requests that wait for an observation before the caller makes a fast lookup for them.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ impl<K: Key> PendingSet<K> {
         self.expecting.len() < MAX_EXPECTING
     }
 
-    /// Has one who waits expect an observation until then.
+    /// Makes a request wait for an observation until `until`.
     pub(super) fn expect(&mut self, waiter: K, until: Instant) {
         let Some((pending, _)) = self.of_waiter(waiter) else {
             return;
@@ -34,7 +34,7 @@ impl<K: Key> PendingSet<K> {
         self.expecting.retain(|one| one.waiter != waiter);
     }
 
-    /// Those who expect this observation.
+    /// The requests that wait for this observation.
     pub(super) fn expecting(&self, observation: &Observation) -> Vec<K> {
         let flow = flow_of(&observation.query);
         let same = self.expecting.iter().filter(|one| one.flow == flow);
@@ -45,7 +45,7 @@ impl<K: Key> PendingSet<K> {
         same.map(|one| one.waiter).filter(is_about).collect()
     }
 
-    /// One who expects nothing any more.
+    /// A request whose observation has not come in time.
     pub(super) fn take_overdue(&mut self, now: Instant) -> Option<(K, LookupRequest)> {
         let place = self.expecting.iter().position(|one| one.until <= now)?;
         let waiter = self.expecting.swap_remove(place).waiter;
@@ -55,10 +55,10 @@ impl<K: Key> PendingSet<K> {
 }
 
 impl<K: Key> Policy<K> {
-    /// As [`lookup`](Self::lookup), of which an [observation](Self::observe) is expected until
-    /// then, if none has come yet. If none comes, [`poll_fast_lookup`](Self::poll_fast_lookup)
-    /// gives the question back, for a fast lookup. `None`, and nothing is asked yet, where too many
-    /// expect one.
+    /// As [`lookup`](Self::lookup), for a request whose [observation](Self::observe) should come
+    /// before `until`. If it does not come, [`poll_fast_lookup`](Self::poll_fast_lookup) returns
+    /// the request for a fast lookup. `None`, without effect, if too many requests wait for
+    /// observations.
     pub fn lookup_expecting(
         &mut self,
         waiter: K,
@@ -72,35 +72,36 @@ impl<K: Key> Policy<K> {
         if !self.pending.may_expect() {
             return None;
         }
-        // The table is asked in any case, also if nobody makes that fast lookup.
+        // The policy asks the table in any case, even if the caller never makes that fast lookup.
         let due = later(now, self.config.confirm_after);
         let lookup = self.lookup_due(waiter, question, now, due);
         self.pending.expect(waiter, until);
         Some(lookup)
     }
 
-    /// Whose observation has not come in time: a question for a fast lookup. Its result goes to
-    /// [`fast_lookup_made`](Self::fast_lookup_made); or the wait goes [on](Self::expect).
+    /// A request whose observation has not come in time, for a fast lookup. The caller passes the
+    /// result to [`fast_lookup_made`](Self::fast_lookup_made), or makes the request wait
+    /// [on](Self::expect).
     pub fn poll_fast_lookup(&mut self, now: Instant) -> Option<(K, LookupRequest)> {
         self.pending.take_overdue(now)
     }
 
-    /// Has one who waits expect an observation until then.
+    /// Makes a request wait for an observation until `until`.
     pub fn expect(&mut self, waiter: K, until: Instant) {
         if self.pending.may_expect() {
             self.pending.expect(waiter, until);
         }
     }
 
-    /// Takes what the fast lookup told that [`poll_fast_lookup`](Self::poll_fast_lookup) asked
-    /// for. Returns the answer, if it is better than any before.
+    /// Takes the result of a fast lookup for which [`poll_fast_lookup`](Self::poll_fast_lookup)
+    /// asked. Returns the answer if it is better than any before.
     pub fn fast_lookup_made(
         &mut self,
         waiter: K,
-        told: Option<Ownership>,
+        result: Option<Ownership>,
         now: Instant,
     ) -> Option<Ownership> {
-        let better = told.and_then(|told| self.fast_result(waiter, told, now));
+        let better = result.and_then(|result| self.fast_result(waiter, result, now));
         if better.as_ref().is_some_and(|it| it.verdict.is_named()) {
             self.end_if_over(waiter);
         } else {

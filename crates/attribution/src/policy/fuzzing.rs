@@ -1,4 +1,4 @@
-//! The questions that wait for fuzzing: no part of the interface of this crate.
+//! Fuzzing of the requests that wait. Not part of the interface of this crate.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -9,15 +9,16 @@ use super::pending::PendingSet;
 use super::{Initiator, LookupRequest, PolicyConfig, Token};
 use crate::answer::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
-/// Bytes of one step.
+/// The bytes of one step.
 const STEP: usize = 4;
-/// More only repeats: all that wait are compared after each step.
+/// More steps only repeat: the fuzzer compares all waiting requests after each step.
 const MAX_STEPS: usize = 128;
 
-/// Steps that any bytes stand for, on the questions that wait, and beside them on a list that
-/// knows no better than to go through all: both must agree, and no question is lost.
+/// Decodes bytes as steps and applies them to the policy's set and to a plain list that visits
+/// every entry. Both must agree, and no request may get lost.
 ///
 /// # Panics
+///
 /// If they do not.
 pub fn requests(bytes: &[u8], start: Instant) {
     let Some((&first, rest)) = bytes.split_first() else {
@@ -28,20 +29,20 @@ pub fn requests(bytes: &[u8], start: Instant) {
             max_batch: usize::from(first >> 1) % 4,
             ..PolicyConfig::default()
         },
-        tells_remotes: first & 1 != 0,
+        knows_remotes: first & 1 != 0,
         now: start,
         set: PendingSet::default(),
         model: Vec::new(),
-        asked: HashSet::new(),
+        sent: HashSet::new(),
     };
     for step in rest.chunks_exact(STEP).take(MAX_STEPS) {
         fuzzing.step([step[0], step[1], step[2], step[3]]);
         fuzzing.compare();
     }
-    fuzzing.nobody_is_lost();
+    fuzzing.check_none_is_lost();
 }
 
-/// One who waits, in the list.
+/// A waiting request, in the list.
 #[derive(Debug)]
 struct Entry {
     waiter: Token,
@@ -52,12 +53,12 @@ struct Entry {
 
 struct Fuzzing {
     config: PolicyConfig,
-    tells_remotes: bool,
+    knows_remotes: bool,
     now: Instant,
     set: PendingSet<Token>,
     model: Vec<Entry>,
-    /// Those that were taken and have not landed.
-    asked: HashSet<SocketQuery>,
+    /// Queries that the set returned for a table request and that have no answer yet.
+    sent: HashSet<SocketQuery>,
 }
 
 impl Fuzzing {
@@ -86,11 +87,11 @@ impl Fuzzing {
         self.remove(waiter);
         self.contest(&question);
         self.set.note(&question);
-        let at_start = self.set.contested_at_start(&question, self.tells_remotes);
-        // Datagrams are not in doubt by what came before.
+        let at_start = self.set.contested_at_start(&question, self.knows_remotes);
+        // Earlier flows do not contest datagrams.
         let is_tcp = question.query.protocol() == Protocol::Tcp;
         let older = self.model.iter().filter(|_| is_tcp);
-        let doubts = older.map(|older| contests(&question, &older.question, self.tells_remotes));
+        let doubts = older.map(|older| contests(&question, &older.question, self.knows_remotes));
         assert_eq!(at_start, doubts.max().flatten());
         let waiting = Waiting {
             waiter,
@@ -113,10 +114,10 @@ impl Fuzzing {
         });
     }
 
-    /// What a new question means for those that wait.
+    /// Applies the effect of a new request to the waiting ones.
     fn contest(&mut self, new: &LookupRequest) {
         for older in &mut self.model {
-            let doubt = contests(new, &older.question, self.tells_remotes);
+            let doubt = contests(new, &older.question, self.knows_remotes);
             older.contested = older.contested.max(doubt);
         }
     }
@@ -130,7 +131,7 @@ impl Fuzzing {
         };
         let query = self.model.swap_remove(place).question.query;
         if !self.waits(&query) {
-            self.asked.remove(&query);
+            self.sent.remove(&query);
         }
     }
 
@@ -142,19 +143,19 @@ impl Fuzzing {
         let taken = self.set.take_due(self.now, &self.config);
         assert!(taken.len() <= self.config.max_batch.max(1));
         for query in taken {
-            assert!(self.waits(&query), "{query} is asked for nobody");
-            assert!(self.asked.insert(query), "{query} is asked twice");
+            assert!(self.waits(&query), "{query} has no waiting request");
+            assert!(self.sent.insert(query), "{query} is due twice");
         }
     }
 
-    /// The answer to one of those that were asked has come.
+    /// Answers one of the queries that are under way.
     fn land(&mut self, pick: u8) {
-        let mut asked: Vec<_> = self.asked.iter().copied().collect();
-        asked.sort_unstable();
-        let Some(&query) = asked.get(usize::from(pick) % asked.len().max(1)) else {
+        let mut sent: Vec<_> = self.sent.iter().copied().collect();
+        sent.sort_unstable();
+        let Some(&query) = sent.get(usize::from(pick) % sent.len().max(1)) else {
             return;
         };
-        self.asked.remove(&query);
+        self.sent.remove(&query);
         if let Some(pending) = self.set.of_query(&query) {
             pending.attempts += 1;
         }
@@ -184,13 +185,13 @@ impl Fuzzing {
             assert_eq!(pending.query, entry.question.query);
             assert_eq!(waiting.question, entry.question);
             assert_eq!(waiting.best.is_some(), entry.has_answer);
-            let contested = self.set.contested(waiting, self.tells_remotes);
+            let contested = self.set.contested(waiting, self.knows_remotes);
             assert_eq!(contested, entry.contested, "{entry:?}");
         }
     }
 
-    /// When enough time has passed, each question without an answer is asked.
-    fn nobody_is_lost(&mut self) {
+    /// After enough time, each query without an answer must be due.
+    fn check_none_is_lost(&mut self) {
         self.now += Duration::from_secs(86_400);
         for _ in 0..=self.model.len() {
             self.take_due();
@@ -198,12 +199,12 @@ impl Fuzzing {
         }
         for entry in self.model.iter().filter(|entry| !entry.has_answer) {
             let query = entry.question.query;
-            assert!(self.asked.contains(&query), "{query} is not asked");
+            assert!(self.sent.contains(&query), "{query} is not due");
         }
     }
 }
 
-/// One of few questions, so that they meet.
+/// One of few requests, so that many have equal parts.
 fn question(a: u8, b: u8) -> LookupRequest {
     let local = SocketAddr::from(([10, 0, 0, a & 1], 1 + u16::from(a >> 1 & 1)));
     let remote = SocketAddr::from(([192, 0, 2, 1], 1 + u16::from(a >> 2 & 3)));
@@ -221,7 +222,7 @@ fn question(a: u8, b: u8) -> LookupRequest {
     }
 }
 
-/// The rule, one question at a time: up to which match a new one puts an older one in doubt.
+/// The rule for a single pair: up to which match a new request contests an older one.
 pub(super) fn contests(
     new: &LookupRequest,
     older: &LookupRequest,

@@ -1,5 +1,4 @@
-//! Sockets that earlier looks saw, so that a flow whose socket is closed by now
-//! can still be answered.
+//! Sockets of earlier snapshots. They answer for flows whose socket has closed since.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,35 +13,33 @@ use crate::answer::{
     Verdict, matching, wildcard,
 };
 
-/// The part of a socket's life that is proven: it existed from the end of the
-/// first lookup that saw it to the beginning of the last one, and every lookup between
-/// saw it with the same owner.
+/// The proven part of a socket's life. The socket existed from the end of the first snapshot with
+/// it to the beginning of the last one, and every snapshot in between had it with the same owner.
 #[derive(Debug)]
 struct Life {
     from: SystemTime,
     to: SystemTime,
-    /// Number of that last lookup.
-    last_look: u64,
+    /// The number of the last snapshot with the socket.
+    last_snapshot: u64,
     owner: Verdict,
     source: Source,
     ends: Ends,
     id: Option<SocketId>,
 }
 
-/// Protocol and ends, without scopes: sockets that differ in their device alone are under one
-/// key.
+/// Protocol and ends without scopes. Sockets that differ only in their device share a key.
 type Key = (Protocol, SocketAddr, Option<SocketAddr>);
 
 #[derive(Debug)]
 pub(super) struct History {
     lives: HashMap<Key, Vec<Life>>,
     count: usize,
-    /// As the last lookup had them.
+    /// As the last snapshot had them.
     devices: Arc<Devices>,
     max: usize,
     age: Duration,
-    looks: u64,
-    /// Sockets that were not remembered because the bound was reached.
+    snapshots: u64,
+    /// Sockets that the history refused at its bound.
     pub(super) refused: u64,
 }
 
@@ -54,7 +51,7 @@ impl History {
             devices: Arc::default(),
             max,
             age,
-            looks: 0,
+            snapshots: 0,
             refused: 0,
         }
     }
@@ -68,9 +65,9 @@ impl History {
         self.count = 0;
     }
 
-    /// Remembers what a lookup saw, and forgets what is too old.
+    /// Adds the sockets of a snapshot and forgets those that are too old.
     pub(super) fn record(&mut self, snapshot: &Snapshot) {
-        self.looks += 1;
+        self.snapshots += 1;
         self.devices = snapshot.devices();
         let oldest = snapshot.started_at().checked_sub(self.age);
         self.lives.retain(|_, lives| {
@@ -104,10 +101,10 @@ impl History {
         if let Some(life) = place.map(|place| &mut lives[place])
             && life.owner == owner
             && life.id == id
-            && life.last_look + 1 == self.looks
+            && life.last_snapshot + 1 == self.snapshots
         {
             life.to = snapshot.started_at();
-            life.last_look = self.looks;
+            life.last_snapshot = self.snapshots;
             return;
         }
         if let Some(place) = place {
@@ -120,7 +117,7 @@ impl History {
             lives.push(Life {
                 from: snapshot.finished_at(),
                 to: snapshot.started_at(),
-                last_look: self.looks,
+                last_snapshot: self.snapshots,
                 owner,
                 source: snapshot.source(),
                 ends,
@@ -133,14 +130,13 @@ impl History {
         }
     }
 
-    /// The owner of the socket that was alive at `seen_at`, the wall-clock time
-    /// of a packet.
+    /// The owner of the socket that existed at `seen_at`, the wall-clock time of a packet.
     pub(super) fn find(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
         self.find_where(query, seen_at, |_| true)
     }
 
-    /// Whether all who are named had sockets at the local end of a query at that time, which
-    /// listened perhaps.
+    /// Whether all named processes had sockets at the local end of a query at that time. A listener
+    /// counts.
     pub(super) fn had(&self, query: &SocketQuery, seen_at: SystemTime, named: &Verdict) -> bool {
         let lives = keys(&query.without_remote());
         let lives = lives.filter_map(|key| self.lives.get(&key)).flatten();
@@ -151,7 +147,7 @@ impl History {
         !named.is_empty() && named.iter().all(had_it)
     }
 
-    /// As [`find`](Self::find), of the socket of that very connection.
+    /// As [`find`](Self::find), for the socket of exactly that connection.
     pub(super) fn find_connection(
         &self,
         query: &SocketQuery,
@@ -171,7 +167,7 @@ impl History {
             .filter_map(|key| self.lives.get(&key))
             .flatten()
             .filter(|life| may_be(&life.ends))
-            // One that is connected to somebody serves nobody else.
+            // A connected socket serves no other peer.
             .filter(|life| query.remote().is_some() || life.ends.remote.is_none());
         let reach = self.devices.reach(query);
         let (_, found) = matching::fitting(query, &reach, lives, |life| life.ends)?;
@@ -204,7 +200,7 @@ fn key(socket: &Socket) -> Key {
     (socket.protocol, unscoped(socket.local), remote)
 }
 
-/// The keys under which a socket for `query` would stand.
+/// The keys that a socket for `query` may have.
 fn keys(query: &SocketQuery) -> impl Iterator<Item = Key> + use<> {
     let query = query.without_device();
     let (protocol, local) = (query.protocol(), query.local());
@@ -244,8 +240,8 @@ mod tests {
         }
     }
 
-    /// A lookup that begins then and takes a second.
-    fn look(history: &mut History, at: u64, sockets: &[Socket]) {
+    /// Records a snapshot that begins at `at` and takes a second.
+    fn record(history: &mut History, at: u64, sockets: &[Socket]) {
         let (from, to) = (wall(at), wall(at + 1));
         history.record(&Snapshot::new(Source::Scripted, from, to, sockets.to_vec()));
     }
@@ -268,27 +264,27 @@ mod tests {
     const HERE: &str = "10.0.0.2:53";
 
     #[test]
-    fn a_life_is_proven_between_two_looks() {
+    fn a_life_is_proven_between_two_snapshots() {
         let mut history = history();
         let sockets = [socket(HERE, named(7))];
-        look(&mut history, 10, &sockets);
+        record(&mut history, 10, &sockets);
         check(&history, HERE, 10, None);
-        look(&mut history, 20, &sockets);
-        look(&mut history, 30, &[]);
+        record(&mut history, 20, &sockets);
+        record(&mut history, 30, &[]);
         for (seen_at, expected) in [(10, None), (11, Some(7)), (20, Some(7)), (21, None)] {
             check(&history, HERE, seen_at, expected);
         }
     }
 
     #[test]
-    fn a_look_without_the_socket_ends_its_life() {
+    fn a_snapshot_without_the_socket_ends_its_life() {
         let mut history = history();
         let sockets = [socket(HERE, named(7))];
-        look(&mut history, 10, &sockets);
-        look(&mut history, 20, &[]);
-        look(&mut history, 30, &sockets);
+        record(&mut history, 10, &sockets);
+        record(&mut history, 20, &[]);
+        record(&mut history, 30, &sockets);
         check(&history, HERE, 15, None);
-        look(&mut history, 40, &sockets);
+        record(&mut history, 40, &sockets);
         check(&history, HERE, 35, Some(7));
     }
 
@@ -296,14 +292,14 @@ mod tests {
     fn another_owner_is_another_life() {
         let mut history = history();
         for (at, pid) in [(10, 7), (20, 7), (30, 8), (40, 8)] {
-            look(&mut history, at, &[socket(HERE, named(pid))]);
+            record(&mut history, at, &[socket(HERE, named(pid))]);
         }
         for (seen_at, expected) in [(15, None), (25, None), (35, Some(8))] {
             check(&history, HERE, seen_at, expected);
         }
-        // One who may not be named ends it as well.
+        // A hidden owner ends the life as well.
         let hidden = Verdict::Unknown(Reason::Denied);
-        look(&mut history, 50, &[socket(HERE, hidden)]);
+        record(&mut history, 50, &[socket(HERE, hidden)]);
         check(&history, HERE, 35, None);
     }
 
@@ -316,12 +312,12 @@ mod tests {
         for v6_only in [false, true] {
             let mut history = history();
             for at in [10, 20] {
-                look(&mut history, at, &[any(v6_only)]);
+                record(&mut history, at, &[any(v6_only)]);
             }
             check(&history, "[fe80::1]:53", 15, Some(6));
             check(&history, HERE, 15, (!v6_only).then_some(6));
             for at in [30, 40] {
-                look(
+                record(
                     &mut history,
                     at,
                     &[any(v6_only), socket("0.0.0.0:53", named(4))],
@@ -346,7 +342,7 @@ mod tests {
         ];
         let mut history = history();
         for at in [10, 20] {
-            look(&mut history, at, &sockets);
+            record(&mut history, at, &sockets);
         }
         assert_eq!(history.len(), 4);
         let on = |device: u32, local: &str| {
@@ -360,34 +356,34 @@ mod tests {
         assert_eq!(on(0, "[fe80::1%3]:53"), [8]);
         assert_eq!(on(0, "[fe80::1]:53"), [7, 8]);
         assert_eq!(on(4, "[fe80::1]:53"), [0; 0]);
-        // What decides between them is not in a list.
+        // No list shows which of the two the kernel chooses.
         assert_eq!(on(2, HERE), [4, 5]);
         assert_eq!(on(4, HERE), [5]);
         assert_eq!(on(0, HERE), [4, 5]);
     }
 
-    /// The next one with the same owner is another one.
+    /// The next socket with the same owner is a different one.
     #[test]
     fn another_socket_is_another_life() {
         let mut history = history();
         for (at, cookie) in [(10, 1), (20, 1), (30, 2), (40, 2)] {
             let id = SocketId::own(cookie);
             let socket = socket(HERE, named(7));
-            look(&mut history, at, &[Socket { id, ..socket }]);
+            record(&mut history, at, &[Socket { id, ..socket }]);
         }
         check(&history, HERE, 25, None);
         check(&history, HERE, 35, Some(7));
     }
 
     #[test]
-    fn what_is_too_old_or_too_much_is_dropped() {
+    fn old_sockets_and_those_beyond_the_bound_are_dropped() {
         let mut history = History::new(2, Duration::from_secs(100));
         let sockets = ["10.0.0.2:1", "10.0.0.2:2", "10.0.0.2:3"];
         let sockets = sockets.map(|local| socket(local, named(7)));
-        look(&mut history, 10, &sockets);
+        record(&mut history, 10, &sockets);
         assert_eq!((history.len(), history.refused), (2, 1));
-        // The old ones make room before the new ones come.
-        look(&mut history, 111, &sockets[2..]);
+        // The old sockets make room before the new ones arrive.
+        record(&mut history, 111, &sockets[2..]);
         assert_eq!((history.len(), history.refused), (1, 1));
     }
 }

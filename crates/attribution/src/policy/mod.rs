@@ -1,5 +1,5 @@
-//! When to ask, what to keep, when to try again: a state machine without threads, clock or
-//! system calls. See [`Policy`].
+//! Decides when to ask the table, what to keep, and when to retry: a state machine without threads,
+//! clock or system calls. See [`Policy`].
 
 mod answer;
 mod cache;
@@ -38,56 +38,54 @@ use history::History;
 use judge::{Waiting, may_match_closer};
 use pending::{PendingSet, later};
 
-/// When to ask, what to keep, when to try again.
+/// Decides when to ask the table, what to keep, and when to retry.
 ///
-/// The driver ([`Resolver`](crate::Resolver), or a test) brings the time and does
-/// the asking:
+/// The driver ([`Resolver`](crate::Resolver), or a test) passes in the time and asks the table:
 ///
-/// 1. [`lookup`](Policy::lookup) whenever a flow opens,
-///    [`packet_seen`](Policy::packet_seen) while its owner is not settled,
-///    [`end`](Policy::end) when it is over;
-/// 2. [`poll_request`](Policy::poll_request): what to ask the socket table now;
-///    its result goes to [`handle_answer`](Policy::handle_answer);
-/// 3. [`poll_event`](Policy::poll_event) until it is empty: the answers;
-/// 4. [`poll_timeout`](Policy::poll_timeout): when to come back if nothing happens.
+/// 1. [`lookup`](Policy::lookup) when a flow opens, [`packet_seen`](Policy::packet_seen) while its
+///    owner is not final, and [`end`](Policy::end) when the flow ends;
+/// 2. [`poll_request`](Policy::poll_request) for the queries that the table should answer now; the
+///    result goes to [`handle_answer`](Policy::handle_answer);
+/// 3. [`poll_event`](Policy::poll_event) until it is empty, for the answers;
+/// 4. [`poll_timeout`](Policy::poll_timeout) for the time of the next call if nothing happens.
 ///
-/// Two clocks are at work. `Instant`s order what the policy does. Wall-clock times
-/// relate packets to what earlier looks saw, and are used for nothing else; when
-/// that clock was set back, what earlier looks saw is forgotten.
+/// The policy uses two clocks. `Instant`s order what it does. Wall-clock times relate packets to
+/// earlier snapshots, and serve nothing else. If the wall clock was set back, the policy forgets
+/// earlier snapshots.
 ///
 /// # Right or silent
 ///
-/// A lookup answers a question only if it began after the question was asked, so a
-/// port that changed hands never keeps its old owner. The other way round, a lookup
-/// may find the *next* owner of a port, because the socket closed before it. The
-/// policy notices by the packets of that next owner, and then rather names nobody:
+/// A lookup answers a request only if it began after the request, so a port that changed hands
+/// never keeps its old owner. On the other hand, a lookup may find the *next* owner of a port,
+/// because the socket closed before the lookup. The packets of that next owner show this to the
+/// policy, which then names no owner:
 ///
-/// * a new flow with the same ends: the older question is answered
-///   [`Gone`](crate::Reason::Gone), or [`Changed`](crate::Reason::Changed) where a lookup found a
-///   connection's socket after the new one's first packet, which was read later (an answer that was
-///   the [last](Event::last) one is not taken back: who keeps it compares its
-///   [`found_by`](crate::Evidence::found_by) with the first packet of the next connection);
-/// * a new flow from the same local end to another remote end: a socket that may
-///   serve both is named for the older UDP flow only if the lookups before and after
-///   it say the same, and for neither connection;
-/// * a connection that this end initiator is answered neither with a listener nor with
-///   the processes that had a socket at its local end before.
+/// * A new flow with the same ends: the older request gets [`Gone`](crate::Reason::Gone). It gets
+///   [`Changed`](crate::Reason::Changed) if a lookup found a connection's socket after the first
+///   packet of the new connection, and the capture read that packet later. (The policy does not
+///   take back an answer that was the [last](Event::last) one. The caller compares its
+///   [`found_by`](crate::Evidence::found_by) with the first packet of the next connection.)
+/// * A new flow from the same local end to another remote end: the policy names a socket that may
+///   serve both only for the older UDP flow, and only if the lookups before and after it agree. It
+///   names it for neither connection.
+/// * A connection that this end opened gets neither a listener as its answer nor the processes that
+///   had a socket at its local end before.
 ///
-/// What it cannot notice is a next owner that has not sent anything when the lookup
-/// finds it, and an owner that has its port back after somebody else had it, both
-/// between two lookups. For connections, a table that tells remote ends leaves no
-/// such doubt.
+/// The policy cannot notice a next owner that has sent no packet when the lookup finds it, nor an
+/// owner that got its port back after another process had it, both between two lookups. For
+/// connections, a table that knows remote ends leaves no such doubt.
 ///
-/// Where the table tells neither remote ends nor sockets apart, one lookup proves less. It names
-/// an owner only if
+/// If the table knows no remote ends and does not identify sockets, one lookup proves less. It
+/// names an owner only if
 ///
-/// * looks before and after the packet show the same one, or it ended so soon after the packet
-///   ([`sender_within`](PolicyConfig::sender_within), and for who receives
-///   [`receiver_within`](PolicyConfig::receiver_within) or, where it is known to be older than
-///   the packet, [`old_receiver_within`](PolicyConfig::old_receiver_within)) that nobody else
-///   will have had the port;
-/// * of a connection that this end initiator, or that nobody saw open, also only while it is not
-///   over: its socket is in the list then, and it has some connection. A listener has none.
+/// * lookups before and after the packet show the same owner, or the lookup ended so soon after the
+///   packet ([`sender_within`](PolicyConfig::sender_within); for a receiver
+///   [`receiver_within`](PolicyConfig::receiver_within) or, if it is older than the packet,
+///   [`old_receiver_within`](PolicyConfig::old_receiver_within)) that no other process will have
+///   had the port;
+/// * and, for a connection that this end opened or whose start was not captured, only while the
+///   connection has not ended: then its socket is in the list, and it has some connection. A
+///   listener has none.
 #[derive(Debug)]
 pub struct Policy<K = Token> {
     config: PolicyConfig,
@@ -95,10 +93,10 @@ pub struct Policy<K = Token> {
     cache: Cache,
     history: History,
     events: VecDeque<Event<K>>,
-    last_look: Option<Arc<Snapshot>>,
+    last_snapshot: Option<Arc<Snapshot>>,
     in_flight: Option<InFlight>,
     rest_until: Option<Instant>,
-    /// Until when questions that may wait do so.
+    /// Until when requests that may wait do so.
     long_rest_until: Option<Instant>,
     statistics: PolicyStatistics,
 }
@@ -111,7 +109,7 @@ struct InFlight {
 }
 
 impl<K: Key> Policy<K> {
-    /// A policy that knows nothing yet.
+    /// A policy without evidence.
     pub fn new(config: PolicyConfig) -> Self {
         Self {
             pending: PendingSet::default(),
@@ -122,7 +120,7 @@ impl<K: Key> Policy<K> {
             ),
             history: History::new(config.max_history, config.history_age),
             events: VecDeque::new(),
-            last_look: None,
+            last_snapshot: None,
             in_flight: None,
             rest_until: None,
             long_rest_until: None,
@@ -131,19 +129,19 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    /// Asks for `waiter`: answers at once where evidence newer than the flow's first
-    /// packet is there already, else puts the question on the list, due now.
+    /// Looks up the owner for `waiter`. Answers at once if the policy already has evidence newer
+    /// than the flow's first packet. Otherwise the request waits, and is due now.
     ///
-    /// Older evidence never answers, however likely: the port may have changed
-    /// hands. A question under a number that still waits takes the place of the
-    /// one before, of which nothing more is heard.
+    /// Older evidence never answers, however likely it is: the port may have changed hands. If an
+    /// earlier request of the same waiter still waits, this one replaces it, and the earlier one
+    /// gets no answer.
     pub fn lookup(&mut self, waiter: K, question: LookupRequest, now: Instant) -> Lookup {
         self.lookup_due(waiter, question, now, now)
     }
 
-    /// As [`lookup`](Self::lookup), about a flow whose owner was named before: whether it still
-    /// is. Any look answers it; one is made for it alone only when the last one lies so far back
-    /// that all of these take a small part of a core.
+    /// As [`lookup`](Self::lookup), to check whether a named owner is still the same. Any lookup
+    /// answers it. The policy makes one for it alone only if the last one ended so long ago that
+    /// all of these take a small part of a core.
     pub fn lookup_again(&mut self, waiter: K, question: LookupRequest, now: Instant) -> Lookup {
         let due = self.long_rest_until.map_or(now, |until| until.max(now));
         self.lookup_due(waiter, question, now, due)
@@ -165,7 +163,7 @@ impl<K: Key> Policy<K> {
         self.wait(waiter, question, before, (now, due))
     }
 
-    /// Takes note of a question, for those that wait.
+    /// Records a request, which may contest the waiting ones.
     fn begin(&mut self, waiter: K, question: &LookupRequest) {
         self.statistics.questions += 1;
         if self.pending.remove_waiter(waiter).is_some() {
@@ -175,7 +173,7 @@ impl<K: Key> Policy<K> {
         self.pending.note(question);
     }
 
-    /// Puts a question on the list, due then, with who was named for its socket before.
+    /// Adds a request that is due at `due`, with the earlier owner of its socket.
     fn wait(
         &mut self,
         waiter: K,
@@ -192,7 +190,7 @@ impl<K: Key> Policy<K> {
             question,
             asked_after: self.statistics.requests,
             before,
-            is_before_known: self.last_look.is_some(),
+            is_before_known: self.last_snapshot.is_some(),
             contested_at_start: self
                 .pending
                 .contested_at_start(&question, self.config.capabilities.remote_addresses),
@@ -205,14 +203,14 @@ impl<K: Key> Policy<K> {
         Lookup::Pending
     }
 
-    /// Takes evidence that somebody pushed, which no request asked for: the one way in for all
-    /// [observers](crate::capture::Observer).
+    /// Takes evidence that no request asked for. Every [observer](crate::capture::Observer)
+    /// delivers its evidence through this method.
     ///
-    /// It answers those who [expect it](Self::lookup_expecting), as a fast lookup would, and those who
-    /// wait for the sender of what no socket has the ends of: no lookup names that one. The result
-    /// is their answers, which no event repeats. Where nobody waits for it, it waits for its request
-    /// ([`lookup_observed`](Self::lookup_observed)): an observer may see a packet sooner than the
-    /// thread that captures.
+    /// It answers the requests that [expect it](Self::lookup_expecting), as a fast lookup would,
+    /// and those that wait for the sender of a packet whose ends no socket has: no lookup finds
+    /// that one. Returns their answers, which no event repeats. If no request waits for it, the
+    /// observation waits for its request ([`lookup_observed`](Self::lookup_observed)): an observer
+    /// may see a packet sooner than the capture thread.
     pub fn observe(&mut self, observation: Observation, now: Instant) -> Vec<(K, Ownership)> {
         self.statistics.observations += 1;
         let is_known = !matches!(observation.owner.verdict, Verdict::Unknown(_));
@@ -237,22 +235,22 @@ impl<K: Key> Policy<K> {
         }
         for waiter in expecting {
             let owner = is_known.then(|| observation.owner.clone());
-            let told = owner.and_then(|owner| self.fast_result(waiter, owner, now));
-            if told.as_ref().is_some_and(|told| told.verdict.is_named()) {
+            let found = owner.and_then(|owner| self.fast_result(waiter, owner, now));
+            if found.as_ref().is_some_and(|found| found.verdict.is_named()) {
                 self.pending.stop_expecting(waiter);
                 self.end_if_over(waiter);
             } else {
-                // Nothing more comes.
+                // No further observation will come.
                 self.pending.expect(waiter, now);
             }
-            self.statistics.from_observation += u64::from(told.is_some());
-            answers.extend(told.map(|told| (waiter, told)));
+            self.statistics.from_observation += u64::from(found.is_some());
+            answers.extend(found.map(|found| (waiter, found)));
         }
         answers
     }
 
     /// As [`lookup`](Self::lookup), if an [observation](Self::observe) names the owner already.
-    /// Otherwise nothing is asked yet.
+    /// Otherwise it has no effect.
     pub fn lookup_observed(
         &mut self,
         waiter: K,
@@ -261,11 +259,11 @@ impl<K: Key> Policy<K> {
     ) -> Option<Lookup> {
         let owner = self.pending.observed.take(&question, true)?;
         self.begin(waiter, &question);
-        // Where remote ends tell sockets apart, nothing from before the packet matters to what was
-        // observed of the packet itself.
-        let is_told_apart =
+        // If remote ends distinguish sockets, older evidence does not matter to an observation of
+        // the packet itself.
+        let is_distinguished =
             self.config.capabilities.remote_addresses && question.query.remote().is_some();
-        let before = if is_told_apart {
+        let before = if is_distinguished {
             None
         } else {
             self.known_before(&question.query)
@@ -277,13 +275,13 @@ impl<K: Key> Policy<K> {
         Some(lookup)
     }
 
-    /// When [`poll_fast_lookup`](Self::poll_fast_lookup) has something; `None` while nobody
-    /// expects an observation.
+    /// When [`poll_fast_lookup`](Self::poll_fast_lookup) may return a request; `None` while no
+    /// request expects an observation.
     pub fn next_fast_lookup(&self) -> Option<Instant> {
         self.pending.expecting.iter().map(|one| one.until).min()
     }
 
-    /// As [`end`](Self::end), again, where that was said before there was an answer.
+    /// As [`end`](Self::end), again, if the flow ended before it had an answer.
     fn end_if_over(&mut self, waiter: K) {
         let waiting = self.pending.of_waiter(waiter);
         if waiting.is_some_and(|(_, waiting)| waiting.ended) {
@@ -291,8 +289,8 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    /// As [`lookup`](Self::lookup), with what a fast lookup of the socket told after the
-    /// flow's first packet was seen. It stands until a lookup confirms or betters it.
+    /// As [`lookup`](Self::lookup), with the result of a fast lookup from after the flow's first
+    /// packet. The result stands until a lookup confirms or improves it.
     pub fn lookup_with_fast_result(
         &mut self,
         waiter: K,
@@ -300,29 +298,29 @@ impl<K: Key> Policy<K> {
         fast_lookup: Option<Ownership>,
         now: Instant,
     ) -> Lookup {
-        // What was observed of the holders of its socket, where nobody can be named.
-        let told = fast_lookup.or_else(|| self.pending.observed.take(&question, false));
+        // An observation that names no process may still say something about the socket.
+        let found = fast_lookup.or_else(|| self.pending.observed.take(&question, false));
         let lookup = self.lookup(waiter, question, now);
-        match told {
-            Some(told) => self.answered_by(lookup, waiter, told, now),
+        match found {
+            Some(found) => self.answered_by(lookup, waiter, found, now),
             None => lookup,
         }
     }
 
-    /// What is said at once to a question that waits now.
-    fn answered_by(&mut self, lookup: Lookup, waiter: K, told: Ownership, now: Instant) -> Lookup {
+    /// The answer at once for a request that waits from now on.
+    fn answered_by(&mut self, lookup: Lookup, waiter: K, found: Ownership, now: Instant) -> Lookup {
         match lookup {
             Lookup::Pending => {
-                let told = self.fast_result(waiter, told, now);
-                told.map_or(Lookup::Pending, Lookup::Provisional)
+                let found = self.fast_result(waiter, found, now);
+                found.map_or(Lookup::Pending, Lookup::Provisional)
             }
             known => known,
         }
     }
 
-    /// Tells that a packet of an unsettled flow arrived, without which there is
-    /// no retry. Returns a question that is worth another fast lookup: a connection of
-    /// which only the listener was seen may have been accepted.
+    /// Records that a packet of an unsettled flow arrived; without one, the policy does not retry.
+    /// Returns a query that is worth another fast lookup: a process may have accepted a connection
+    /// of which lookups have found only the listener.
     pub fn packet_seen(&mut self, waiter: K, now: Instant) -> Option<SocketQuery> {
         let config = &self.config;
         self.pending.packet_seen(waiter, now, config, |waiting| {
@@ -335,9 +333,8 @@ impl<K: Key> Policy<K> {
         })
     }
 
-    /// Takes what a fast lookup of the socket of one who waits told: the answer, if it is
-    /// better than any before. A lookup confirms it later, unless the flow is over by
-    /// then.
+    /// Takes the result of a fast lookup for a waiting request. Returns the answer if it is better
+    /// than any before. A lookup confirms it later, unless the flow ends first.
     pub fn fast_result(
         &mut self,
         waiter: K,
@@ -345,8 +342,8 @@ impl<K: Key> Policy<K> {
         now: Instant,
     ) -> Option<Ownership> {
         let (_, waiting) = self.pending.of_waiter(waiter)?;
-        let tells_remotes = self.config.capabilities.remote_addresses;
-        let contested = self.pending.contested(waiting, tells_remotes);
+        let knows_remotes = self.config.capabilities.remote_addresses;
+        let contested = self.pending.contested(waiting, knows_remotes);
         let fast_lookup = Answer::Found(fast_lookup);
         let fast_lookup = waiting.judge(&fast_lookup, contested, &self.history, &self.config);
         let best = waiting.best.as_ref();
@@ -360,38 +357,38 @@ impl<K: Key> Policy<K> {
             return None;
         }
         if had_answer {
-            // What is yet to be told is no news any more.
+            // An event that has not left yet is outdated.
             self.events.retain(|event| event.key != waiter);
         }
         if fast_lookup.verdict.is_named() {
             let confirm_at = later(now, self.config.confirm_after);
             self.pending.put_off(waiter, confirm_at);
-            if !tells_remotes {
-                // The next connection of this end is known only against who was there, also if no
-                // lookup confirms it.
+            if !knows_remotes {
+                // The next connection of this end needs the earlier owner for comparison, even if
+                // no lookup confirms it.
                 self.cache.learn(&query, &fast_lookup, seen_at, true, now);
             }
         }
         Some(fast_lookup)
     }
 
-    /// Tells that the flow is over: what is known then is final. The last event
-    /// follows at once, or with the first answer where there was none yet.
+    /// Records that the flow has ended: the answer known then is final. The last event follows at
+    /// once, or with the first answer if there is none yet.
     pub fn end(&mut self, waiter: K) {
         if self.pending.end(waiter) {
             self.finish(waiter);
         }
     }
 
-    /// As [`end`](Self::end), for every flow that waits.
+    /// As [`end`](Self::end), for every waiting flow.
     pub fn end_all(&mut self) {
         for waiter in self.pending.all_waiters() {
             self.end(waiter);
         }
     }
 
-    /// Answers everyone who waits with what is known, or says that the lookup failed: there is
-    /// no time for it any more.
+    /// Gives every waiting request its best answer, or reports that the lookup failed because no
+    /// time is left for it.
     pub fn give_up(&mut self) {
         self.in_flight = None;
         for waiter in self.pending.all_waiters() {
@@ -399,7 +396,7 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    /// What to ask now, if anything is due and no request is under way.
+    /// The queries for the table, if any are due and no request is under way.
     pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
         if self.in_flight.is_some() || self.rest_until.is_some_and(|until| now < until) {
             return None;
@@ -418,18 +415,18 @@ impl<K: Key> Policy<K> {
         Some(Request { id, queries })
     }
 
-    /// The next answer for somebody.
+    /// The next answer.
     pub fn poll_event(&mut self) -> Option<Event<K>> {
         self.events.pop_front()
     }
 
-    /// Whether [`poll_event`](Self::poll_event) has something.
+    /// Whether [`poll_event`](Self::poll_event) has an answer.
     pub(crate) fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// When [`poll_request`](Self::poll_request) may next have something, if no
-    /// call changes that. `None` while a request is under way or nothing waits.
+    /// When [`poll_request`](Self::poll_request) may next return a request, if no call changes
+    /// that. `None` while a request is under way or nothing waits.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.in_flight.is_some() {
             return None;
@@ -438,8 +435,8 @@ impl<K: Key> Policy<K> {
         Some(self.rest_until.map_or(due, |until| until.max(due)))
     }
 
-    /// Whether nothing is due, now or later, nor under way. Questions that rest
-    /// until a packet comes may still be there.
+    /// Whether no lookup is under way or due, now or later. Requests that rest until a packet
+    /// arrives may still exist.
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_none() && self.pending.next_due().is_none()
     }
@@ -465,14 +462,14 @@ impl<K: Key> Policy<K> {
         self.cache.check();
     }
 
-    /// Who was named for this socket before it is asked for now.
+    /// The owner of this socket according to evidence from before this request.
     fn known_before(&self, query: &SocketQuery) -> Option<Ownership> {
-        let look = || Some(self.last_look.as_ref()?.find(query));
-        let before = self.cache.endpoint(query).cloned().or_else(look)?;
+        let snapshot = || Some(self.last_snapshot.as_ref()?.find(query));
+        let before = self.cache.endpoint(query).cloned().or_else(snapshot)?;
         before.verdict.is_named().then_some(before)
     }
 
-    /// Drops the question that rests longest. False where none rests.
+    /// Drops the query that rests longest. False if none rests.
     fn make_room(&mut self) -> bool {
         let resting = self.pending.longest_resting();
         for waiter in &resting {
@@ -486,7 +483,7 @@ impl<K: Key> Policy<K> {
         self.finish_with(waiter, Reason::NotFound);
     }
 
-    /// Sends the last event: the best answer there was, or `otherwise`.
+    /// Sends the last event: the best answer so far, or `otherwise`.
     fn finish_with(&mut self, waiter: K, otherwise: Reason) {
         let Some(waiting) = self.pending.remove_waiter(waiter) else {
             return;

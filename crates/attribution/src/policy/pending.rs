@@ -1,5 +1,5 @@
-//! The requests that wait for evidence, and when each is due; and the evidence that waits for its
-//! request.
+//! The requests that wait for evidence, with the time when each is due, and the evidence that waits
+//! for its request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,49 +10,48 @@ use super::{Key, LookupRequest, Observation, PolicyConfig};
 use crate::answer::{Match, Ownership, Protocol, SocketQuery};
 use crate::hash::KeyMap;
 
-/// Requests that wait for an observation at a time. Each may cause a fast lookup of the thread that
-/// captures when none comes.
+/// Requests that may wait for an observation at a time. Each may cause a fast lookup on the capture
+/// thread when no observation comes.
 pub(super) const MAX_EXPECTING: usize = 64;
-/// Flows of which observations are kept that nobody asked for yet; past that, those of the
-/// oldest one are forgotten.
+/// Flows for which unclaimed observations are kept. Past that, this drops those of the oldest flow.
 const MAX_OBSERVED: usize = 4_096;
-/// Observations of one flow that are kept: what is sent through a bridge is seen on it, then on
-/// its port.
+/// Observations that this keeps for one flow: a packet that is sent through a bridge appears on the
+/// bridge, then on its port.
 const MAX_OF_FLOW: usize = 4;
 
-/// One question with everyone who waits for its answer.
+/// One query with every request that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Pending<K> {
     pub(super) query: SocketQuery,
     waiting: Vec<Waiting<K>>,
-    /// Looks that were made for it.
+    /// The number of lookups for it.
     pub(super) attempts: usize,
     turn: Turn,
     last_attempt: Instant,
     packets_since: bool,
 }
 
-/// Where a question stands.
+/// The state of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// It will be asked at this time.
+    /// Its lookup is due at this time.
     Due(Instant),
-    /// It was asked, at this time, and no packet came since.
+    /// Its last lookup began at this time, and no packet has come since.
     Resting(Instant),
-    /// It is being asked.
+    /// Its lookup is under way.
     Asked,
 }
 
 impl<K: Key> Pending<K> {
-    /// Those who asked before that request left.
+    /// The requests that began before that table request left.
     pub(super) fn served_by(&self, request: u64) -> Vec<K> {
         let served = self.waiting.iter().filter(|w| w.asked_after < request);
         served.map(|waiting| waiting.waiter).collect()
     }
 
-    /// Whether there is nothing to gain by asking again: everyone has some answer,
-    /// not only by a fast lookup, and no packet came since. A lookup that failed was no answer:
-    /// it is repeated without a packet, for as long as the waits between attempts grow.
+    /// Whether another lookup would gain nothing: every request has an answer, not only from a fast
+    /// lookup, and no packet came since. A failed lookup gives no answer: the policy repeats it
+    /// without a packet for as long as the waits between attempts grow.
     fn is_silent(&self, config: &PolicyConfig) -> bool {
         let has_failed = self.attempts <= config.retry_after.len()
             && self.waiting.iter().any(Waiting::has_failed);
@@ -69,7 +68,7 @@ fn key(query: &SocketQuery) -> Place {
     (query.protocol(), query.local().port(), *query)
 }
 
-/// All questions that wait.
+/// All queries that wait.
 #[derive(Debug)]
 pub(super) struct PendingSet<K> {
     questions: BTreeMap<Place, Pending<K>>,
@@ -107,7 +106,7 @@ impl<K: Key> PendingSet<K> {
         self.waiters.len()
     }
 
-    /// Those who have waited longest first.
+    /// Those that have waited longest come first.
     pub(super) fn all_waiters(&self) -> Vec<K> {
         let waiting = self.questions.values().flat_map(|pending| &pending.waiting);
         let mut all: Vec<(Number, K)> = waiting.map(|it| (it.number, it.waiter)).collect();
@@ -126,14 +125,14 @@ impl<K: Key> PendingSet<K> {
         pending.waiting.iter_mut().find(|w| w.waiter == waiter)
     }
 
-    /// Writes down a better answer.
+    /// Stores a better answer.
     pub(super) fn improve(&mut self, waiter: K, best: Ownership) {
         if let Some(waiting) = self.of_waiter_mut(waiter) {
             waiting.best = Some(best);
         }
     }
 
-    /// Counts a fast lookup, and writes down what it told, if that is better.
+    /// Counts a fast lookup, and stores its result if that is better.
     pub(super) fn fast_result(&mut self, waiter: K, better: Option<Ownership>) {
         if let Some(waiting) = self.of_waiter_mut(waiter) {
             waiting.fast_lookups += 1;
@@ -141,8 +140,8 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
-    /// Marks the flow as over. True if there is an answer and none under way; one
-    /// that names nobody and is from a fast lookup only does not count.
+    /// Marks the flow as ended. True if it has an answer and no lookup is under way. An answer that
+    /// names no owner and comes only from a fast lookup does not count.
     pub(super) fn end(&mut self, waiter: K) -> bool {
         let Some(query) = self.waiters.get(&waiter) else {
             return false;
@@ -159,7 +158,7 @@ impl<K: Key> PendingSet<K> {
         })
     }
 
-    /// Puts off the first attempt for a question to which everyone has an answer.
+    /// Postpones the first attempt for a query to which every request has an answer.
     pub(super) fn put_off(&mut self, waiter: K, until: Instant) {
         let Some(&query) = self.waiters.get(&waiter) else {
             return;
@@ -177,7 +176,7 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
-    /// Has a question asked now that was put off.
+    /// Makes a postponed query due now.
     pub(super) fn hasten(&mut self, waiter: K, now: Instant) {
         let query = self.waiters.get(&waiter).copied();
         let pending = query.and_then(|query| self.questions.get_mut(&key(&query)));
@@ -193,8 +192,8 @@ impl<K: Key> PendingSet<K> {
         self.questions.get_mut(&key(query))
     }
 
-    /// Those who have no owner yet for a packet of no one socket, of which an observation says who
-    /// sent it.
+    /// The requests without an owner yet for which this observation names the sender, because no
+    /// socket has the ends of their packet.
     pub(super) fn without_sender(&self, observation: &Observation) -> Vec<K> {
         if !observation.is_of_no_one_socket() {
             return Vec::new();
@@ -213,7 +212,7 @@ impl<K: Key> PendingSet<K> {
         without.map(|waiting| waiting.waiter).collect()
     }
 
-    /// Adds one who waits; the question is due then, or sooner if it was, unless it is under
+    /// Adds a request. Its query is due at `due`, or sooner if it was, unless its lookup is under
     /// way.
     pub(super) fn add(&mut self, mut waiting: Waiting<K>, now: Instant, due: Instant) {
         let query = waiting.question.query;
@@ -250,8 +249,8 @@ impl<K: Key> PendingSet<K> {
         Some(waiting)
     }
 
-    /// Takes note that a packet of a flow arrived. Returns the question if `is_worth_it` says so
-    /// of the request that waits.
+    /// Records that a packet of a flow arrived. Returns the query if `is_worth_it` holds for the
+    /// waiting request.
     pub(super) fn packet_seen(
         &mut self,
         waiter: K,
@@ -273,8 +272,8 @@ impl<K: Key> PendingSet<K> {
         is_worth_it(waiting).then_some(pending.query)
     }
 
-    /// Marks the questions that are due as asked. One whose flow was silent since
-    /// its last attempt rests instead.
+    /// Marks the due queries as under way. A query whose flow sent no packet since its last attempt
+    /// rests instead.
     pub(super) fn take_due(&mut self, now: Instant, config: &PolicyConfig) -> Vec<SocketQuery> {
         let mut taken = Vec::new();
         while taken.len() < config.max_batch.max(1) {
@@ -305,8 +304,8 @@ impl<K: Key> PendingSet<K> {
         self.turns.due.first().map(|(due, _)| *due)
     }
 
-    /// Puts an answered question that somebody still waits for on the list again:
-    /// at once for those who asked while the request was under way.
+    /// Puts a query with an answer back on the list if a request still waits for it: at once for
+    /// requests that came while the lookup was under way.
     pub(super) fn retry(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
         let Some(pending) = self.questions.get_mut(&key(query)) else {
             return;
@@ -321,7 +320,7 @@ impl<K: Key> PendingSet<K> {
         self.turn(query, turn);
     }
 
-    /// The request with this question is over, no matter whom it served.
+    /// The table request with this query has completed, whichever requests it served.
     pub(super) fn landed(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
         let pending = self.questions.get(&key(query));
         if pending.is_some_and(|pending| pending.turn == Turn::Asked) {
@@ -329,7 +328,7 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
-    /// The questions that the answer to a request serves.
+    /// The queries that the answer to a table request serves.
     pub(super) fn served_by(&self, request: u64) -> Vec<SocketQuery> {
         let is_served = |pending: &&Pending<K>| {
             let mut waiting = pending.waiting.iter();
@@ -339,22 +338,22 @@ impl<K: Key> PendingSet<K> {
         served.map(|pending| pending.query).collect()
     }
 
-    /// Takes note of a flow that may not wait itself.
+    /// Records a flow whose own request may not wait.
     pub(super) fn note(&mut self, question: &LookupRequest) {
         self.rivals.note(question);
     }
 
-    /// Those who wait for the same ends, whichever of them sent first.
+    /// The requests for the same ends, in either direction.
     pub(super) fn same_ends(&self, query: &SocketQuery) -> impl Iterator<Item = &Waiting<K>> {
         let same = [*query, query.in_other_role()];
         let same = same.map(|query| self.questions.get(&key(&query)));
-        // Of other protocols, both are the same.
+        // For other protocols, the two roles are the same.
         let is_one = !query.is_sender() && !query.in_other_role().is_sender();
         let same = same.into_iter().take(if is_one { 1 } else { 2 }).flatten();
         same.flat_map(|pending| &pending.waiting)
     }
 
-    /// Up to which match questions that wait put a new one in doubt.
+    /// The match up to which waiting requests contest a new one.
     pub(super) fn contested_at_start(
         &self,
         question: &LookupRequest,
@@ -366,7 +365,7 @@ impl<K: Key> PendingSet<K> {
             .contested_by_earlier(question, same_ends, has_remote_addresses)
     }
 
-    /// Up to which match another flow puts this question in doubt.
+    /// The match up to which another flow contests this request.
     pub(super) fn contested(
         &self,
         waiting: &Waiting<K>,
@@ -381,7 +380,7 @@ impl<K: Key> PendingSet<K> {
         waiting.contested_at_start.max(by_later)
     }
 
-    /// Those who wait for the question that rests longest.
+    /// The requests for the query that rests longest.
     pub(super) fn longest_resting(&self) -> Vec<K> {
         let oldest = self.turns.resting.first();
         let pending = oldest.and_then(|(_, query)| self.questions.get(&key(query)));
@@ -419,7 +418,7 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
-    /// Moves a question between the lists.
+    /// Moves a query between the lists.
     fn turn(&mut self, query: &SocketQuery, turn: Turn) {
         if let Some(pending) = self.questions.get_mut(&key(query)) {
             self.turns.turn(pending, turn);
@@ -427,7 +426,7 @@ impl<K: Key> PendingSet<K> {
     }
 }
 
-/// The questions that are due, or rest, by when.
+/// The queries that are due or rest, ordered by time.
 #[derive(Debug, Default)]
 struct Turns {
     due: BTreeSet<(Instant, SocketQuery)>,
@@ -435,7 +434,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// Moves a question between them.
+    /// Moves a query from one to the other.
     fn turn<K>(&mut self, pending: &mut Pending<K>, turn: Turn) {
         let query = pending.query;
         match pending.turn {
@@ -452,12 +451,13 @@ impl Turns {
     }
 }
 
-/// Observations that nobody asked for yet.
+/// Observations that no request has taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
-    /// Of each flow in the order in which they came, and when the first one did.
+    /// The observations of each flow in order of arrival, and when the first one came.
     flows: HashMap<SocketQuery, (Instant, Vec<Observation>)>,
-    /// In that order, with flows of which all was taken since; their time shows which those are.
+    /// In order of arrival. It may hold flows whose observations are all taken; their time shows
+    /// which.
     order: VecDeque<(Instant, SocketQuery)>,
 }
 
@@ -467,7 +467,7 @@ impl Observed {
         let flow = flow_of(&observation.query);
         let (_, of_flow) = self.flows.entry(flow).or_insert_with(|| {
             self.order.push_back((now, flow));
-            // Mostly there is no other.
+            // Most flows have only one.
             (now, Vec::with_capacity(1))
         });
         if of_flow.len() >= MAX_OF_FLOW {
@@ -487,8 +487,8 @@ impl Observed {
         }
     }
 
-    /// What was observed before its request came, told once. The first one after the packet: a later
-    /// one may be about the next socket. `is_named`: only if it names somebody.
+    /// Takes the observation that came before its request: the first one after the packet, because
+    /// a later one may be about the next socket. With `is_named`, only one that names an owner.
     pub(super) fn take(&mut self, request: &LookupRequest, is_named: bool) -> Option<Ownership> {
         let flow = flow_of(&request.query);
         let (_, of_flow) = self.flows.get_mut(&flow)?;
@@ -506,7 +506,7 @@ impl Observed {
     }
 }
 
-/// An instant that is always there, also after a wait that a clock cannot count.
+/// An instant that always exists, even after a wait that the clock cannot represent.
 pub(super) fn later(now: Instant, wait: Duration) -> Instant {
     const LONG: Duration = Duration::from_secs(365 * 86_400);
     now.checked_add(wait).unwrap_or_else(|| now + LONG)

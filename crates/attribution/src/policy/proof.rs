@@ -1,5 +1,5 @@
-//! What tables prove that do not tell one socket from the next, and what earlier lookups prove of a
-//! socket that is gone.
+//! The evidence of tables that do not identify sockets, and that of earlier lookups about a closed
+//! socket.
 
 use std::time::SystemTime;
 
@@ -11,8 +11,8 @@ use super::{Initiator, LookupRequest, PolicyConfig};
 use crate::answer::{Match, Ownership, Protocol, Verdict};
 
 impl<K> Waiting<K> {
-    /// Whether a list without remote ends, of sockets that are not told apart, shows who had the
-    /// flow's socket at its first packet.
+    /// Whether a list without remote ends, from a table that does not identify sockets, proves the
+    /// owner of the flow's socket at its first packet.
     pub(super) fn is_proven(
         &self,
         found: &Ownership,
@@ -36,11 +36,11 @@ impl<K> Waiting<K> {
         };
         let is_connection = query.protocol() == Protocol::Tcp;
         if is_connection && *initiator == Initiator::Remote {
-            // It came from the listener.
+            // The connection came from the listener.
             return is_soon || history.had(query, *seen_at, &found.verdict);
         }
         if is_connection && self.ended {
-            // Its socket is in the list no more, but another one's may be.
+            // The list does not have its socket any more, but may have that of another connection.
             return false;
         }
         let is_same = |before: &Ownership| names_the_same(&before.verdict, &found.verdict);
@@ -49,9 +49,10 @@ impl<K> Waiting<K> {
         (is_soon && !is_contradicted) || history.find(query, *seen_at).as_ref().is_some_and(is_same)
     }
 
-    /// What earlier looks know about a socket that is not there any more.
+    /// The evidence of earlier snapshots about a socket that has closed.
     pub(super) fn recall(&self, history: &History, contested: Option<Match>) -> Option<Ownership> {
-        // Which of two connections an earlier look saw is as open as before.
+        // A snapshot without remote ends does not show to which of two connections a socket
+        // belongs.
         if contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
             return None;
         }
@@ -64,7 +65,7 @@ impl<K> Waiting<K> {
     }
 }
 
-/// Whether all who are named were there well before that time.
+/// Whether all named processes started well before that time.
 fn started_well_before(found: &Ownership, time: SystemTime) -> bool {
     let is_earlier = |started: SystemTime| started + OLD_PROCESS < time;
     let mut named = found.verdict.processes().iter();
@@ -72,7 +73,7 @@ fn started_well_before(found: &Ownership, time: SystemTime) -> bool {
         && named.all(|process| process.started.is_some_and(is_earlier))
 }
 
-/// Whether two answers name the same processes, which execute the same.
+/// Whether two answers name the same processes, executing the same programs.
 fn names_the_same(one: &Verdict, other: &Verdict) -> bool {
     let (one, other) = (one.processes(), other.processes());
     let mut both = one.iter().zip(other);

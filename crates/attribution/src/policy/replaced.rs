@@ -1,12 +1,11 @@
-//! Connections whose ends the next one has by now.
+//! Connections whose ends a newer connection has taken over.
 
 use super::judge::Waiting;
 use super::{Initiator, Key, LookupRequest, Policy};
 use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, Verdict};
 
 impl<K: Key> Policy<K> {
-    /// Ends the questions that a new flow with the same ends shows to be about a socket that
-    /// is gone.
+    /// Ends the requests whose socket is gone, as a new flow with the same ends shows.
     pub(super) fn end_replaced(&mut self, question: &LookupRequest) {
         let same_ends = self.pending.same_ends(&question.query);
         let replaced = same_ends.filter(|older| question.replaces(&older.question));
@@ -14,8 +13,8 @@ impl<K: Key> Policy<K> {
             .map(|older| (older.waiter, older.doubted_for(question)))
             .collect();
         for (waiter, doubted) in replaced {
-            if let Some(nobody) = doubted {
-                self.pending.improve(waiter, nobody);
+            if let Some(unowned) = doubted {
+                self.pending.improve(waiter, unowned);
             }
             self.finish_with(waiter, Reason::Gone);
         }
@@ -23,11 +22,11 @@ impl<K: Key> Policy<K> {
 }
 
 impl<K> Waiting<K> {
-    /// What is said in place of the best answer, where the socket that was found may be that of a
+    /// The answer that replaces the best one, if the socket that a lookup found may belong to a
     /// later connection with the same ends.
     fn doubted_for(&self, later: &LookupRequest) -> Option<Ownership> {
         let Ownership { verdict, evidence } = self.best.as_ref()?;
-        // A listener serves both.
+        // A listener serves both connections.
         let is_its_own = evidence.matched == Some(Match::FiveTuple)
             || self.question.initiator == Initiator::Local;
         let is_in_doubt = self.question.query.protocol() == Protocol::Tcp

@@ -1,4 +1,4 @@
-//! What is asked and answered: plain data.
+//! Requests and answers: plain data.
 
 use std::fmt;
 use std::hash::Hash;
@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use crate::answer::{Ownership, Reason, Snapshot, SocketQuery};
 
-/// What the caller knows a lookup by, and gets back with each answer: a type of its own that can be
-/// copied, such as the number of a flow, a `(port, protocol)`, or [`Token`]. One that cannot, such as
-/// a `String`, stays with the caller, in a map from numbers.
+/// Identifies a lookup for the caller, who gets it back with each answer: any type that can be
+/// copied, such as the number of a flow, a `(port, protocol)`, or [`Token`]. A caller keeps a type
+/// that cannot be copied, such as a `String`, in a map from numbers.
 ///
-/// One key is one lookup: a second one by the same key replaces the first, which gets no answer
-/// any more.
+/// One key stands for one lookup: a second one with the same key replaces the first, which gets no
+/// answer any more.
 pub trait Key: Copy + Eq + Hash + fmt::Debug + Send + 'static {}
 
 impl<T: Copy + Eq + Hash + fmt::Debug + Send + 'static> Key for T {}
@@ -21,53 +21,53 @@ impl<T: Copy + Eq + Hash + fmt::Debug + Send + 'static> Key for T {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);
 
-/// A question about one end of one flow.
+/// A request for the owner of one end of one flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LookupRequest {
     /// The socket.
     pub query: SocketQuery,
-    /// Wall-clock time of the flow's first packet: when the *kernel* saw it, not when the program read
-    /// it. An owner is named only by evidence from this time on. With a later time, evidence that
-    /// was gathered as the packet left counts as older than the packet, and short flows stay
-    /// without an owner.
+    /// Wall-clock time of the flow's first packet: when the *kernel* received or sent it, not when
+    /// the program read it. Only evidence from this time on names an owner. A later time would make
+    /// evidence from the moment of the packet count as too old, and short flows would stay without
+    /// an owner.
     ///
-    /// libpcap gives this time with each packet. A socket of one's own gives it with the option
-    /// `SO_TIMESTAMPNS` (socket(7)). Where a program asks about a port without a packet, it is
+    /// libpcap gives this time with each packet. A program's own socket gives it with the option
+    /// `SO_TIMESTAMPNS` (socket(7)). A program that asks about a port without a packet passes
     /// [`SystemTime::now`].
     pub seen_at: SystemTime,
     /// How the flow began.
     pub initiator: Initiator,
 }
 
-/// How a flow began, which tells whether older answers can hold for it.
+/// How a flow began. This decides whether older answers can hold for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Initiator {
     /// This end sent the first packet of a new flow: perhaps from a new socket.
     Local,
-    /// The other end did. A TCP connection gets a new socket; a datagram is served
-    /// by the socket that was there.
+    /// The other end did. A TCP connection gets a new socket; an existing socket receives a
+    /// datagram.
     Remote,
     /// The flow is older than the capture.
     Unknown,
 }
 
-/// What [`Policy::lookup`](super::Policy::lookup) says at once.
+/// The immediate result of [`Policy::lookup`](super::Policy::lookup).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// An answer that is known already; no event follows.
+    /// An answer that the policy has already; no event follows.
     Ready(Ownership),
-    /// What a fast lookup told. Events follow, with better answers if there are any.
+    /// The answer of a fast lookup. Events follow, with better answers if there are any.
     Provisional(Ownership),
     /// Events follow.
     Pending,
-    /// Too many questions wait; no event follows.
+    /// Too many requests wait; no event follows.
     QueueFull,
 }
 
 impl Lookup {
-    /// The owner, as far as it was told at once.
+    /// The owner, if the result has one.
     pub fn ownership(self) -> Option<Ownership> {
         match self {
             Self::Ready(ownership) | Self::Provisional(ownership) => Some(ownership),
@@ -76,13 +76,13 @@ impl Lookup {
     }
 }
 
-/// What to ask the socket table now.
+/// A request to the socket table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
-    /// To be given back with the answer.
+    /// The caller returns this with the answer.
     pub id: RequestId,
-    /// The questions, each once.
+    /// The queries, each once.
     pub queries: Vec<SocketQuery>,
 }
 
@@ -90,37 +90,38 @@ pub struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub(super) u64);
 
-/// What the socket table said.
+/// The answer of the socket table.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Facts {
-    /// All sockets: serves every question that waits.
+    /// All sockets: this serves every waiting request.
     Snapshot(Arc<Snapshot>),
     /// An answer for each query of the request, in its order, or the reason why its lookup
     /// failed.
     Answers(Vec<Result<Ownership, Reason>>),
-    /// Nothing could be read, for this reason.
+    /// The table could read nothing, for this reason.
     Failed(Reason),
 }
 
-/// News for one waiter.
+/// An answer for one waiter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event<K = Token> {
-    /// Whom it is for: what was given with the question.
+    /// The key of the lookup.
     pub key: K,
-    /// The answer, better than any that this waiter got before unless it is the
-    /// last one, which is [`Changed`](crate::Reason::Changed) where the next connection with the
-    /// same ends may have had the socket; or [`Gone`](crate::Reason::Gone) after
-    /// [`NotFound`](crate::Reason::NotFound), where a socket was found that may be another's.
+    /// The answer, better than any earlier one for this key unless it is the last one. The last one
+    /// may be [`Changed`](crate::Reason::Changed) if the next connection with the same ends may
+    /// have had the socket, or [`Gone`](crate::Reason::Gone) after
+    /// [`NotFound`](crate::Reason::NotFound) if a lookup found a socket that may belong to another
+    /// flow.
     pub ownership: Ownership,
-    /// Nothing more will come for this waiter.
+    /// No more answers follow for this key.
     pub last: bool,
 }
 
 impl LookupRequest {
-    /// A question about a flow that began in this way, with the wall-clock time at which the kernel
-    /// saw its first packet; see [`seen_at`](Self::seen_at).
+    /// A request about a flow that began in this way, with the wall-clock time of its first packet
+    /// according to the kernel; see [`seen_at`](Self::seen_at).
     pub const fn new(query: SocketQuery, seen_at: SystemTime, initiator: Initiator) -> Self {
         Self {
             query,

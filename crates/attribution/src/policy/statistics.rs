@@ -1,30 +1,30 @@
-//! What a policy counts.
+//! The counters of a policy.
 
-/// What the policy did so far, and how full it is.
+/// What the policy has done so far, and how full it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct PolicyStatistics {
-    /// Questions asked.
+    /// Requests so far.
     pub questions: u64,
-    /// Of those, answered at once from an earlier answer.
+    /// Of these, those that the cache answered at once.
     pub from_cache: u64,
-    /// Answered by what an earlier look saw.
+    /// Those that an earlier snapshot answered.
     pub from_history: u64,
-    /// Observations that were pushed.
+    /// Observations from observers.
     pub observations: u64,
-    /// Questions that one of them answered. The others were about flows that nobody asked for, came
-    /// late, or were not believed.
+    /// Requests that an observation answered. The other observations were about flows without a
+    /// request, came late, or did not hold.
     pub from_observation: u64,
     /// Requests to the socket table.
     pub requests: u64,
-    /// Questions that the bound on waiting ones refused or dropped.
+    /// Requests that the bound on waiting ones refused or dropped.
     pub overflow: u64,
-    /// Kept answers and remembered sockets that their bounds dropped or refused.
+    /// Answers and sockets that the bounds of cache and history dropped or refused.
     pub forgotten: u64,
-    /// Questions that wait now.
+    /// Queries that wait now.
     pub waiting: usize,
-    /// Answers kept now.
+    /// Answers in the cache now.
     pub cached: usize,
-    /// Sockets remembered now.
+    /// Sockets in the history now.
     pub remembered: usize,
 }

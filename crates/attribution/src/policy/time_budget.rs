@@ -1,14 +1,14 @@
-//! Time that may be spent.
+//! A budget of time.
 
 use std::time::{Duration, Instant};
 
-/// So much at once, and a share of what passes. What was spent beyond that is owed, all of it:
-/// a process with very many descriptors costs more in one lookup than there is, and somebody
-/// may have it looked up again and again.
+/// A burst, refilled by a share of the time that passes. Time spent beyond the balance becomes a
+/// debt in full: one lookup of a process with very many descriptors may cost more than the balance,
+/// and a user may cause such lookups again and again.
 #[derive(Debug)]
 pub(crate) struct TimeBudget {
     size: Duration,
-    /// One of so many parts of the time that passes is given back.
+    /// The budget regains one part in `share` of the time that passes.
     share: u32,
     left: Duration,
     owed: Duration,
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_spent_than_is_given_however_often_it_is_asked() {
+    fn spending_stays_within_the_share_however_often_it_is_requested() {
         const STEP: Duration = Duration::from_micros(100);
         const STEPS: u32 = 100_000;
         let start = Instant::now();
@@ -86,7 +86,7 @@ mod tests {
         while now < start + TIME {
             now += Duration::from_micros(500);
             if budget.has_any(now) {
-                // Far more than there is.
+                // Far more than the balance.
                 budget.spend(Duration::from_millis(300));
                 spent += Duration::from_millis(300);
                 now += Duration::from_millis(300);

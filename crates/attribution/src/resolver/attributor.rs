@@ -16,13 +16,13 @@ use crate::tables::{BestTable, SocketTable, TableOptions};
 /// It neither caches answers nor repeats lookups; [`Resolver`](crate::Resolver) does both.
 pub struct Attributor {
     table: Box<dyn SocketTable>,
-    /// How another table of the same kind is opened.
+    /// Opens another table of the same kind.
     reopen: Option<Reopen>,
-    /// Why it is a lesser table than this system has.
+    /// The error of the better table, if this one is only a replacement.
     lesser_because: Option<Error>,
 }
 
-/// What a resolver takes of an attributor.
+/// The parts of an attributor that a resolver takes.
 pub(crate) struct Parts {
     pub(crate) table: Box<dyn SocketTable>,
     pub(crate) reopen: Option<Reopen>,
@@ -53,7 +53,7 @@ impl Attributor {
         })
     }
 
-    /// Uses a given table.
+    /// Uses the given table.
     pub fn with_table(table: impl SocketTable + 'static) -> Self {
         Self {
             table: Box::new(table),
@@ -62,11 +62,11 @@ impl Attributor {
         }
     }
 
-    /// Uses the table that a closure opens. A [`Resolver`](crate::Resolver) opens another one
-    /// when a table has panicked.
+    /// Uses the table that a closure opens. A [`Resolver`](crate::Resolver) opens another one after
+    /// a panic in the table.
     ///
     /// # Errors
-    /// What the closure returns.
+    /// The errors of the closure.
     pub fn with_tables(
         open: impl Fn() -> Result<Box<dyn SocketTable>, Error> + Send + 'static,
     ) -> Result<Self, Error> {
@@ -82,12 +82,13 @@ impl Attributor {
         self.table.source()
     }
 
-    /// Why a lesser table is used than this system has, if so: the better one could not be opened.
+    /// Why the table is a lesser one than this system has, if it is: the better one could not be
+    /// opened.
     pub const fn lesser_because(&self) -> Option<&Error> {
         self.lesser_because.as_ref()
     }
 
-    /// What the table in use can tell.
+    /// What the table in use knows.
     pub fn capabilities(&self) -> Capabilities {
         self.table.capabilities()
     }
@@ -112,7 +113,7 @@ impl Attributor {
     /// }
     /// // Processes that this one may not inspect are not left out: `sudo` would name them.
     /// for socket in owners.unnamed() {
-    ///     println!("{port} is used by somebody else: {}", socket.owner);
+    ///     println!("{port} is in use: {}", socket.owner);
     /// }
     /// # assert_eq!(owners.processes()[0].pid, std::process::id());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

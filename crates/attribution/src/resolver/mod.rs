@@ -1,4 +1,4 @@
-//! Who asks: one question at a time, a thread in the background, and the thread that captures.
+//! The callers of tables: one query at a time, a background thread, and the capture thread.
 
 mod attributor;
 mod background;

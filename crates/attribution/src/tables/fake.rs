@@ -13,7 +13,7 @@ pub struct FakeTable {
     script: Script,
 }
 
-/// Changes what the table has; a clone changes the same table.
+/// Changes the sockets of the table. A clone changes the same table.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     state: Arc<Mutex<State>>,
@@ -71,14 +71,14 @@ impl SocketTable for FakeTable {
 
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let started_at = SystemTime::now();
-        let looked = self.script.change(|state| {
+        let result = self.script.change(|state| {
             state.looks += 1;
             match &state.failure {
                 Some(message) => Err(message.clone()),
                 None => Ok(state.sockets.clone()),
             }
         });
-        let sockets = looked.map_err(|message| Error::Sockets {
+        let sockets = result.map_err(|message| Error::Sockets {
             asked: "the script".to_owned(),
             source: io::Error::other(message),
         })?;

@@ -1,4 +1,4 @@
-//! Lookups that take microseconds: the contract.
+//! The contract of lookups that take microseconds.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use crate::policy::LookupRequest;
 /// Lookups of one socket that take microseconds. The thread that captures the first packet of a flow
 /// makes one before it takes the next packet, while the socket and its owner still exist.
 pub trait FastLookup: Send + fmt::Debug {
-    /// Call this once, on the thread that will look up. It begins to watch what
-    /// [`closed`](Self::closed) tells, and raises the scheduling priority of the thread where the
-    /// system permits that (nice -20 on Linux). The thread keeps it, also when nothing looks up any
-    /// more, and threads and processes that it starts inherit it.
+    /// Call this once, on the thread that will look up owners. It starts the watch behind
+    /// [`closed`](Self::closed), and raises the scheduling priority of the thread where the system
+    /// permits that (nice -20 on Linux). The thread keeps the priority, even after the last lookup.
+    /// Threads and processes that it starts inherit it.
     fn init_thread(&mut self) {}
 
     /// The owner of the socket, as far as microseconds show it. The evidence is not older than the
@@ -54,7 +54,7 @@ pub enum Confirmed {
     Changed,
     /// The socket of datagrams is gone, and no other one is in its place.
     Gone,
-    /// The connection is over, or its owner has closed it: nothing shows who held it last.
+    /// The connection has ended, or its owner has closed it: no interface shows its last holder.
     Closed,
     /// The table cannot know, or too many processes may hold it. Another call finds no more.
     Unknown,
@@ -69,19 +69,19 @@ pub struct Closed {
     /// The sockets. Linux reports those of UDP. (A TCP connection begins with a SYN, so that it needs no
     /// such report.)
     pub sockets: Vec<ClosedSocket>,
-    /// The system closed others, too, and did not report which: nothing is confirmed any more.
+    /// The system closed more sockets without reporting them: every owner needs a new confirmation.
     pub is_incomplete: bool,
 }
 
-/// A datagram socket that was closed.
+/// A closed datagram socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClosedSocket {
-    /// Which one it was.
+    /// The identity of the socket.
     pub id: SocketId,
-    /// A wall-clock time at which it was closed already.
+    /// A wall-clock time at which it was already closed.
     pub at: SystemTime,
-    /// The ends that it had, where they are known.
+    /// The ends of the socket, if known.
     ends: Option<Ends>,
 }
 
@@ -142,14 +142,14 @@ impl FastResult {
     /// The owner, if the fast lookup found one.
     pub fn ownership(self) -> Option<Ownership> {
         match self {
-            Self::Found(told) => Some(told),
+            Self::Found(ownership) => Some(ownership),
             Self::NotFound => None,
         }
     }
 }
 
 impl From<Option<Ownership>> for FastResult {
-    fn from(told: Option<Ownership>) -> Self {
-        told.map_or(Self::NotFound, Self::Found)
+    fn from(ownership: Option<Ownership>) -> Self {
+        ownership.map_or(Self::NotFound, Self::Found)
     }
 }

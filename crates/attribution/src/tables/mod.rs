@@ -1,4 +1,4 @@
-//! Socket tables: where the facts come from.
+//! Socket tables: the sources of facts.
 //!
 //! Each table is a type that implements [`SocketTable`]:
 //!
@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `linux` | `LinuxTable` | Linux |
 //! | `portable` | `PortableTable` | wherever the `listeners` crate works; on Linux with the feature `portable` |
-//! | [`unsupported`] | `UnsupportedTable` | everywhere: it knows nothing and says so |
+//! | [`unsupported`] | `UnsupportedTable` | everywhere: it knows nothing and reports that |
 //! | `fake` | `FakeTable` | tests (feature `test-util`) |
 //!
 //! A native table for another platform is one more directory here and one more line in [`best`].
@@ -48,13 +48,13 @@ pub struct TableOptions {
 pub struct BestTable {
     /// The table.
     pub table: Box<dyn SocketTable>,
-    /// Why the better table of this system could not be opened, if so. On Linux, `table` is the portable
-    /// one then (feature `portable`), which names fewer owners.
+    /// Why the better table of this system could not be opened, if it could not. On Linux, `table`
+    /// is the portable one then (feature `portable`), which names fewer owners.
     pub lesser_because: Option<Error>,
 }
 
 impl BestTable {
-    /// A table, and why the better one could not be opened, if so.
+    /// A table, with the error of the better one if this is only a replacement.
     pub fn new(table: Box<dyn SocketTable>, lesser_because: Option<Error>) -> Self {
         Self {
             table,
@@ -113,14 +113,14 @@ pub trait SocketTable: Send {
         queries.iter().map(|query| self.find(query)).collect()
     }
 
-    /// Fast lookups for another thread, which are less thorough; `None` if the table has none. This call
-    /// may read everything once, so that fast lookups need not.
+    /// Fast lookups for another thread, which are less thorough; `None` if the table has none. This
+    /// call may read everything once, so that fast lookups need not.
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         None
     }
 
-    /// What pushes evidence about its sockets, beside what is asked; `None` where there is none.
-    /// To be asked for after the [fast lookup](Self::fast_lookup).
+    /// The observer that pushes evidence about its sockets; `None` if there is none. Call this
+    /// after [`fast_lookup`](Self::fast_lookup).
     fn observer(&mut self) -> Option<Box<dyn Observer>> {
         None
     }

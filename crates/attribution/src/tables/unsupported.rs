@@ -27,7 +27,7 @@ impl SocketTable for UnsupportedTable {
         ))
     }
 
-    /// Each answer is there at once, while a snapshot fails.
+    /// Each answer is immediate, while a snapshot fails.
     fn capabilities(&self) -> Capabilities {
         Capabilities::new().with_point_lookup(true)
     }

@@ -11,7 +11,7 @@ use flowner_testing::namespace::{ip, is_run_apart};
 
 use crate::helper::Helper;
 
-/// This host, with 10.98.0.1 and 10.99.0.1 towards containers and 10.97.0.1 towards the world: three
+/// This host with 10.98.0.1 and 10.99.0.1 towards containers and 10.97.0.1 towards the world: three
 /// namespaces, which are removed at the end.
 pub(crate) struct Behind([String; 3]);
 
@@ -52,7 +52,7 @@ impl Behind {
         Helper::through(self.command(end), sockets)
     }
 
-    /// What runs a program in there.
+    /// A command that runs a program in there.
     #[allow(dead_code, reason = "not every test program needs it")]
     pub(crate) fn command(&self, end: usize) -> Command {
         let mut command = Command::new("ip");
@@ -74,7 +74,7 @@ impl Drop for Behind {
     }
 }
 
-/// Runs conntrack(8); what it writes.
+/// Runs conntrack(8), and returns its output.
 pub(crate) fn conntrack(arguments: &str) -> String {
     let mut command = Command::new("conntrack");
     let output = command.args(arguments.split(' ')).output().unwrap();
@@ -82,7 +82,8 @@ pub(crate) fn conntrack(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Whether a test has to be left out, or runs again in a network namespace of its own.
+/// Whether the caller should return: the test cannot run here, or runs again in its own network
+/// namespace.
 pub(crate) fn is_run_elsewhere(test: &str, tools: &[&str]) -> bool {
     for tool in tools {
         if Command::new(tool).arg("--version").output().is_err() {

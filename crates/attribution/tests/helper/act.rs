@@ -1,4 +1,4 @@
-//! Processes that hold sockets where they are hard to find: this test program, run again.
+//! Processes that hold sockets where a search hardly finds them: this test program, run again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,10 +29,10 @@ use rustix::net::{
 };
 
 const ACT: &str = "FLOWNER_TEST_ACT";
-/// Tells our lines from those of the test harness.
+/// Distinguishes our lines from those of the test harness.
 const MARK: &str = "act: ";
 
-/// Until nothing of a process is left but what its parent asks for.
+/// Waits until a process has gone except for its exit status.
 pub(crate) fn wait_until_gone(pid: u32) {
     let deadline = Instant::now() + Duration::from_secs(10);
     let is_there = || {
@@ -45,19 +45,19 @@ pub(crate) fn wait_until_gone(pid: u32) {
     }
 }
 
-/// A process that does what its act says, until it is dropped.
+/// A process that performs an act, until it is dropped.
 pub(crate) struct Actor {
     child: Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
-    /// Not the one of the child where the act forks.
+    /// That of the parent, if the act forks.
     pub(crate) pid: u32,
     pub(crate) address: SocketAddr,
 }
 
 impl Actor {
-    /// A process with a socket where `act` puts it: the name of a function below, and what it
-    /// takes.
+    /// A process with a socket where `act` puts it: the name of a function below, with its
+    /// arguments.
     pub(crate) fn new(act: &str) -> Self {
         Self::run(Command::new(std::env::current_exe().unwrap()), act)
     }
@@ -84,13 +84,13 @@ impl Actor {
         }
     }
 
-    /// Has the process do something, and waits until it did.
+    /// Gives the process an order, and waits until it has done it.
     pub(crate) fn tell(&mut self, order: &str) {
         writeln!(self.input.as_mut().unwrap(), "{order}").unwrap();
         assert_eq!(heard(&mut self.output), order);
     }
 
-    /// Has the process start a child that has what it has; its pid.
+    /// Makes the process start a child with the same descriptors, and returns its pid.
     pub(crate) fn fork(&mut self) -> u32 {
         writeln!(self.input.as_mut().unwrap(), "fork").unwrap();
         let child = heard(&mut self.output);
@@ -101,7 +101,7 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        // The end of its input is the end of the process.
+        // The process ends when its input ends.
         drop(self.input.take());
         self.child.wait().expect("the process ends");
     }
@@ -173,7 +173,7 @@ fn udp() {
     drop(socket);
 }
 
-/// A TCP socket that has an address, and does nothing with it.
+/// A TCP socket that has an address, and neither listens nor connects.
 fn bound(address: &str) {
     let domain = socket2::Domain::for_address(address.parse().unwrap());
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
@@ -184,7 +184,7 @@ fn bound(address: &str) {
     wait_for_the_end();
 }
 
-/// Of some threads, the last has descriptors of its own, and the socket.
+/// Of several threads, the last one has its own descriptor table and the socket.
 fn thread_table(threads: usize) {
     for _ in 1..threads {
         std::thread::spawn(|| {
@@ -194,7 +194,7 @@ fn thread_table(threads: usize) {
         });
     }
     let thread = std::thread::spawn(|| {
-        // SAFETY: What other threads have open is not used by this one.
+        // SAFETY: this thread does not use the descriptors of other threads.
         assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
         let (socket, address) = open_udp();
         say_started(address);
@@ -204,12 +204,12 @@ fn thread_table(threads: usize) {
     thread.join().unwrap();
 }
 
-/// The first thread exits, another one has the socket.
+/// The first thread exits, and another one has the socket.
 fn leader() {
-    // SAFETY: No other thread of this process does anything; the child has this one only.
+    // SAFETY: no other thread of this process is active; the child has only this one.
     let child = unsafe { libc::fork() };
     if child != 0 {
-        // SAFETY: The status is not asked for.
+        // SAFETY: this ignores the status.
         unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
         return;
     }
@@ -226,11 +226,11 @@ fn leader() {
         drop(socket);
         std::process::exit(0);
     });
-    // SAFETY: Ends this thread only; nothing waits for it.
+    // SAFETY: this ends only this thread, and nothing waits for it.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
 }
 
-/// One thread is in a network namespace of its own, with this address.
+/// One thread is in its own network namespace, with this address.
 fn thread_namespace(address: &str) {
     let address = address.to_owned();
     let thread = std::thread::spawn(move || {
@@ -244,13 +244,13 @@ fn thread_namespace(address: &str) {
     thread.join().unwrap();
 }
 
-/// Moves this thread, and whatever it starts, into a network namespace of its own.
+/// Moves this thread, and every process that it starts, into a new network namespace.
 pub(crate) fn enter_a_new_network() {
-    // SAFETY: Of this thread only.
+    // SAFETY: this affects only this thread.
     assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0);
 }
 
-/// Has `ip` do something, in the namespace of this thread.
+/// Runs `ip` in the namespace of this thread.
 pub(crate) fn ip(arguments: &str) -> bool {
     run("ip", arguments)
 }
@@ -260,16 +260,16 @@ fn run(program: &str, arguments: &str) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Moves this thread into a mount namespace of its own, in which the processes that hide their
-/// descriptors from root have none. False where that is not permitted.
+/// Moves this thread into a new mount namespace, without the processes that hide their descriptors
+/// from root. False if that is not permitted.
 pub(crate) fn enter_where_nothing_is_hidden() -> bool {
-    // SAFETY: Of this thread only.
+    // SAFETY: this affects only this thread.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 || !run("mount", "--make-rprivate /") {
         return false;
     }
-    let nobody = tempfile::tempdir().unwrap();
+    let empty = tempfile::tempdir().unwrap();
     for directory in ["fd", "task"] {
-        std::fs::create_dir(nobody.path().join(directory)).unwrap();
+        std::fs::create_dir(empty.path().join(directory)).unwrap();
     }
     let is_hidden = |process: &std::path::Path| {
         let links = std::fs::read_dir(process.join("fd")).into_iter().flatten();
@@ -283,24 +283,24 @@ pub(crate) fn enter_where_nothing_is_hidden() -> bool {
         .map(|entry| entry.path())
         .filter(|process| is_hidden(process));
     hidden.all(|process| {
-        let from = nobody.path().display();
+        let from = empty.path().display();
         run("mount", &format!("--bind {from} {}", process.display()))
     })
 }
 
-/// A socket that is registered with `io_uring`; its descriptor is closed, if it is to be. If the ring
-/// is passed on, the process that made it has neither any more.
+/// A socket that is registered with `io_uring`. Its descriptor is closed if `how` says so. If the
+/// ring is passed on, the process that made it has neither any more.
 fn ring(how: &str) {
     /// `IORING_REGISTER_FILES` (`io_uring_register(2)`).
     const REGISTER_FILES: u32 = 2;
     // `struct io_uring_params` (io_uring_setup(2)).
     let mut parameters = [0_u32; 30];
-    // SAFETY: The parameters are as large as the kernel writes.
+    // SAFETY: the parameters have the size that the kernel writes.
     let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 8, parameters.as_mut_ptr()) };
     assert!(ring >= 0, "{}", std::io::Error::last_os_error());
     let (socket, address) = open_udp();
     let files: [RawFd; 3] = [-1, socket.as_raw_fd(), -1];
-    // SAFETY: As many numbers as it says.
+    // SAFETY: the array has as many numbers as the call says.
     let registered = unsafe {
         let register = libc::SYS_io_uring_register;
         libc::syscall(register, ring, REGISTER_FILES, files.as_ptr(), files.len())
@@ -312,10 +312,10 @@ fn ring(how: &str) {
         drop(socket);
     }
     if how == "passed" {
-        // SAFETY: No other thread of this process does anything; the child has this one only.
+        // SAFETY: no other thread of this process is active; the child has only this one.
         let child = unsafe { libc::fork() };
         if child != 0 {
-            // SAFETY: Nothing else uses the ring. The status is not asked for.
+            // SAFETY: nothing else uses the ring, and this ignores the status.
             unsafe {
                 libc::syscall(libc::SYS_close, ring);
                 libc::waitpid(child, std::ptr::null_mut(), 0);
@@ -351,7 +351,7 @@ fn receive(through: &UnixStream) -> OwnedFd {
         .expect("a descriptor comes")
 }
 
-/// A socket that is sent to a process which does not take it.
+/// A socket that is sent to a process which does not receive it.
 fn in_flight() {
     let (socket, address) = open_udp();
     let (one, _other) = UnixStream::pair().unwrap();
@@ -361,7 +361,7 @@ fn in_flight() {
     wait_for_the_end();
 }
 
-/// A socket that is sent through a connection which nobody accepts.
+/// A socket that is sent through a connection which no process accepts.
 fn unaccepted() {
     let (socket, address) = open_udp();
     let name = format!("flowner-unaccepted-{}", std::process::id());
@@ -374,8 +374,8 @@ fn unaccepted() {
     wait_for_the_end();
 }
 
-/// Gives its socket to the process that waits under this name, at the first order; closes it at
-/// the second.
+/// Gives its socket to the process that waits under this name, at the first order; closes it at the
+/// second.
 fn give(name: &str) {
     let (socket, address) = open_udp();
     say_started(address);
@@ -393,7 +393,7 @@ fn give(name: &str) {
     });
 }
 
-/// Takes a socket from the process that gives it.
+/// Receives a socket from the process that gives it.
 fn take(name: &str) {
     let name = UnixAddr::from_abstract_name(name).unwrap();
     let listener = UnixListener::bind_addr(&name).unwrap();
@@ -407,15 +407,15 @@ fn take(name: &str) {
     wait_for_the_end();
 }
 
-/// A process whose child has its socket, too, and says so: the parent stays or exits, and the
-/// child executes another program if it is to.
+/// A process with a child that has its socket, too, and reports that. The parent stays or exits,
+/// and the child executes another program if `how` says so.
 fn inherited(how: &str) {
     let (socket, address) = open_udp();
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
     say_started(address);
     serve(|order| {
         assert_eq!(order, "fork");
-        // SAFETY: The child calls what may be called after a fork only.
+        // SAFETY: the child calls only functions that are allowed after a fork.
         let child = unsafe { libc::fork() };
         if child == 0 {
             end_with_the_input(how.contains("execs"));
@@ -423,17 +423,17 @@ fn inherited(how: &str) {
         say(&child.to_string());
         if how.contains("exits") {
             say(order);
-            // SAFETY: At once; the child has what this one had.
+            // SAFETY: this exits at once; the child has all descriptors of this process.
             unsafe { libc::_exit(0) };
         }
     });
     drop(socket);
 }
 
-/// What a child does until there are no more orders, which it takes from its parent.
+/// The child waits for the end of its orders, which it reads from its parent.
 fn end_with_the_input(by_another_program: bool) -> ! {
     let mut byte = 0_u8;
-    // SAFETY: Names end with a zero, the list of arguments with a null.
+    // SAFETY: names end with a zero, and the list of arguments with a null.
     unsafe {
         if by_another_program {
             let name = c"cat".as_ptr();
@@ -468,8 +468,8 @@ fn hoard(count: usize) {
     drop((socket, copies));
 }
 
-/// Looks for the holder of a socket while hardly a file may be opened, which must be told or a
-/// failure, and when more may be opened again.
+/// Searches for the holder of a socket while this process can hardly open a file: the answer must
+/// name it or report a failure. Then searches again with a normal limit.
 fn limited(local: SocketAddr) {
     let query = SocketQuery::new(Protocol::Udp, local, None);
     let check = |table: &mut LinuxTable, may_fail: bool, what: &str| {
@@ -490,7 +490,7 @@ fn limited(local: SocketAddr) {
     };
     set_limit(Some(256));
     for room in 0..12 {
-        // Opened before there are few.
+        // Opened before the limit.
         let mut before = LinuxTable::new().unwrap();
         let mut warm = LinuxTable::new().unwrap();
         warm.snapshot().unwrap();
@@ -507,7 +507,7 @@ fn limited(local: SocketAddr) {
             check(table, true, &format!("room for {room}, opened then"));
         }
         drop(taken);
-        // What failed is tried again soon.
+        // The table soon retries a failed read.
         std::thread::sleep(std::time::Duration::from_millis(1_100));
         for table in [&mut before, &mut warm].into_iter().chain(&mut after) {
             check(table, false, &format!("room for {room} before"));
@@ -517,8 +517,8 @@ fn limited(local: SocketAddr) {
     wait_for_the_end();
 }
 
-/// Opens the best table while hardly a file may be opened: a lesser one says that it is, names
-/// whom the others name, and fails where it cannot.
+/// Opens the best table while this process can hardly open a file: a lesser one must report that it
+/// is one, names the same owners as the others, and fails if it cannot.
 fn limited_best(local: SocketAddr) {
     let query = SocketQuery::new(Protocol::Udp, local, None);
     set_limit(Some(256));
@@ -551,7 +551,7 @@ fn limited_best(local: SocketAddr) {
     wait_for_the_end();
 }
 
-/// Sets how many files may be open.
+/// Sets the limit of open files.
 fn set_limit(count: Option<u64>) {
     let files = rustix::process::Resource::Nofile;
     let limit = rustix::process::Rlimit {

@@ -6,7 +6,7 @@
 )]
 #![allow(
     dead_code,
-    reason = "not every test program tells its helpers what to do"
+    reason = "not every test program gives orders to its helpers"
 )]
 
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -18,7 +18,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 mod options;
 
 const SOCKETS: &str = "FLOWNER_TEST_SOCKETS";
-/// Tells our lines from those of the test harness.
+/// Distinguishes our lines from those of the test harness.
 const MARK: &str = "helper: ";
 
 /// A process that holds sockets until it is dropped.
@@ -74,7 +74,7 @@ impl Helper {
         self.child.id()
     }
 
-    /// Has the process do something, and waits until it did.
+    /// Gives the process an order, and waits until it has done it.
     pub(crate) fn tell(&mut self, order: &str) {
         writeln!(self.input.as_mut().unwrap(), "{order}").unwrap();
         assert_eq!(self.heard().as_deref(), Some(order));
@@ -89,7 +89,7 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // The end of its input is the end of the process.
+        // The process ends when its input ends.
         drop(self.input.take());
         self.child.wait().expect("the helper ends");
     }
@@ -157,7 +157,7 @@ fn serve() {
         say(&order);
     }
     for socket in &held {
-        // A UDP socket is used nowhere else, and must live until here.
+        // This does not use a UDP socket, but it must live until here.
         if let Held::Udp(socket) = socket {
             socket.local_addr().unwrap();
         }

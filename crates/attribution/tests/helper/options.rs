@@ -6,11 +6,10 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 pub(super) struct Bound(Socket);
 
-/// Opens a socket that others may share the address of. `dev` binds it to a device, `to`
-/// connects it, `listen` has a TCP socket listen, `share` lets other sockets have the same port
-/// (`SO_REUSEPORT`), `broadcast` lets it send to everybody, `freebind`
-/// lets it have an address that no device has. `join=239.1.2.3@4` joins a multicast group on the device
-/// with that index.
+/// Opens a socket whose address other sockets may share. `dev` binds it to a device, `to` connects
+/// it, `listen` makes a TCP socket listen, `share` lets other sockets have the same port
+/// (`SO_REUSEPORT`), `broadcast` lets it send broadcasts, `freebind` lets it have an address that
+/// no device has. `join=239.1.2.3@4` joins a multicast group on the device with that index.
 pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, SocketAddr)> {
     let mut words = words.split(' ');
     let local: SocketAddr = words.next().unwrap().parse().unwrap();

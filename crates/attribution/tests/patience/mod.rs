@@ -1,4 +1,4 @@
-//! Fast lookups on a busy machine: one may use up its time budget, and the next one does not.
+//! Fast lookups on a busy machine, where one may use up the time budget and a later one succeeds.
 #![allow(dead_code, reason = "not every test program needs both")]
 
 use std::time::{Duration, Instant, SystemTime};
@@ -10,8 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The answer of a fast lookup that must have one.
 ///
-/// # Panics
-/// If there is none for a long time.
+/// # Panics If there is no answer for a long time.
 #[track_caller]
 pub(crate) fn fast_answer(fast: &mut dyn FastLookup, request: &LookupRequest) -> Ownership {
     let deadline = Instant::now() + PATIENCE;
@@ -24,7 +23,7 @@ pub(crate) fn fast_answer(fast: &mut dyn FastLookup, request: &LookupRequest) ->
     }
 }
 
-/// What has become of an answer, once there is time to confirm it.
+/// The confirmation of an answer, once the time budget allows it.
 pub(crate) fn confirmed(
     fast: &mut dyn FastLookup,
     query: &SocketQuery,

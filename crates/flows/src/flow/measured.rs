@@ -1,12 +1,12 @@
-//! How the connection of a flow fares.
+//! The quality of a flow's connection.
 
 use super::Flow;
 use crate::address::Direction;
 use crate::tcp::{Retransmissions, RoundTrip};
 
 impl<T> Flow<T> {
-    /// What the local end of a TCP connection sent again, as far as it was captured twice; of a
-    /// flow that was [cut off](crate::FlowTable::cut), all until then.
+    /// The retransmissions of the local end of a TCP connection, as far as both copies were
+    /// captured; for a flow that was [cut off](crate::FlowTable::cut), all until the cut.
     pub fn sent_again(&self) -> Retransmissions {
         if self.direction.is_foreign() {
             return Retransmissions::default();
@@ -14,7 +14,8 @@ impl<T> Flow<T> {
         self.again(self.local_is_initiator)
     }
 
-    /// What the remote end of a TCP connection sent again; of a spoofed or overheard flow, both.
+    /// The retransmissions of the remote end of a TCP connection; in a spoofed or overheard flow,
+    /// of both.
     pub fn received_again(&self) -> Retransmissions {
         let received = self.again(!self.local_is_initiator);
         if self.direction.is_foreign() {
@@ -30,9 +31,9 @@ impl<T> Flow<T> {
         })
     }
 
-    /// The round-trip time of a TCP connection: from what the local end sent to what acknowledged
-    /// it. Where this host is no end of it, or nobody knows, the packets were captured in between,
-    /// and it is that to both ends.
+    /// The round-trip time of a TCP connection: from a segment of the local end to its
+    /// acknowledgment. If this host is no end of it, or that is unknown, the capture was in
+    /// between, and this is the sum for both ends.
     pub fn round_trip(&self) -> Option<RoundTrip> {
         let measures = self.measures.as_deref()?;
         let local = measures.round_trip(self.local_is_initiator);
@@ -46,8 +47,8 @@ impl<T> Flow<T> {
         }
     }
 
-    /// Whether a TCP connection was tried, and nobody has accepted it so far: its SYN was captured
-    /// and no answer to that, unless one was a reset.
+    /// Whether an end tried to open a TCP connection and no end has accepted it: its SYN was
+    /// captured, and no answer except perhaps a reset.
     pub const fn is_unanswered_connect(&self) -> bool {
         self.tcp.is_unanswered()
     }

@@ -5,21 +5,20 @@ use std::time::Duration;
 use super::FlowTable;
 use crate::LocalAddresses;
 
-/// How much a table holds, and whose it is.
+/// The capacity of a table, and the addresses of its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableConfig {
-    /// Flows at a time; at least one. At the bound the least recently seen one is
-    /// evicted, a finished connection first.
+    /// The number of flows at a time; at least one. At the bound, the table evicts the flow with
+    /// the oldest last packet, but finished connections first.
     pub capacity: usize,
-    /// Fragmented packets at a time whose flow is remembered.
+    /// The number of fragmented packets whose flow the table remembers.
     pub fragments: usize,
-    /// The host's own addresses; `None` where they are not known, as for a file
-    /// from another host.
+    /// The host's own addresses; `None` if they are unknown, as for a file from another host.
     pub local: Option<LocalAddresses>,
-    /// When silent flows are over.
+    /// When silent flows end.
     pub timeouts: Timeouts,
-    /// What is hashed first in the Community IDs of flows; 0 unless other monitors of the network
-    /// take another number.
+    /// The first input of the hash in Community IDs; 0 unless other monitors of the network use
+    /// another number.
     pub community_seed: u16,
 }
 
@@ -36,31 +35,31 @@ impl Default for TableConfig {
 }
 
 impl<T: Clone + Default> FlowTable<T> {
-    /// Flows that are opened from now on have this [seed](TableConfig::community_seed).
+    /// Sets the [seed](TableConfig::community_seed) of flows that open from now on.
     pub fn set_community_seed(&mut self, seed: u16) {
         self.config.community_seed = seed;
     }
 }
 
-/// How long a flow may be silent before it is over, in packet time.
+/// How long a flow may be silent before it ends, in packet time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A TCP handshake that is not finished. Linux gives up a SYN after 127 s, most
-    /// of it waiting for the last repetition (tcp(7), `tcp_syn_retries`).
+    /// An unfinished TCP handshake. Linux gives up a SYN after 127 s, most of it waiting for the
+    /// last repetition (tcp(7), `tcp_syn_retries`).
     pub tcp_opening: Duration,
     /// An established connection: RFC 5382 (REQ-5) asks NATs for no less than
     /// 2 h 4 min.
     pub tcp_established: Duration,
     /// A connection that one end has finished.
     pub tcp_closing: Duration,
-    /// A connection that is over, for packets that come late.
+    /// A connection that has ended, for late packets.
     pub tcp_over: Duration,
-    /// A datagram without an answer; as Linux's `nf_conntrack_udp_timeout`.
+    /// A datagram without an answer; equal to Linux's `nf_conntrack_udp_timeout`.
     pub udp_one_way: Duration,
-    /// Datagrams both ways: RFC 4787 (REQ-5) recommends 5 min, Linux keeps 2 min
-    /// (`nf_conntrack_udp_timeout_stream`), 3 min are between.
+    /// Datagrams both ways: RFC 4787 (REQ-5) recommends 5 min, and Linux keeps 2 min
+    /// (`nf_conntrack_udp_timeout_stream`). 3 min is in between.
     pub udp: Duration,
-    /// ICMP, as Linux's `nf_conntrack_icmp_timeout`.
+    /// ICMP; equal to Linux's `nf_conntrack_icmp_timeout`.
     pub icmp: Duration,
     /// Everything else.
     pub other: Duration,

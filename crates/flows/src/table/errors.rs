@@ -8,15 +8,15 @@ use crate::key::{Class, FlowKey};
 use crate::packet::Packet;
 
 impl<T: Clone + Default> FlowTable<T> {
-    /// Counts an ICMP error in the flow that it is about, as sent by the end for which the packet
-    /// was that it quotes: a router on the way speaks for it. `None` if it is no error, or quotes
-    /// nothing that was sent: then it is a message as any other.
+    /// Counts an ICMP error in the flow that it is about, as a packet of the end to which the
+    /// quoted packet went: a router on the way speaks for it. `None` if it is no error, or quotes a
+    /// packet that was never sent: then it is a message like any other.
     pub(super) fn ingest_error(&mut self, packet: &Packet) -> Option<Update> {
         let message = packet.icmp_message()?;
         let about = message.about?;
         let error = FlowError::of(packet.protocol, &message)?;
         let local = self.config.local.as_ref();
-        // It goes back to whoever sent the packet.
+        // It goes back to the sender of the packet.
         let is_for_sender = normalize(packet.destination).ip() == normalize(about.source).ip();
         if !is_for_sender || Class::of(packet, local) != Class::Genuine {
             return None;
@@ -29,7 +29,7 @@ impl<T: Clone + Default> FlowTable<T> {
             return None;
         }
         self.lists.get_mut(slot)?.fail(!from_initiator, error);
-        // What it quotes is not sent again: it brings no payload of this flow.
+        // The quoted bytes are not payload of this flow.
         let packet = Packet {
             payload_len: 0,
             ..*packet

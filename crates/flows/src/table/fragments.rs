@@ -1,5 +1,4 @@
-//! To which flow the later fragments of a packet belong: only the first one has
-//! ports.
+//! Finds the flow of later fragments: only the first fragment of a packet has ports.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -12,24 +11,24 @@ use super::Update;
 /// RFC 791 (3.2) after 15 s or more, Linux after 30 s (`ipfrag_time`).
 const AGE: Duration = Duration::from_secs(60);
 
-/// A packet whose first fragment was seen.
+/// A packet whose first fragment was captured.
 #[derive(Debug, Clone, Copy)]
 struct First {
     flow: FlowId,
-    /// That of the flow, which is found by it where it was cut since.
+    /// The key of the flow, which still finds it after a cut.
     key: FlowKey,
     from_initiator: bool,
     at: Duration,
 }
 
-/// What the fragments of one packet share (RFC 791, 3.2): the key that a flow without ports would
-/// have, whether the first of its ends sends, and their identification.
+/// The facts that all fragments of a packet share (RFC 791, 3.2): the key that a flow without ports
+/// would have, whether the first of its ends sends, and their identification.
 type Key = (FlowKey, bool, u32);
 
 #[derive(Debug)]
 pub(super) struct Fragments {
     flows: HashMap<Key, First>,
-    /// In the order of arrival, with keys that came again since.
+    /// In order of arrival. It may hold keys that have arrived again since.
     order: VecDeque<(Key, Duration)>,
     max: usize,
 }
@@ -43,7 +42,7 @@ impl Fragments {
         }
     }
 
-    /// Remembers the flow of a packet that is the first of several fragments.
+    /// Remembers the flow of a packet by its first fragment.
     pub(super) fn remember(
         &mut self,
         packet: &Packet,
@@ -76,8 +75,7 @@ impl Fragments {
         }
     }
 
-    /// The flow of the first fragment, and whether its initiator sent it, for a
-    /// later one.
+    /// The flow of the first fragment, and whether its initiator sent it, for a later fragment.
     pub(super) fn find(
         &self,
         packet: &Packet,

@@ -1,4 +1,4 @@
-//! Which slot has the flow of a key.
+//! Maps keys to the slots of their flows.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,11 +8,11 @@ use crate::FlowKey;
 
 use super::lists::{Lists, Slot};
 
-/// Slots by the keys of their flows, which stay where they are: it is small, so that what is
-/// asked for with every packet is in the processor's cache.
+/// Maps keys to slots. The keys stay in the flows, so the map is small, and the CPU's cache has the
+/// entries that every packet needs.
 ///
-/// Keys are hashed as the standard library does it, with a secret that differs from table to
-/// table: a sender of packets cannot choose addresses that collide.
+/// The hash is that of the standard library, with a secret that differs from table to table, so the
+/// sender of packets cannot choose addresses that collide.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slots: HashTable<Slot>,
@@ -25,14 +25,14 @@ impl Index {
         self.slots.find(self.hasher.hash_one(key), is_it).copied()
     }
 
-    /// Adds the flow of a slot, whose key has none yet.
+    /// Adds the slot of a flow whose key is not in the index yet.
     pub(super) fn insert<T>(&mut self, key: &FlowKey, slot: Slot, lists: &Lists<T>) {
         let Self { slots, hasher } = self;
         let hash = |slot: &Slot| lists.key(*slot).map_or(0, |key| hasher.hash_one(key));
         slots.insert_unique(hasher.hash_one(key), slot, hash);
     }
 
-    /// Removes what was the slot of a key.
+    /// Removes the slot of a key.
     pub(super) fn remove(&mut self, key: &FlowKey, slot: Slot) {
         let hash = self.hasher.hash_one(key);
         if let Ok(entry) = self.slots.find_entry(hash, |other| *other == slot) {

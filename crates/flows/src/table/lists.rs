@@ -1,7 +1,6 @@
-//! The flows, in slots, on lists by timeout class, least recently touched first.
+//! The flows, in slots, on one list for each timeout class, with the least recently touched first.
 //!
-//! Every operation is O(1), so that neither expiry nor eviction ever looks at more
-//! flows than it removes.
+//! Every operation is O(1): neither expiry nor eviction visits more flows than it removes.
 
 use std::time::Duration;
 
@@ -62,21 +61,21 @@ impl Class {
     }
 }
 
-/// The place of a flow.
+/// The index of a flow's slot.
 pub(super) type Slot = u32;
 const NONE: Slot = Slot::MAX;
 
-/// Where a flow is on the lists.
+/// The position of a flow on the lists.
 #[derive(Debug)]
 struct Link {
-    /// Time of the table's clock when it was touched last.
+    /// The time of the table's clock at the last touch.
     touched: Duration,
-    /// How many touches there were before that one: the order of those at the same
-    /// time, and of all while packet times go back.
+    /// The number of touches before the last one. It orders flows with the same time, and all flows
+    /// while packet times go back.
     turn: u64,
     class: Class,
     previous: Slot,
-    /// The next one on the list; of a free slot, the next free one.
+    /// The next flow on the list; in a free slot, the next free one.
     next: Slot,
 }
 
@@ -91,8 +90,8 @@ struct List {
 pub(super) struct Lists<T> {
     /// `None` while the slot is free.
     flows: Chunked<Option<Flow<T>>>,
-    /// Of each slot. Apart, because with every packet those of the neighbours are written,
-    /// too: more of them are in the processor's cache than there would be flows.
+    /// The links of each slot. They are separate, because every packet also writes those of the
+    /// neighbours: more of them fit into the CPU's cache than flows would.
     links: Vec<Link>,
     ends: [List; Class::ALL.len()],
     free: Slot,
@@ -137,7 +136,8 @@ impl<T> Lists<T> {
         self.flows.view()
     }
 
-    /// Makes a flow the one touched last, on the list of what it is now, and returns that list.
+    /// Makes a flow the most recently touched one, on the list of its current class, and returns
+    /// that class.
     pub(super) fn touch(&mut self, slot: Slot, now: Duration) -> Option<Class> {
         let class = Class::of(self.get(slot)?);
         let is_last = self.ends[class as usize].tail == slot;
@@ -156,13 +156,13 @@ impl<T> Lists<T> {
         Some(class)
     }
 
-    /// The flow of a class that was not touched for longest, and when it was.
+    /// The least recently touched flow of a class, with the time of its last touch.
     pub(super) fn oldest(&self, class: Class) -> Option<(Slot, Duration)> {
         let slot = self.ends[class as usize].head;
         Some((slot, self.links.get(slot as usize)?.touched))
     }
 
-    /// The flow of any class that was not touched for longest.
+    /// The least recently touched flow of any class.
     pub(super) fn oldest_of_all(&self) -> Option<Slot> {
         let heads = self.ends.iter().map(|list| list.head);
         heads
@@ -210,7 +210,7 @@ impl<T: Clone> Lists<T> {
         self.flows.get_mut(slot as usize)?.as_mut()
     }
 
-    /// Adds a flow, as the one touched last.
+    /// Adds a flow as the most recently touched one.
     pub(super) fn insert(&mut self, flow: Flow<T>, now: Duration) -> Slot {
         let link = Link {
             class: Class::of(&flow),

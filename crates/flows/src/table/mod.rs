@@ -1,4 +1,4 @@
-//! All flows of a host: found by key, followed, expired, evicted.
+//! All flows of a host: finds them by key, follows, expires and evicts them.
 
 mod config;
 mod errors;
@@ -20,20 +20,20 @@ use crate::clock::Clock;
 use crate::name::named;
 use crate::{Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
 
-/// More than this many flows are not held, whatever the configuration says.
+/// The largest capacity, whatever the configuration says.
 const MAX_CAPACITY: usize = 1 << 30;
 
-/// What a packet did.
+/// The effect of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Update {
-    /// The flow that it belongs to.
+    /// The flow to which it belongs.
     pub id: FlowId,
     /// What it changed.
     pub change: Change,
     /// Whether the initiator sent it.
     pub from_initiator: bool,
-    /// Whether its sequence number is none that this end of the connection can send next: either
-    /// segments in between were not captured, or this one is of another connection between the same ends.
+    /// Whether its sequence number is not one that its sender can use next: the capture missed the
+    /// segments in between, or this one belongs to another connection between the same ends.
     pub is_skip: bool,
     /// Latest packet time of the flow before it; its own for the first packet.
     pub previous: Duration,
@@ -42,20 +42,20 @@ pub struct Update {
 /// What a packet changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is the first of a new flow, or of what was left without packets when an earlier flow
-    /// was [cut off](FlowTable::cut).
+    /// It is the first of a new flow, or the first packet after a [cut](FlowTable::cut) that left
+    /// the flow without packets.
     Opened,
-    /// It belongs to a flow that was there.
+    /// It belongs to an existing flow.
     Continued,
-    /// It ended a connection. The flow stays for a while, for packets that come
-    /// late, and is handed back after that.
+    /// It ended a connection. The flow stays for a while, for late packets, and leaves the table
+    /// after that.
     Closed,
 }
 
 /// A flow that left the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended<T = ()> {
-    /// The flow, with everything that was counted.
+    /// The flow, with all its counters.
     pub flow: Flow<T>,
     /// Why it left.
     pub reason: EndReason,
@@ -75,12 +75,12 @@ pub enum EndReason {
     Replaced,
     /// The table was emptied.
     Drained,
-    /// What it belongs to changed: what comes after that is another flow.
+    /// Its owner changed: later packets belong to another flow.
     OwnerChanged,
 }
 
 impl EndReason {
-    /// Every way to end.
+    /// Every reason.
     pub const ALL: [Self; 6] = [
         Self::Closed,
         Self::Expired,
@@ -105,7 +105,7 @@ impl EndReason {
 
 named!(EndReason, "way for a flow to end");
 
-/// What a table did so far.
+/// What a table has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TableStatistics {
@@ -127,19 +127,19 @@ pub struct TableStatistics {
     pub backwards: u64,
 }
 
-/// All flows. `T` is what the caller keeps with each: it is cloned while a [view](FlowTable::view)
-/// of the table is there.
+/// All flows. `T` is the caller's data for each: the table clones it while a
+/// [view](FlowTable::view) exists.
 #[derive(Debug)]
 pub struct FlowTable<T = ()> {
     lists: Lists<T>,
     by_key: Index,
     by_id: FlowIdMap<Slot>,
-    /// The flow of the newest packet, which is asked for most.
+    /// The flow of the newest packet, which is looked up most often.
     newest: Option<(FlowId, Slot)>,
     fragments: Fragments,
     config: TableConfig,
     clock: Clock,
-    /// By the time of the clock, no flow is silent for too long before this.
+    /// By the clock's time, no flow expires before this.
     next_expiry: Duration,
     next_id: u64,
     statistics: TableStatistics,
@@ -180,7 +180,7 @@ impl<T: Clone + Default> FlowTable<T> {
         }
     }
 
-    /// Counts a packet. Flows that leave on this occasion are appended to `ended`.
+    /// Counts a packet. Appends flows that leave because of it to `ended`.
     pub fn ingest(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
         self.statistics.packets += 1;
         self.statistics.backwards += u64::from(self.clock.advance(packet.time));
@@ -200,12 +200,11 @@ impl<T: Clone + Default> FlowTable<T> {
         update
     }
 
-    /// Lets time pass without a packet. Flows that were silent for too long are
-    /// appended to `ended`.
+    /// Lets time pass without a packet. Appends flows that were silent for too long to `ended`.
     ///
-    /// Time that goes back ends nothing. Where it goes back by more than ten
-    /// minutes, be it here or from packet to packet, silence is measured from there
-    /// on: one wrong time does not keep later flows from ending.
+    /// Time that goes back ends no flow. If it goes back by more than ten minutes, here or from
+    /// packet to packet, the table measures silence from there: one wrong time does not keep later
+    /// flows from ending.
     pub fn advance(&mut self, now: Duration, ended: &mut Vec<Ended<T>>) {
         self.clock.advance(now);
         self.expire(ended);
@@ -245,7 +244,7 @@ impl<T: Clone + Default> FlowTable<T> {
         }
     }
 
-    /// Hands back all flows, in the order in which they were opened.
+    /// Removes all flows, in the order in which they opened.
     pub fn drain(&mut self, ended: &mut Vec<Ended<T>>) {
         let mut slots: Vec<_> = self.by_id.iter().map(|(id, slot)| (*id, *slot)).collect();
         slots.sort_unstable();
@@ -254,13 +253,12 @@ impl<T: Clone + Default> FlowTable<T> {
         }
     }
 
-    /// The packet time that it is: the latest one, unless packets went on from an
-    /// earlier one.
+    /// The current packet time: the latest one, unless packets continued from an earlier one.
     pub const fn now(&self) -> Duration {
         self.clock.now()
     }
 
-    /// Flows that are opened from now on are judged by these addresses.
+    /// Sets the host's addresses for flows that open from now on.
     pub fn set_local_addresses(&mut self, local: Option<LocalAddresses>) {
         self.config.local = local;
     }
@@ -270,19 +268,19 @@ impl<T: Clone + Default> FlowTable<T> {
         self.lists.get(self.slot(id)?)
     }
 
-    /// As [`flow`](Self::flow), to change the caller's own data.
+    /// As [`flow`](Self::flow), to change the caller's data.
     pub fn flow_mut(&mut self, id: FlowId) -> Option<&mut Flow<T>> {
         let slot = self.slot(id)?;
         self.lists.get_mut(slot)
     }
 
-    /// Cuts off what a flow had counted until `mark`, as when another owner has its socket from
-    /// there on: that part is handed back in `ended`, under the name and with the data that the
-    /// flow had. What was counted since, the first of it at `next`, stays in the table under the
-    /// name that is returned, with data of its own; of a connection it is the same one.
+    /// Cuts off the packets that a flow had counted until `mark`, as when its socket gets another
+    /// owner there. Appends that part to `ended`, under the flow's id and with its data. The
+    /// packets since then, the first at `next`, stay in the table under the returned id, with new
+    /// data; a connection continues.
     ///
-    /// Every byte stays in one of both. Nothing is cut off where nothing was counted until then,
-    /// and none of the table's flows is looked at but this one.
+    /// Every byte stays in one of the two. Nothing is cut off if the flow had counted nothing until
+    /// then. This visits no other flow.
     pub fn cut(
         &mut self,
         id: FlowId,
@@ -292,7 +290,7 @@ impl<T: Clone + Default> FlowTable<T> {
     ) -> Option<FlowId> {
         let slot = self.slot(id)?;
         let flow = self.lists.get_mut(slot)?;
-        // What it never counted cannot be cut off.
+        // It cannot cut off packets that the flow never counted.
         let mark = mark.at_most(&flow.mark());
         if mark.total().packets == 0 {
             return None;
@@ -308,8 +306,8 @@ impl<T: Clone + Default> FlowTable<T> {
         Some(rest)
     }
 
-    /// As [`cut`](Self::cut), of a flow that has left the table: the part until `mark` is
-    /// returned, and `ended` keeps what was counted since, under a new name.
+    /// As [`cut`](Self::cut), for a flow that has left the table: returns the part until `mark`,
+    /// and `ended` keeps the rest under a new id.
     pub fn cut_ended(
         &mut self,
         ended: &mut Ended<T>,
@@ -331,8 +329,8 @@ impl<T: Clone + Default> FlowTable<T> {
         })
     }
 
-    /// Whether a packet would be counted in a flow that is there, unless it opens another one
-    /// between the same ends. Later fragments are not.
+    /// Whether a packet would count in an existing flow, unless it opens another one between the
+    /// same ends. False for later fragments.
     pub fn has_flow(&self, packet: &Packet) -> bool {
         let key = FlowKey::of(packet, self.config.local.as_ref());
         self.by_key.find(&key, &self.lists).is_some()
@@ -343,32 +341,32 @@ impl<T: Clone + Default> FlowTable<T> {
         self.lists.iter().filter(|flow| !flow.is_empty())
     }
 
-    /// All flows as they are now, to be read while packets go on being counted. This copies no
-    /// flow; counting a packet afterwards copies a few, while the view is there.
+    /// All flows as they are now, for a reader on another thread. This copies no flow. While the
+    /// view exists, counting a packet copies a few.
     pub fn view(&mut self) -> TableView<T> {
         TableView {
             flows: self.lists.view(),
         }
     }
 
-    /// How many flows there are.
+    /// The number of flows.
     pub const fn len(&self) -> usize {
         self.lists.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table is empty.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What [`now`](Self::now) would be after [`advance`](Self::advance) to a time.
+    /// The value of [`now`](Self::now) after [`advance`](Self::advance) to a time.
     pub fn now_at(&self, time: Duration) -> Duration {
         let mut clock = self.clock;
         clock.advance(time);
         clock.now()
     }
 
-    /// What the table did so far.
+    /// What the table has done so far.
     pub const fn statistics(&self) -> TableStatistics {
         self.statistics
     }
@@ -459,7 +457,7 @@ impl<T: Clone + Default> FlowTable<T> {
         }
     }
 
-    /// Makes room: a connection that is over, else whatever was silent for longest.
+    /// Makes room: evicts a connection that has ended, or else the flow with the longest silence.
     fn evict(&mut self, ended: &mut Vec<Ended<T>>) {
         let over = self.lists.oldest(Class::TcpOver).map(|(slot, _)| slot);
         if let Some(slot) = over.or_else(|| self.lists.oldest_of_all()) {

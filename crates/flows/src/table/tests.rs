@@ -63,7 +63,8 @@ fn table(capacity: usize) -> FlowTable {
     })
 }
 
-/// Feeds packets; what each changed, and what left in the end with its reason.
+/// Ingests packets. Returns the effect of each, and the flows that left in the end with their
+/// reason.
 fn feed(table: &mut FlowTable, packets: &[Packet]) -> (Vec<Change>, Vec<(u64, EndReason)>) {
     let mut ended = Vec::new();
     let changes = packets
@@ -84,7 +85,7 @@ fn any_time() -> impl Strategy<Value = Duration> {
     ]
 }
 
-/// A message, which may be about what one of the hosts sent another one.
+/// A message, which may quote a packet between two of the hosts.
 fn any_icmp() -> impl Strategy<Value = Icmp> {
     let end = (1..4_u8, 0..3_u16).prop_map(|(host, port)| ([10, 0, 0, host], port).into());
     let protocol = prop_oneof![
@@ -159,7 +160,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         )
 }
 
-/// One of the flows, always the same one.
+/// One of the flows, always the same one for an index.
 fn nth(table: &FlowTable, place: usize) -> Option<&Flow> {
     let mut flows: Vec<_> = table.iter().collect();
     flows.sort_by_key(|flow| flow.id());
@@ -167,7 +168,7 @@ fn nth(table: &FlowTable, place: usize) -> Option<&Flow> {
 }
 
 #[test]
-fn a_view_stays_as_it_is() {
+fn a_view_does_not_change() {
     let mut table = table(100);
     let of = |number: u16| udp(1, &format!("10.0.0.1:{number}"), B);
     let first: Vec<_> = (1..=70).map(of).collect();
@@ -179,7 +180,7 @@ fn a_view_stays_as_it_is() {
     };
     let before = all(&mut table.iter());
     let view = table.view();
-    // Flows go on, begin, are pushed out and end.
+    // Flows continue, open, get evicted and end.
     let then: Vec<_> = (60..=170).map(of).collect();
     feed(&mut table, &then);
     table.advance(seconds(10_000), &mut Vec::new());

@@ -1,18 +1,18 @@
-//! Which sequence numbers of one end were captured.
+//! The captured sequence numbers of one end.
 
-/// Gaps that are kept. Past that, the two that are nearest become one, with what is between: what
-/// was captured of that is forgotten, and never taken for something that is sent again.
+/// The number of gaps. Past that, the two nearest gaps become one, with the numbers between them:
+/// these count as not captured, so they never count as a retransmission.
 pub(super) const GAPS: usize = 4;
 
-/// Numbers that are further apart are no part of the same connection at the same time: no window
-/// is larger (RFC 7323, section 2.3).
+/// Sequence numbers that are further apart cannot belong to the same connection at the same time:
+/// no window is larger (RFC 7323, section 2.3).
 const FAR: u32 = 1 << 30;
 
-/// What was captured: from `base` to `next`, but for some gaps.
+/// The captured numbers: from `base` to `next`, except some gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Sent {
     range: Option<Range>,
-    /// From which number to which, in their order.
+    /// The start and end of each gap, in order.
     gaps: [(u32, u32); GAPS],
     len: u8,
 }
@@ -23,12 +23,12 @@ struct Range {
     next: u32,
 }
 
-/// What a segment was.
+/// What a segment contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Added {
-    /// Something of it was captured before.
+    /// Some of it was captured before.
     pub(super) was_seen: bool,
-    /// It reaches further than all before it.
+    /// It reaches further than all earlier segments.
     pub(super) is_new: bool,
 }
 
@@ -47,7 +47,7 @@ impl Sent {
         let Some(Range { base, next }) = self.range else {
             return 0;
         };
-        // As distances from the base, which do not wrap.
+        // Distances from the base do not wrap.
         let at = |number: u32| i64::from(number.wrapping_sub(base).cast_signed());
         let (first, last) = (at(start).max(0), (at(start) + i64::from(len)).min(at(next)));
         let mut seen = (last - first).max(0);
@@ -94,7 +94,7 @@ impl Sent {
         Some(Added { was_seen, is_new })
     }
 
-    /// Adds a gap, in its place.
+    /// Adds a gap at its position.
     fn open(&mut self, from: u32, to: u32) {
         let mut all = [(0, 0); GAPS + 1];
         let count = self.gaps().len();
@@ -113,9 +113,9 @@ impl Sent {
         self.set(&all[..count]);
     }
 
-    /// Takes numbers out of the gaps.
+    /// Removes numbers from the gaps.
     fn close(&mut self, start: u32, end: u32, next: u32) {
-        // Before `next` all distances are of one sign.
+        // Before `next`, all distances have the same sign.
         let before = |number: u32| i64::from(next.wrapping_sub(number).cast_signed());
         let mut kept = [(0, 0); 2 * GAPS];
         let mut count = 0;
@@ -143,7 +143,7 @@ impl Sent {
         }
     }
 
-    /// Forgets what is too far behind.
+    /// Forgets gaps that are too far behind.
     fn forget(&mut self) {
         let Some(Range { base, next }) = self.range else {
             return;

@@ -20,8 +20,8 @@ fn tcp(flags: TcpFlags, sequence: u32, acknowledgment: u32) -> Tcp {
     }
 }
 
-/// Segments by time, whether the initiator sends, the header and the length of data: what the
-/// initiator and the responder sent again, as segments and bytes.
+/// Segments by time, whether the initiator sends, the header and the length of data; then the
+/// retransmissions of the initiator and the responder, as segments and bytes.
 #[track_caller]
 fn check(segments: &[(u64, bool, Tcp, u32)], expected: [(u64, u64); 2]) -> Measures {
     let mut measures = Measures::default();
@@ -33,7 +33,7 @@ fn check(segments: &[(u64, bool, Tcp, u32)], expected: [(u64, u64); 2]) -> Measu
     measures
 }
 
-/// A handshake of which each half takes 10 ms, from the initiator's 100 and the responder's 900.
+/// A handshake in which each half takes 10 ms, from the initiator's 100 and the responder's 900.
 const HANDSHAKE: [(u64, bool, TcpFlags, u32, u32); 3] = [
     (0, true, SYN, 100, 0),
     (20, false, TcpFlags(0x12), 900, 101),
@@ -50,7 +50,7 @@ fn a_connection_without_loss() {
     let mut all = handshake();
     all.extend([
         (30, true, tcp(ACK, 101, 901), 1_000),
-        // As the network card takes it, before it is split.
+        // As it reaches the network card, which splits it.
         (31, true, tcp(ACK, 1_101, 901), 40_000),
         (60, false, tcp(ACK, 901, 41_101), 10),
         (61, true, tcp(ACK, 41_101, 911), 0),
@@ -73,13 +73,13 @@ fn a_connection_without_loss() {
 }
 
 #[test]
-fn what_is_sent_again_counts_and_is_not_measured() {
+fn retransmissions_count_and_give_no_time() {
     let mut all = handshake();
     all.extend([
         (30, true, tcp(ACK, 101, 901), 1_000),
         (230, true, tcp(ACK, 101, 901), 1_000),
         (250, false, tcp(ACK, 901, 1_101), 0),
-        // Two at once, of which one is new.
+        // Two segments at once, one of which is new.
         (260, true, tcp(ACK, 1_101, 901), 500),
         (460, true, tcp(ACK, 1_101, 901), 1_500),
         (480, false, tcp(ACK, 901, 2_601), 0),
@@ -105,13 +105,13 @@ fn what_is_sent_again_counts_and_is_not_measured() {
 }
 
 #[test]
-fn another_order_is_nothing_that_is_sent_again() {
+fn reordering_is_no_retransmission() {
     let mut all = handshake();
     for start in [1_101, 101, 3_101, 2_101, 6_101, 5_101, 4_101] {
         all.push((30, true, tcp(ACK, start, 901), 1_000));
     }
     check(&all, [(0, 0), (0, 0)]);
-    // The capture begins in the middle, and with what came late.
+    // The capture begins in the middle, and with a late segment.
     check(
         &[
             (0, true, tcp(ACK, 5_000, 1), 100),
@@ -125,7 +125,7 @@ fn another_order_is_nothing_that_is_sent_again() {
 }
 
 #[test]
-fn whoever_asks_whether_the_other_end_is_there_sends_nothing_again() {
+fn a_keep_alive_is_no_retransmission() {
     let mut all = handshake();
     all.extend([
         (30, true, tcp(ACK, 101, 901), 100),
@@ -137,7 +137,7 @@ fn whoever_asks_whether_the_other_end_is_there_sends_nothing_again() {
 }
 
 #[test]
-fn numbers_from_elsewhere_change_nothing() {
+fn foreign_sequence_numbers_change_nothing() {
     let mut all = handshake();
     all.extend([
         (30, true, tcp(ACK, 101, 901), 100),
@@ -150,14 +150,13 @@ fn numbers_from_elsewhere_change_nothing() {
     assert_eq!(measures.round_trip(true).unwrap().samples, 2);
 }
 
-/// Where the numbers of a connection begin: they wrap in some.
+/// The first sequence number of a connection; some make the numbers wrap.
 fn any_start() -> impl Strategy<Value = u32> {
     prop_oneof![any::<u32>(), (u32::MAX - 60)..=u32::MAX, 0..60_u32]
 }
 
 proptest! {
-    /// What was captured before is counted exactly, as long as there are few gaps, and never too
-    /// much of it.
+    /// The count of retransmitted bytes is exact while there are few gaps, and never too large.
     #[test]
     fn agrees_with_a_set_of_all_bytes(
         start in any_start(),
@@ -184,8 +183,7 @@ proptest! {
         }
     }
 
-    /// Each time that is measured is from a segment, all of which was sent once, to the first
-    /// acknowledgment of it.
+    /// Each measured time is from a segment that was sent only once to its first acknowledgment.
     #[test]
     fn measures_what_was_sent_once(
         start in any_start(),
@@ -195,13 +193,13 @@ proptest! {
         let mut now = 0;
         let mut next = 0_u32;
         let mut acknowledged = 0_u32;
-        // By its end: when it was sent, and whether it was once.
+        // By the end of the segment: its time, and whether it was sent once.
         let mut waiting: BTreeMap<u32, (u64, bool)> = BTreeMap::new();
         let mut sent_to = BTreeSet::new();
         for (is_data, offset, len, pause) in steps {
             now += pause;
             if is_data {
-                // New data, or some of the old again.
+                // New data, or a retransmission.
                 let from = if offset < 50 { next } else { next.saturating_sub(offset - 40) };
                 let is_again = (from..from + len).any(|byte| sent_to.contains(&byte));
                 sent_to.extend(from..from + len);

@@ -1,4 +1,4 @@
-//! Questions about sockets without ports.
+//! Queries about sockets without ports.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,9 +8,8 @@ impl SocketQuery {
     /// Asks for the socket that exchanges echo requests and replies with this id (RFC 792,
     /// RFC 4443): a ping socket with the id, or else raw sockets for ICMP.
     ///
-    /// The id stands in place of the local port. Without one, with the id 0 in its place, this is
-    /// about all other messages, which the kernel itself sends and takes
-    /// ([`Reason::Kernel`](crate::Reason::Kernel)).
+    /// The id stands in place of the local port. The id 0 stands for all other ICMP messages, which
+    /// the kernel itself sends and receives ([`Reason::Kernel`](crate::Reason::Kernel)).
     pub fn icmp_echo(id: u16, local: IpAddr, remote: IpAddr) -> Self {
         let remote = SocketAddr::new(remote, 0);
         Self::new(Protocol::Icmp, SocketAddr::new(local, id), Some(remote))
@@ -24,7 +23,8 @@ impl SocketQuery {
         Self::new(Protocol::Raw, end(local), remote.map(end))
     }
 
-    /// The same ends, asked of raw sockets: any of the protocol of these packets may have sent one.
+    /// A query for raw sockets with the same ends: any of them for the protocol of these packets
+    /// may have sent one.
     pub(crate) fn of_raw_sockets(&self) -> Option<Self> {
         let number = match self.protocol {
             Protocol::Raw => u8::try_from(self.local.port()).ok()?,

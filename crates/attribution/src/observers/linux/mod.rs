@@ -1,4 +1,4 @@
-//! What watches a Linux host.
+//! The observers of a Linux host.
 
 pub(crate) mod sched;
 pub(crate) mod send_watcher;

@@ -1,4 +1,4 @@
-//! On which CPU a thread runs, and before which others (sched(7)).
+//! The CPU and the scheduling priority of a thread (sched(7)).
 #![allow(unsafe_code, reason = "no library offers the real-time priorities")]
 
 use std::io;
@@ -7,20 +7,19 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-/// The nice value of a thread whose lookups count: it works for microseconds, and what it
-/// waits for its CPU decides whether a process is still there.
-const PRECEDENCE: i32 = -20;
+/// The nice value of a thread that looks up owners. It works for microseconds, and each wait for
+/// its CPU decides whether a process still exists.
+const NICE_VALUE: i32 = -20;
 
-/// Has this thread run before others, if that is permitted.
-pub(crate) fn take_precedence() {
-    // Of this thread only (setpriority(2), "C library/kernel differences").
-    if let Err(error) = rustix::process::setpriority_process(None, PRECEDENCE) {
+/// Raises the priority of this thread if that is permitted.
+pub(crate) fn raise_priority() {
+    // For this thread only (setpriority(2), "C library/kernel differences").
+    if let Err(error) = rustix::process::setpriority_process(None, NICE_VALUE) {
         tracing::debug!(%error, "no precedence over other threads");
     }
 }
 
-/// How many CPUs there are, if this thread may run on each, and they are numbered
-/// without gaps.
+/// The number of CPUs, if this thread may run on each and their numbers have no gaps.
 pub(crate) fn cpus() -> Option<usize> {
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
     let last: usize = online.trim().strip_prefix("0-")?.parse().ok()?;
@@ -29,7 +28,7 @@ pub(crate) fn cpus() -> Option<usize> {
     (0..=last).all(may_run).then_some(last + 1)
 }
 
-/// What this thread has taken of CPUs since it was started.
+/// The CPU time that this thread has used since it started.
 pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -42,12 +41,12 @@ pub(crate) fn bind_to(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &only)?)
 }
 
-/// Has this thread run before others, as far as that is permitted: it works for microseconds.
-/// Whether it has real-time priority then.
-pub(crate) fn take_highest_precedence() -> bool {
+/// Raises the priority of this thread as far as that is permitted: it works for microseconds.
+/// Returns whether it has real-time priority then.
+pub(crate) fn raise_to_highest_priority() -> bool {
     let is_realtime = take_realtime().is_ok();
     if !is_realtime {
-        take_precedence();
+        raise_priority();
     }
     is_realtime
 }

@@ -1,4 +1,4 @@
-//! What ends the waiting of a thread (eventfd(2)).
+//! Wakes a waiting thread (eventfd(2)).
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// Ends what waits, from any thread.
+/// Wakes the waiting thread, from any thread.
 #[derive(Debug, Clone)]
 pub(crate) struct WakeFd(Arc<OwnedFd>);
 
@@ -18,19 +18,19 @@ impl WakeFd {
     }
 
     pub(crate) fn wake(&self) {
-        // Fails only after 2⁶⁴ calls, when the descriptor is readable already.
+        // This fails only after 2⁶⁴ calls, when the descriptor is readable already.
         let _written = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Forgets that [`wake`](Self::wake) was called.
+    /// Resets the effect of [`wake`](Self::wake).
     #[cfg(feature = "containers")]
     pub(crate) fn clear(&self) {
         let mut count = [0; 8];
-        // Fails where it was not.
+        // This fails if no one called it.
         let _read = rustix::io::read(&*self.0, &mut count);
     }
 
-    /// Waits until there is something to be read. False if [`wake`](Self::wake) was called.
+    /// Waits until `fd` is readable. False if a thread called [`wake`](Self::wake).
     pub(crate) fn waits_for(&self, other: impl AsFd) -> bool {
         let mut descriptors = [
             PollFd::new(&other, PollFlags::IN),

@@ -1,4 +1,4 @@
-//! Tries each interface of the kernel, and says what this process may see.
+//! Tries each interface of the kernel, and reports what this process may read.
 
 use std::io;
 
@@ -14,19 +14,19 @@ use crate::tables::linux::options::LinuxOptions;
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::procfs::{mountinfo, proc};
 
-/// The kernel requires both: to open the directory of another user's descriptors, and to see what they
-/// stand for (`proc_fd_permission` and `proc_fd_link` in
-/// `fs/proc/fd.c`; `PTRACE_MODE_READ_FSCREDS` in ptrace(2)).
+/// The kernel requires both: one to open the directory of another user's descriptors, and one to
+/// read the links in it (`proc_fd_permission` and `proc_fd_link` in `fs/proc/fd.c`;
+/// `PTRACE_MODE_READ_FSCREDS` in ptrace(2)).
 const OF_OTHERS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace"];
-/// To enter another network namespace (setns(2)), after it was found.
+/// Required to enter another network namespace (setns(2)) after the table has found it.
 const OF_NETWORKS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace", "cap_sys_admin"];
-/// To ask conntrack (`nfnetlink_rcv` in `net/netfilter/nfnetlink.c`).
+/// Required for requests to conntrack (`nfnetlink_rcv` in `net/netfilter/nfnetlink.c`).
 const OF_TRANSLATIONS: &[&str] = &["cap_net_admin"];
-/// The same, as sets.
+/// The same capabilities, as sets.
 const SEES_OTHERS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(CapabilitySet::SYS_PTRACE);
 const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN);
 
-/// Tries everything.
+/// Tries every interface.
 pub(crate) fn visibility() -> Vec<Visibility> {
     let options = LinuxOptions::default();
     let proc = Proc::open(&options.proc, options.descriptor_counts);
@@ -51,18 +51,18 @@ fn translations(options: &LinuxOptions) -> Visibility {
         ),
         Access::Asked => (
             Level::Full,
-            "conntrack tells which socket, such as that of a container, a translated flow belongs to"
+            "conntrack shows the socket of a translated flow, such as that of a container"
                 .to_owned(),
         ),
         Access::Listed => (
             Level::Limited,
-            "conntrack may not be asked, so its list in /proc replaces it, which takes longer the more \
+            "this process may not query conntrack, so it reads the list in /proc, which takes longer the more \
              connections there are"
                 .to_owned(),
         ),
         Access::Denied => (
             Level::Limited,
-            "conntrack may not be asked: the owners of flows that this host translates, such as those of \
+            "this process may not query conntrack: the owners of flows that this host translates, such as those of \
              containers, stay unknown on its outer devices"
                 .to_owned(),
         ),
@@ -180,7 +180,7 @@ fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
     }
 }
 
-/// Whether this thread has these in effect, so that asking for them would change nothing.
+/// Whether this thread has these capabilities in effect, so that raising them would change nothing.
 fn has(wanted: CapabilitySet) -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
 }
@@ -194,7 +194,7 @@ fn hiding(proc: &Proc, buffers: &mut ReadBuffers) -> Option<String> {
     let text = proc::read(proc.root(), c"self/mountinfo", usize::MAX, buffers).ok()?;
     let text = String::from_utf8_lossy(text);
     let mounts = mountinfo::mounts(&text);
-    // The last one covers those before.
+    // The last mount covers earlier ones.
     let mount = mounts
         .filter(|mount| mount.file_system == "proc" && mount.point == "/proc")
         .last()?;

@@ -1,4 +1,4 @@
-//! Linux: each interface is tried.
+//! Linux: this tries each interface.
 
 mod interfaces;
 

@@ -1,9 +1,9 @@
-//! What of the evidence holds for a request: whether it is about the request's own socket, or may be
-//! about that of another flow.
+//! Decides which part of the evidence holds for a request: whether it is about the request's own
+//! socket, or may be about the socket of another flow.
 //!
-//! A port can have many thousands of requests that wait, and somebody else decides how many. So
-//! nothing here goes through them: each port and each local end remembers its newest flows
-//! ([`Rivals`]), and a request compares itself with those when its answer comes.
+//! Many thousands of requests may wait for one port, and a remote host may cause them. So no
+//! function here visits all of them. Each port and each local end remembers its newest flows
+//! ([`Rivals`]), and a request compares itself with these when its answer comes.
 
 mod since;
 #[cfg(test)]
@@ -20,46 +20,47 @@ use super::history::History;
 use super::{Initiator, LookupRequest, Observation, ObservationKind, PolicyConfig};
 use crate::answer::{Match, Ownership, ProcessId, Protocol, Reason, SocketQuery, Source, Verdict};
 
-/// One who waits.
+/// A waiting request.
 #[derive(Debug)]
 pub(super) struct Waiting<K> {
     pub(super) waiter: K,
     pub(super) question: LookupRequest,
-    /// Number of the newest request when it asked: an answer to that one or an
+    /// The number of the newest table request when this one began. The answer to that one or an
     /// earlier one is too old for it.
     pub(super) asked_after: u64,
-    /// Who was named for the socket before it asked.
+    /// The owner of the socket according to lookups before this request.
     pub(super) before: Option<Ownership>,
-    /// Whether all sockets had been read when it asked.
+    /// Whether the policy had a snapshot of all sockets when this request began.
     pub(super) is_before_known: bool,
-    /// When it asked, another flow's socket could be found in place of its own, by a match no
-    /// closer than this.
+    /// When the request began, a lookup could find another flow's socket in place of its own, by a
+    /// match no closer than this.
     pub(super) contested_at_start: Option<Match>,
-    /// Its place among all questions, for the flows that come later.
+    /// Its place in the order of all requests, which decides the flows that come later.
     pub(super) number: Number,
     /// The best answer so far.
     pub(super) best: Option<Ownership>,
-    /// How often a fast lookup was made for it.
+    /// The number of fast lookups for it.
     pub(super) fast_lookups: usize,
-    /// The flow is over; the next answer is the last.
+    /// The flow has ended, and the next answer is the last.
     pub(super) ended: bool,
 }
 
 impl<K> Waiting<K> {
-    /// Whether the next lookup should not wait for a packet: there is no answer, or
-    /// only the lookup is missing.
+    /// Whether the next lookup should not wait for a packet: there is no answer yet, or only one
+    /// from a fast lookup.
     pub(super) fn is_impatient(&self) -> bool {
         self.best.is_none() || self.ended
     }
 
-    /// Whether nothing is known because the lookup failed.
+    /// Whether the lookup failed, so that the owner is unknown.
     pub(super) fn has_failed(&self) -> bool {
         let failed = Verdict::Unknown(Reason::Failed);
         let best = self.best.as_ref();
         best.is_some_and(|best| best.verdict == failed)
     }
 
-    /// What of an answer holds for this flow, up to which match another one contests it.
+    /// The part of an answer that holds for this flow. `contested` is the match up to which another
+    /// flow contests it.
     pub(super) fn judge(
         &self,
         answer: &Answer,
@@ -108,13 +109,13 @@ impl<K> Waiting<K> {
                 && !matches!(found.verdict, Verdict::Unknown(_))
                 && !self.is_proven(&found, listed, history, config)
             {
-                // Another one may have had the port then.
+                // Another process may have had the port at the packet's time.
                 found.verdict = Verdict::Unknown(Reason::Gone);
                 found.evidence.matched = None;
             }
             return found;
         }
-        // Of a table that does not tell remote ends, what was refused may be its socket.
+        // If the table does not know remote ends, the refused socket may be the right one.
         let is_gone = has_remote_addresses && self.question.had_socket(true);
         let reason = if is_gone || contested.is_some() {
             Reason::Gone
@@ -125,8 +126,8 @@ impl<K> Waiting<K> {
     }
 }
 
-/// Whether a table that knows remote ends may still find the connection's own socket, as when a
-/// listener's connection was not accepted yet.
+/// Whether a table that knows remote ends may still find the connection's own socket, as when the
+/// process that listens has not accepted the connection yet.
 pub(super) fn may_match_closer(
     answer: &Ownership,
     query: &SocketQuery,
@@ -142,7 +143,7 @@ pub(super) fn may_match_closer(
 }
 
 impl Observation {
-    /// Whether it is evidence for a request about the same [flow](flow_of).
+    /// Whether the observation is evidence for a request about the same [flow](flow_of).
     pub(super) fn is_about(&self, request: &LookupRequest) -> bool {
         let devices = self.query.device_or_scope();
         let devices = devices.zip(request.query.device_or_scope());
@@ -157,65 +158,64 @@ impl Observation {
 }
 
 impl Observation {
-    /// Whether it names the sender of what no socket has the ends of: only who saw it sent can.
+    /// Whether it names the sender of a packet whose ends no socket has: only an observer of the
+    /// sending can.
     pub(super) fn is_of_no_one_socket(&self) -> bool {
         self.owner.evidence.is_by_run()
     }
 }
 
-/// The flow that a query is about: its ends, whatever the device. What is observed was sent.
+/// The flow that a query is about: its ends, whatever the device. An observation is about a sender.
 pub(super) fn flow_of(query: &SocketQuery) -> SocketQuery {
     query.without_device().as_sender()
 }
 
 impl LookupRequest {
-    /// Whether `older`, which still waits, asked for a socket that this flow shows
-    /// to be gone: the same ends, but a new flow.
+    /// Whether this flow shows that the socket of `older`, which still waits, is gone: a new flow
+    /// with the same ends.
     pub(super) fn replaces(&self, older: &Self) -> bool {
         let may_be_new_socket = match (self.initiator, self.query.protocol()) {
             (Initiator::Local, _) | (Initiator::Remote, Protocol::Tcp) => true,
             (Initiator::Remote | Initiator::Unknown, _) => false,
         };
-        // Both ends of a flow from a socket to itself ask at the same time.
+        // Both ends of a flow from a socket to itself send the same query at the same time.
         self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
     }
 
-    /// Whether there was a socket at this end, also if none is found: it sent what opens a
-    /// connection, or a datagram. A table that does not tell remote ends may find that of a
-    /// datagram late.
+    /// Whether a socket must have existed at this end, even if no lookup finds one: it sent the
+    /// first packet of a connection, or a datagram. A table that does not know remote ends may find
+    /// the socket of a datagram late.
     pub(super) fn had_socket(&self, has_remote_addresses: bool) -> bool {
         self.initiator == Initiator::Local
             && (self.query.protocol() == Protocol::Tcp || has_remote_addresses)
     }
 
-    /// What to ask earlier looks for, if a socket that was there before this flow
-    /// can be its own.
+    /// The query for the history, if a socket from before this flow can be the right one.
     pub(super) fn socket_before(&self) -> Option<SocketQuery> {
         let query = &self.query;
         match (query.protocol(), self.initiator) {
             // A new connection has a new socket.
             (Protocol::Tcp, Initiator::Local) => None,
-            // Its own is new too, but it belongs to the listener that was there.
+            // Its own socket is new, too, but it belongs to the listener that existed before.
             (Protocol::Tcp, Initiator::Remote) => Some(query.without_remote()),
             _ => Some(*query),
         }
     }
 
-    /// Whether only the socket of its own connection can be the one of this flow.
+    /// Whether only the socket of its own connection can be the right one.
     ///
-    /// A segment that opens nothing, for a connection that nobody saw open, is no evidence that
-    /// there is such a connection: anybody can send it to a listener's port, and the kernel only
-    /// refuses it. (A connection that the listener's process has not accepted yet is one with
-    /// both ends.) Where remote ends are not known, only a socket that has some connection can
-    /// be it.
+    /// A segment in the middle of a connection whose start was not captured is no evidence that the
+    /// connection exists: any host can send one to a listener's port, and the kernel only refuses
+    /// it. (A connection that the listening process has not accepted yet has both ends.) If the
+    /// table does not know remote ends, only a socket with some connection can be the right one.
     pub(super) fn needs_its_connection(&self) -> bool {
         self.query.protocol() == Protocol::Tcp
             && self.initiator == Initiator::Unknown
             && self.query.remote().is_some()
     }
 
-    /// Whether the socket of `answer` can be the one of this flow, given what was known
-    /// `before` the flow and up to which match another flow contests it.
+    /// Whether the socket of `answer` can be the one of this flow, given the knowledge from
+    /// `before` the flow and the match up to which another flow contests it.
     pub(super) fn accepts(
         &self,
         answer: &Ownership,
@@ -231,18 +231,18 @@ impl LookupRequest {
         let contested = contested.is_some_and(|up_to| matched <= up_to);
         match (self.query.protocol(), self.initiator) {
             (Protocol::Tcp, Initiator::Local) => {
-                // A listener is not the socket of a connection that this end initiator,
-                // and neither is a connection that was there already.
-                let is_told_apart = has_remote_addresses && self.query.remote().is_some();
+                // A listener is not the socket of a connection that this end opened, and neither is
+                // that of an earlier connection.
+                let is_distinguished = has_remote_addresses && self.query.remote().is_some();
                 matched == Match::LocalEndpoint
-                    && !is_told_apart
+                    && !is_distinguished
                     && !contested
                     && before.shows_new(answer)
             }
             (Protocol::Tcp, _) => {
                 !(contested || (has_remote_addresses && self.needs_its_connection()))
             }
-            // Looks around the packet that say the same prove that it was so.
+            // Lookups before and after the packet with the same result prove it for the packet.
             _ => {
                 let is_same = |before: &Ownership| before.verdict == answer.verdict;
                 !contested || before.named.is_some_and(is_same)
@@ -251,27 +251,27 @@ impl LookupRequest {
     }
 }
 
-/// What was known of a local end before a flow.
+/// The knowledge about a local end from before a flow.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Before<'a> {
-    /// Whether all sockets were read before. Where they were not, any socket that is found
-    /// later may have been there.
+    /// Whether the policy had read all sockets before. If not, any socket that it finds later may
+    /// be older than the flow.
     pub(super) is_known: bool,
-    /// The processes that had a socket there, if any was found.
+    /// The processes with a socket there, if a lookup found any.
     pub(super) named: Option<&'a Ownership>,
 }
 
 impl Before<'_> {
-    /// Whether the socket of `answer` was not there before.
+    /// Whether the socket of `answer` did not exist before.
     fn shows_new(self, answer: &Ownership) -> bool {
         self.is_known
             && self
                 .named
-                .is_none_or(|before| names_somebody_else(answer, before))
+                .is_none_or(|before| names_another_process(answer, before))
     }
 }
 
-fn names_somebody_else(answer: &Ownership, before: &Ownership) -> bool {
+fn names_another_process(answer: &Ownership, before: &Ownership) -> bool {
     let ids = |ownership: &Ownership| -> Vec<ProcessId> {
         let processes = ownership.verdict.processes().iter();
         processes.map(|process| process.id()).collect()
@@ -281,39 +281,39 @@ fn names_somebody_else(answer: &Ownership, before: &Ownership) -> bool {
         || ids(answer).iter().any(|id| !known.contains(id))
 }
 
-/// The order in which questions were asked.
+/// The order of requests.
 pub(super) type Number = u64;
 
-/// The ports and local ends of all questions that wait.
+/// The ports and local ends of all waiting requests.
 #[derive(Debug, Default)]
 pub(super) struct Rivals {
-    /// By a query without remote end and device.
+    /// Keyed by a query without remote end and device.
     ends: HashMap<SocketQuery, End>,
     ports: HashMap<(Protocol, u16), Port>,
     asked: Number,
 }
 
-/// One local end with questions that wait.
+/// One local end with waiting requests.
 #[derive(Debug, Default)]
 struct End {
     waiting: usize,
-    /// Of those, the ones about flows that this end initiator.
+    /// Of these, the requests for flows that this end opened.
     by_us: usize,
-    /// And about flows that are older than the capture.
+    /// And the requests for flows that are older than the capture.
     earlier: usize,
     initiator: Newest<SocketQuery>,
     opened_or_earlier: Newest<SocketQuery>,
 }
 
-/// One local port with questions that wait.
+/// One local port with waiting requests.
 #[derive(Debug, Default)]
 struct Port {
     waiting: usize,
     initiator: Newest<SocketAddr>,
 }
 
-/// The newest flow of each of two kinds: whatever one compares them with, one of the two
-/// differs from it.
+/// The newest flow of each of two kinds. Whatever flow the caller compares, one of the two differs
+/// from it.
 #[derive(Debug)]
 struct Newest<K> {
     first: Option<(K, Number)>,
@@ -337,7 +337,7 @@ impl<K: Copy + Eq> Newest<K> {
         self.first = Some((key, number));
     }
 
-    /// Whether one that differs from `key` came after that number.
+    /// Whether a flow that differs from `key` came after that number.
     fn has_other(&self, key: K, after: Number) -> bool {
         let mut both = [self.first, self.other].into_iter().flatten();
         both.any(|(other, number)| other != key && number > after)
@@ -345,8 +345,8 @@ impl<K: Copy + Eq> Newest<K> {
 }
 
 impl Rivals {
-    /// Takes note of a flow for those that wait: of its question, which may be answered at
-    /// once. Its number.
+    /// Records a flow, which may contest the waiting requests. Its own request may get its answer
+    /// at once. Returns its number.
     pub(super) fn note(&mut self, question: &LookupRequest) -> Number {
         self.asked += 1;
         let (query, number) = (question.query, self.asked);
@@ -366,7 +366,7 @@ impl Rivals {
         number
     }
 
-    /// Takes a question that waits from now on; its number.
+    /// Adds a request that waits from now on, and returns its number.
     pub(super) fn add(&mut self, question: &LookupRequest) -> Number {
         let end = self.ends.entry(end(&question.query)).or_default();
         end.waiting += 1;
@@ -380,7 +380,7 @@ impl Rivals {
         self.note(question)
     }
 
-    /// Forgets a question that does not wait any more.
+    /// Removes a request that does not wait any more.
     pub(super) fn remove(&mut self, question: &LookupRequest) {
         let query = &question.query;
         if let Some(entry) = self.ends.get_mut(&end(query)) {
@@ -402,12 +402,13 @@ impl Rivals {
         }
     }
 
-    /// Up to which match a flow that was asked for later puts this question in doubt: a
-    /// lookup may find the socket of the one when it asks for the other.
+    /// The match up to which a later flow contests this request: a lookup for one flow may find the
+    /// socket of the other.
     ///
-    /// Every connection has a socket of its own, and one local end serves several to
-    /// different remote ends; that is no matter where remote ends are known. A UDP socket
-    /// talks to many remote ends, but it also closes, and the next one gets its port.
+    /// Every connection has a socket of its own, and one local end serves several connections to
+    /// different remote ends. That does not matter if the table knows remote ends. A UDP socket
+    /// exchanges packets with many remote ends, but it also closes, and the next socket gets its
+    /// port.
     pub(super) fn contested_by_later(
         &self,
         question: &LookupRequest,
@@ -435,9 +436,9 @@ impl Rivals {
         is_contested.then_some(Match::WildcardAddress)
     }
 
-    /// Up to which match questions that wait already put a new one in doubt, given those
-    /// with the same ends, which do not. Of connections, all may be there; of UDP sockets, the
-    /// newest one is.
+    /// The match up to which waiting requests contest a new one, without the given ones with the
+    /// same ends, which do not. All of several connections may exist; of several UDP sockets with
+    /// the same ends, only the newest one does.
     pub(super) fn contested_by_earlier<'a>(
         &self,
         question: &LookupRequest,
@@ -462,7 +463,7 @@ impl Rivals {
         (rivals > 0).then_some(Match::LocalEndpoint)
     }
 
-    /// Panics if it counts other questions than these.
+    /// Panics if the counts do not match these requests.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn check<'a>(&self, questions: impl Iterator<Item = &'a LookupRequest>) {
         let mut expected = Self::default();

@@ -1,12 +1,12 @@
-//! Since when those who are named are what they are.
+//! Since when the named processes exist and execute their programs.
 
 use std::time::SystemTime;
 
 use crate::answer::Ownership;
 use crate::policy::freshness::START_TIME_ERROR;
 
-/// Whether nobody who is named was there yet at that time: then the socket that was is
-/// gone, and another one has its port.
+/// Whether every named process started after that time. Then the earlier socket is gone, and
+/// another one has its port.
 pub(super) fn started_after(found: &Ownership, time: SystemTime) -> bool {
     let is_later = |started: SystemTime| started > time + START_TIME_ERROR;
     let named = found.verdict.processes();
@@ -16,7 +16,7 @@ pub(super) fn started_after(found: &Ownership, time: SystemTime) -> bool {
             .all(|process| process.started.is_some_and(is_later))
 }
 
-/// Whether a process that is named may have executed its program after that time, and another one
+/// Whether a named process may have executed its program after that time, and another program
 /// before.
 pub(super) fn executed_after(found: &Ownership, time: SystemTime) -> bool {
     let mut named = found.verdict.processes().iter();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::fuzzing::contests;
 
-/// Questions, whether another one leaves after them, and whether they are answered at once.
+/// Requests; whether each one leaves again; and whether it gets its answer at once.
 fn questions() -> impl Strategy<Value = Vec<(LookupRequest, bool, bool)>> {
     let initiator = prop_oneof![
         Just(Initiator::Local),
@@ -37,7 +37,7 @@ fn questions() -> impl Strategy<Value = Vec<(LookupRequest, bool, bool)>> {
 }
 
 proptest! {
-    /// The same as to go through all that wait.
+    /// The result equals a comparison with every waiting request.
     #[test]
     fn nothing_else_than_one_by_one(questions in questions(), tells in any::<bool>()) {
         let mut rivals = Rivals::default();
@@ -56,7 +56,7 @@ proptest! {
                 *contested = (*contested).max(contests(&question, older, tells));
             }
             if is_known {
-                // Answered at once.
+                // The request gets its answer at once.
                 rivals.note(&question);
             } else {
                 let number = rivals.add(&question);

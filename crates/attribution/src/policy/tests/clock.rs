@@ -25,13 +25,13 @@ impl Clock {
         wall(self.elapsed)
     }
 
-    /// The time of an instant that the policy named.
+    /// The time of an instant from the policy, since the test began.
     pub(super) fn at(&self, instant: Instant) -> Duration {
         instant.saturating_duration_since(self.start)
     }
 }
 
-/// The wall clock, that long after the test began.
+/// The wall clock at `elapsed` after the beginning of the test.
 pub(super) fn wall(elapsed: Duration) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + elapsed
 }

@@ -1,5 +1,4 @@
-//! Drives the policy as the service does, and checks after every call what must
-//! always hold.
+//! Drives the policy as the resolver does, and checks the invariants after every call.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,27 +26,27 @@ pub(super) struct Manner {
 pub(super) enum Kind {
     Snapshot,
     Answers,
-    /// Fewer answers than questions.
+    /// Fewer answers than queries.
     TooFew,
     /// Every other lookup fails.
     SomeFailed,
     Failed,
 }
 
-/// What an observer sees of a flow that opens.
+/// The observation for a flow that opens.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Watch {
-    /// Nothing, and nobody expects it to.
+    /// None, and no request expects one.
     Blind,
-    /// The owner, before the flow is asked for.
+    /// The owner, before the request.
     Before,
-    /// The owner, after that time: perhaps later than it is expected.
+    /// The owner, after that time: perhaps later than the request expects.
     After(Duration),
-    /// It is expected to, and tells nothing.
+    /// None, although the request expects one.
     Lost,
 }
 
-/// How long an observation is expected.
+/// How long a request expects an observation.
 const PATIENCE: Duration = Duration::from_micros(500);
 
 #[derive(Debug)]
@@ -60,7 +59,7 @@ struct UnderWay {
     facts: Option<Facts>,
 }
 
-/// One flow and what its waiter heard.
+/// One flow and the answers to its request.
 #[derive(Debug)]
 struct Flow {
     question: LookupRequest,
@@ -76,17 +75,16 @@ pub(super) struct Driver {
     pub(super) policy: Policy,
     config: PolicyConfig,
     manners: Vec<Manner>,
-    /// Whether the table can be looked up fast.
+    /// Whether the table offers fast lookups.
     pub(super) fast_lookups: bool,
-    /// What an observer sees of one flow after the other, if there is one.
+    /// The observations for one flow after the other, if there is an observer.
     pub(super) watches: Vec<Watch>,
-    /// Observations on their way, and when they arrive.
+    /// Observations on their way, with their time of arrival.
     on_their_way: Vec<(Duration, Observation)>,
     requests: usize,
     under_way: Option<UnderWay>,
     flows: HashMap<Token, Flow>,
-    /// Questions that somebody asked, or whose flow had a packet, since they were
-    /// last asked.
+    /// Queries with a new request, or whose flow had a packet, since their last lookup.
     has_reason: HashSet<SocketQuery>,
 }
 
@@ -100,7 +98,7 @@ impl Driver {
         let clock = Clock::new();
         let mut policy = Policy::new(config.clone());
         if !config.capabilities.remote_addresses {
-            let before = world.look(clock.wall(), clock.wall());
+            let before = world.snapshot(clock.wall(), clock.wall());
             policy.observe_snapshot(Arc::new(before));
         }
         Self {
@@ -129,7 +127,7 @@ impl Driver {
         self.ask(waiter, question, truth);
     }
 
-    /// Asks once more under the number of an earlier flow.
+    /// Sends another request with the key of an earlier flow.
     pub(super) fn ask_again(&mut self, number: usize) {
         let Some(waiter) = self.waiter(number) else {
             return;
@@ -140,7 +138,7 @@ impl Driver {
     }
 
     fn ask(&mut self, waiter: Token, question: LookupRequest, truth: &Arc<Process>) {
-        // What comes for a request before this one under the same number.
+        // Answers for an earlier request with the same key.
         self.take_observations();
         let flow = Flow {
             question,
@@ -180,7 +178,7 @@ impl Driver {
         self.settle();
     }
 
-    /// What is said to a flow of which an observer sees something.
+    /// The immediate result for a flow with an observer.
     fn watched(&mut self, waiter: Token, question: LookupRequest) -> Option<Lookup> {
         if question.initiator != Initiator::Local || self.watches.is_empty() {
             return None;
@@ -190,7 +188,7 @@ impl Driver {
         let until = now + PATIENCE;
         match watch {
             Watch::Blind => {}
-            // Nothing more is heard of a request before this one under the same number.
+            // An earlier request with the same key gets no more answers.
             Watch::Before => {
                 let observation = self.observation(question.query);
                 let mut answers = self.policy.observe(observation, now);
@@ -206,20 +204,20 @@ impl Driver {
         self.policy.lookup_observed(waiter, question, now)
     }
 
-    /// Who has these ends now.
+    /// The current owner of these ends.
     fn observation(&self, query: SocketQuery) -> Observation {
         let at = self.clock.wall();
-        let owner = self.world.look(at, at).find(&query);
+        let owner = self.world.snapshot(at, at).find(&query);
         Observation::new(query, owner, at, ObservationKind::Sender)
     }
 
-    /// An observer looks up who has these ends now, and hands that over after so long.
+    /// An observer looks up the current owner of these ends and delivers it after `after`.
     fn observe(&mut self, query: SocketQuery, after: Duration) {
         let arrives = self.clock.elapsed + after;
         self.on_their_way.push((arrives, self.observation(query)));
     }
 
-    /// As [`observe`](Self::observe), whatever has become of a flow.
+    /// As [`observe`](Self::observe), even if the flow has ended.
     pub(super) fn observe_again(&mut self, number: usize, after: Duration) {
         if let Some(waiter) = self.waiter(number).filter(|_| !self.watches.is_empty()) {
             self.observe(self.flows[&waiter].question.query, after);
@@ -238,12 +236,12 @@ impl Driver {
         }
     }
 
-    /// What the thread that captures does when nothing was observed in time.
+    /// Does what the capture thread does when no observation came in time.
     fn make_fast_lookups(&mut self) {
         let now = self.clock.now();
         while let Some((waiter, question)) = self.policy.poll_fast_lookup(now) {
-            let told = self.fast_lookup(&question.query);
-            let better = self.policy.fast_lookup_made(waiter, told, now);
+            let result = self.fast_lookup(&question.query);
+            let better = self.policy.fast_lookup_made(waiter, result, now);
             self.hear_provisional(better.map(|better| (waiter, better)));
         }
     }
@@ -258,11 +256,11 @@ impl Driver {
         }
     }
 
-    /// What a table that can be looked up fast tells at once.
+    /// The immediate result of a table that offers fast lookups.
     fn fast_lookup(&self, query: &SocketQuery) -> Option<Ownership> {
         let now = self.clock.wall();
         self.fast_lookups
-            .then(|| self.world.look(now, now).find(query))
+            .then(|| self.world.snapshot(now, now).find(query))
     }
 
     pub(super) fn packet(&mut self, number: usize) {
@@ -285,7 +283,7 @@ impl Driver {
         self.settle();
     }
 
-    /// A flow is over; of a connection, so is the socket.
+    /// A flow ends. If it is a connection, its socket closes, too.
     pub(super) fn end(&mut self, number: usize) {
         if let Some(waiter) = self.waiter(number) {
             let Flow {
@@ -304,7 +302,7 @@ impl Driver {
         Some(Token(waiter as u64))
     }
 
-    /// Lets time pass, and everything happen that is due in it.
+    /// Lets time pass, with every event that is due in it.
     pub(super) fn pass(&mut self, time: Duration) {
         let until = self.clock.elapsed + time;
         while let Some(next) = self.next_event().filter(|next| *next <= until) {
@@ -315,7 +313,7 @@ impl Driver {
         self.settle();
     }
 
-    /// When the table or the policy does something next.
+    /// When the table or the policy acts next.
     fn next_event(&self) -> Option<Duration> {
         let table = match &self.under_way {
             Some(under_way) if under_way.facts.is_none() => Some(under_way.reads_at),
@@ -338,7 +336,8 @@ impl Driver {
                 self.under_way = Some(under_way);
             } else if let Some(facts) = under_way.facts {
                 let id = under_way.request.id;
-                // What failed, or was left out, may be asked again without a packet.
+                // The policy may repeat a lookup without a packet if it failed or the table left it
+                // out.
                 if !matches!(under_way.kind, Kind::Snapshot | Kind::Answers) {
                     self.has_reason.extend(&under_way.request.queries);
                 }
@@ -349,16 +348,16 @@ impl Driver {
     }
 
     fn read(&self, under_way: &UnderWay) -> Facts {
-        let look = self
+        let snapshot = self
             .world
-            .look(super::clock::wall(under_way.left), self.clock.wall());
+            .snapshot(super::clock::wall(under_way.left), self.clock.wall());
         let queries = &under_way.request.queries;
         let found = |queries: &[SocketQuery]| {
-            let answers = queries.iter().map(|query| Ok(look.find(query)));
+            let answers = queries.iter().map(|query| Ok(snapshot.find(query)));
             answers.collect::<Vec<_>>()
         };
         match under_way.kind {
-            Kind::Snapshot => Facts::Snapshot(Arc::new(look)),
+            Kind::Snapshot => Facts::Snapshot(Arc::new(snapshot)),
             Kind::Answers => Facts::Answers(found(queries)),
             Kind::TooFew => Facts::Answers(found(&queries[1..])),
             Kind::Failed => Facts::Failed(Reason::Failed),
@@ -372,7 +371,7 @@ impl Driver {
         }
     }
 
-    /// What the service does after every call, and what must hold then.
+    /// Does what the resolver does after every call, and checks the invariants.
     fn settle(&mut self) {
         self.take_observations();
         self.make_fast_lookups();
@@ -396,11 +395,11 @@ impl Driver {
     fn leave(&mut self, request: Request) {
         assert!(self.under_way.is_none(), "two requests under way");
         let queries: HashSet<SocketQuery> = request.queries.iter().copied().collect();
-        assert_eq!(queries.len(), request.queries.len(), "asked twice in one");
+        assert_eq!(queries.len(), request.queries.len(), "twice in one request");
         assert!(!queries.is_empty() && queries.len() <= self.config.max_batch.max(1));
         for query in queries {
             let has_reason = self.has_reason.remove(&query);
-            assert!(has_reason, "{query} is asked again without a packet");
+            assert!(has_reason, "{query} is looked up again without a packet");
         }
         let manner = self.manners[self.requests % self.manners.len()];
         self.requests += 1;
@@ -445,7 +444,7 @@ impl Driver {
         flow.is_over = last;
     }
 
-    /// Every answer names the owner at the first packet, or nobody.
+    /// Every answer names the owner at the first packet, or no owner.
     pub(super) fn check_truth(&self) {
         for (waiter, flow) in &self.flows {
             let Some(best) = &flow.best else { continue };
@@ -458,7 +457,7 @@ impl Driver {
         }
     }
 
-    /// Ends all flows, and checks that everybody gets the last answer.
+    /// Ends all flows, and checks that every request gets its last answer.
     pub(super) fn finish(&mut self) {
         self.policy.end_all();
         self.settle();
@@ -474,7 +473,7 @@ impl Driver {
         }
     }
 
-    /// How many flows were named.
+    /// The number of flows with a named owner.
     pub(super) fn named(&self) -> usize {
         let named = |flow: &&Flow| flow.best.as_ref().is_some_and(|b| b.verdict.is_named());
         self.flows.values().filter(named).count()

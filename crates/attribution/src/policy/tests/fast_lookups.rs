@@ -15,16 +15,16 @@ const THERE: &str = "192.0.2.1:443";
 const FIVE: Option<Match> = Some(Match::FiveTuple);
 const LOCAL: Option<Match> = Some(Match::LocalEndpoint);
 
-/// Asks with a fast lookup that sees these sockets.
+/// Sends a request with a fast lookup that finds these sockets.
 fn ask(desk: &mut Desk, initiator: Initiator, query: SocketQuery, sockets: &[Socket]) -> Lookup {
     let wall = desk.clock.wall();
-    let look = Snapshot::new(Source::Scripted, wall, wall, sockets.to_vec());
+    let snapshot = Snapshot::new(Source::Scripted, wall, wall, sockets.to_vec());
     let question = LookupRequest {
         query,
         seen_at: wall,
         initiator,
     };
-    let (fast_lookup, now) = (look.find(&query), desk.clock.now());
+    let (fast_lookup, now) = (snapshot.find(&query), desk.clock.now());
     desk.policy
         .lookup_with_fast_result(Token(1), question, Some(fast_lookup), now)
 }
@@ -35,14 +35,14 @@ fn connection(process: &str) -> Socket {
 
 #[track_caller]
 fn check_so_far(lookup: &Lookup, expected: (&str, Option<Match>)) {
-    let Lookup::Provisional(told) = lookup else {
+    let Lookup::Provisional(ownership) = lookup else {
         panic!("{lookup:?}");
     };
-    assert_eq!(said(told), (expected.0.to_owned(), expected.1));
+    assert_eq!(said(ownership), (expected.0.to_owned(), expected.1));
 }
 
 #[test]
-fn a_glance_answers_at_once_and_is_confirmed_later() {
+fn a_fast_lookup_answers_at_once_and_is_confirmed_later() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
     let lookup = ask(&mut desk, Initiator::Local, question, &[connection("a")]);
@@ -51,22 +51,22 @@ fn a_glance_answers_at_once_and_is_confirmed_later() {
     desk.pass(ms(99));
     assert_eq!(desk.request(), None);
     desk.pass(ms(1));
-    // Who was given a descriptor meanwhile is named too.
-    let heard = desk.look(&[connection("a"), connection("b")]);
+    // A process that received the descriptor meanwhile is named, too.
+    let heard = desk.answer(&[connection("a"), connection("b")]);
     check(&heard, &[(1, "a+b", FIVE, true)]);
 }
 
 #[test]
-fn a_confirmation_that_comes_too_late_takes_nothing_back() {
+fn a_late_confirmation_does_not_withdraw_the_answer() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
     ask(&mut desk, Initiator::Local, question, &[connection("a")]);
     desk.pass(ms(100));
-    check(&desk.look(&[]), &[(1, "a", FIVE, true)]);
+    check(&desk.answer(&[]), &[(1, "a", FIVE, true)]);
 }
 
 #[test]
-fn a_flow_that_is_over_needs_no_confirmation() {
+fn a_flow_that_has_ended_needs_no_confirmation() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
     ask(&mut desk, Initiator::Local, question, &[connection("a")]);
@@ -76,7 +76,7 @@ fn a_flow_that_is_over_needs_no_confirmation() {
 }
 
 #[test]
-fn a_glance_that_names_nobody_puts_nothing_off() {
+fn a_fast_lookup_without_owner_postpones_nothing() {
     let mut desk = Desk::new(config(true));
     let root = User::new(0, None);
     let hidden = Socket {
@@ -92,13 +92,13 @@ fn a_glance_that_names_nobody_puts_nothing_off() {
     // Not even if the flow ends before the lookup.
     desk.policy.end(Token(1));
     check(&desk.events(), &[]);
-    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+    check(&desk.answer(&[connection("a")]), &[(1, "a", FIVE, true)]);
 }
 
-/// Where the table does not tell remote ends, the next connection of the same local end is known
-/// only against the one that was there.
+/// If the table does not know remote ends, the policy recognises the next connection of the same
+/// local end only by comparison with the earlier one.
 #[test]
-fn who_was_named_by_a_fast_lookup_is_known_before_the_next_connection() {
+fn the_owner_from_a_fast_lookup_is_known_before_the_next_connection() {
     let mut desk = Desk::new(config(false));
     let wall = desk.clock.wall();
     let nothing = Snapshot::new(Source::Scripted, wall, wall, Vec::new());
@@ -113,7 +113,7 @@ fn who_was_named_by_a_fast_lookup_is_known_before_the_next_connection() {
     desk.policy
         .handle_answer(request.id, failed, desk.clock.now());
     check(&desk.events(), &[(1, "a", LOCAL, true)]);
-    // The socket of the next one is closed, and that of the first one is found.
+    // The socket of the second connection has closed, and the lookup finds that of the first.
     desk.pass(ms(10));
     let second = query(Protocol::Tcp, HERE, "192.0.2.2:443");
     let lookup = ask(&mut desk, Initiator::Local, second, &[tcp(HERE, "a")]);
@@ -121,7 +121,7 @@ fn who_was_named_by_a_fast_lookup_is_known_before_the_next_connection() {
 }
 
 #[test]
-fn a_listener_is_glanced_at_again_until_it_has_accepted() {
+fn fast_lookups_continue_until_the_listener_has_accepted() {
     let mut desk = Desk::new(PolicyConfig {
         max_fast_lookups: 3,
         ..config(true)
@@ -139,8 +139,11 @@ fn a_listener_is_glanced_at_again_until_it_has_accepted() {
         let now = desk.clock.now();
         let again = desk.policy.packet_seen(Token(1), now)?;
         let wall = desk.clock.wall();
-        let look = Snapshot::new(Source::Scripted, wall, wall, vec![socket.clone()]);
-        Some(desk.policy.fast_result(Token(1), look.find(&again), now))
+        let snapshot = Snapshot::new(Source::Scripted, wall, wall, vec![socket.clone()]);
+        Some(
+            desk.policy
+                .fast_result(Token(1), snapshot.find(&again), now),
+        )
     };
     assert_eq!(fast_lookup(&mut desk, &listener), Some(None));
     let accepted = socket(Protocol::Tcp, SERVER, Some(THERE), "child");
@@ -150,9 +153,9 @@ fn a_listener_is_glanced_at_again_until_it_has_accepted() {
 }
 
 #[test]
-fn a_glance_is_judged_as_a_look_is() {
+fn a_fast_lookup_obeys_the_rules_of_a_lookup() {
     let mut desk = Desk::new(config(true));
-    // A listener is not the socket of a connection that this end initiator.
+    // A listener is not the socket of a connection that this end opened.
     let question = query(Protocol::Tcp, HERE, THERE);
     let lookup = ask(&mut desk, Initiator::Local, question, &[tcp(HERE, "a")]);
     assert_eq!(lookup, Lookup::Pending);
@@ -163,7 +166,7 @@ fn a_glance_is_judged_as_a_look_is() {
 }
 
 #[test]
-fn a_flow_that_ends_during_an_older_look_gets_its_last_answer() {
+fn a_flow_that_ends_during_an_older_lookup_gets_its_last_answer() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
     let now = desk.clock.now();
@@ -178,13 +181,14 @@ fn a_flow_that_ends_during_an_older_look_gets_its_last_answer() {
     desk.policy.end(Token(1));
     desk.land(&request, &[]);
     desk.events();
-    let heard = desk.look(&[]);
+    let heard = desk.answer(&[]);
     check(&heard, &[(1, "a", FIVE, true)]);
 }
 
-/// The SYN of the next connection was sent before the lookup for this one, and is read after it.
+/// The next connection sent its SYN before the lookup for this one, and the capture reads it
+/// afterwards.
 #[test]
-fn a_socket_that_was_found_after_the_next_syn_names_nobody() {
+fn a_socket_found_after_the_next_syn_names_no_owner() {
     for (age, expected) in [
         (0, "owner-changed"),
         (1, "owner-changed"),
@@ -219,7 +223,7 @@ fn check_next_syn(initiator: Initiator, age: u64, expected: &str, matched: Optio
     desk.policy.lookup(Token(2), request(age), now);
     let matched = matched.filter(|_| expected == "second");
     check(&desk.events(), &[(1, expected, matched, true)]);
-    // One that was sent after the lookup proves nothing against it.
+    // A SYN from after the lookup does not contest it.
     let mut desk = Desk::new(config(true));
     let lookup = ask(&mut desk, Initiator::Local, query, &[connection("first")]);
     check_so_far(&lookup, ("first", FIVE));

@@ -1,4 +1,4 @@
-//! Rules for what observers push.
+//! Rules for observations.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn connection(process: &str) -> Socket {
     socket(Protocol::Tcp, HERE, Some(THERE), process)
 }
 
-/// That these sockets are seen of an end at that time.
+/// An observation of an end at that time, with these sockets.
 fn observation(query: SocketQuery, at: Duration, sockets: &[Socket]) -> Observation {
     let at = wall(at);
     let owner = Snapshot::new(Source::Scripted, at, at, sockets.to_vec()).find(&query);
@@ -35,7 +35,7 @@ fn request(seen: Duration, initiator: Initiator) -> LookupRequest {
     LookupRequest::new(asked(), wall(seen), initiator)
 }
 
-/// The answer at once about a flow whose first packet was seen then.
+/// The immediate answer about a flow whose first packet is from `seen_at`.
 fn observed(desk: &mut Desk, key: u64, request: LookupRequest) -> Option<String> {
     let now = desk.clock.now();
     let lookup = desk.policy.lookup_observed(Token(key), request, now)?;
@@ -46,7 +46,7 @@ fn observed(desk: &mut Desk, key: u64, request: LookupRequest) -> Option<String>
 }
 
 #[test]
-fn what_was_observed_answers_at_once_and_is_confirmed_later() {
+fn an_observation_answers_at_once_and_is_confirmed_later() {
     let mut desk = Desk::new(config(true));
     desk.pass(ms(1));
     assert_eq!(
@@ -59,7 +59,7 @@ fn what_was_observed_answers_at_once_and_is_confirmed_later() {
     desk.pass(ms(99));
     assert_eq!(desk.request(), None);
     desk.pass(ms(1));
-    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+    check(&desk.answer(&[connection("a")]), &[(1, "a", FIVE, true)]);
     let statistics = desk.policy.statistics();
     assert_eq!(
         (statistics.observations, statistics.from_observation),
@@ -69,7 +69,7 @@ fn what_was_observed_answers_at_once_and_is_confirmed_later() {
     assert_eq!(observed(&mut desk, 2, opened), None);
 }
 
-/// The thread that captures is late: both flows were observed before it comes to the first.
+/// The capture thread is late: the observer saw both flows before the thread comes to the first.
 #[test]
 fn of_two_sockets_with_the_same_ends_each_flow_gets_its_own() {
     let mut desk = Desk::new(config(true));
@@ -89,19 +89,19 @@ fn of_two_sockets_with_the_same_ends_each_flow_gets_its_own() {
 }
 
 #[test]
-fn what_is_not_about_the_first_packet_answers_nobody() {
+fn an_observation_of_another_packet_answers_no_request() {
     let mut desk = Desk::new(config(true));
     desk.pass(ms(100));
     let seen = ms(50);
     let about = |at| observation(asked().on_device(2), at, &[connection("a")]);
-    // Before the packet, or so long after it that a lookup says no less.
+    // Before the packet, or so long after it that a lookup is as good.
     observe(&mut desk, about(ms(49)));
     observe(&mut desk, about(seen + ms(21)));
     assert_eq!(
         observed(&mut desk, 1, request(seen, Initiator::Local)),
         None
     );
-    // Another end sent the packet, or nobody knows who.
+    // Another end sent the packet, or it is unknown which end did.
     observe(&mut desk, about(seen));
     for initiator in [Initiator::Remote, Initiator::Unknown] {
         assert_eq!(observed(&mut desk, 1, request(seen, initiator)), None);
@@ -114,7 +114,7 @@ fn what_is_not_about_the_first_packet_answers_nobody() {
     assert_eq!(observed(&mut desk, 1, here), Some("a".to_owned()));
 }
 
-/// Asks for a flow that began now and expects an observation for a millisecond.
+/// Sends a request for a flow that begins now, and expects an observation for a millisecond.
 fn expect(desk: &mut Desk, key: u64) -> LookupRequest {
     let (now, request) = (
         desk.clock.now(),
@@ -129,7 +129,7 @@ fn expect(desk: &mut Desk, key: u64) -> LookupRequest {
 }
 
 #[test]
-fn what_is_expected_answers_when_it_comes_also_of_a_flow_that_is_over() {
+fn an_expected_observation_answers_when_it_comes_even_after_the_flow() {
     let mut desk = Desk::new(config(true));
     expect(&mut desk, 1);
     assert_eq!(desk.request(), None);
@@ -147,7 +147,7 @@ fn what_is_expected_answers_when_it_comes_also_of_a_flow_that_is_over() {
 }
 
 #[test]
-fn where_nothing_is_seen_a_fast_lookup_is_made_at_once() {
+fn without_an_observer_a_fast_lookup_follows_at_once() {
     let mut desk = Desk::new(config(true));
     let asked_for = expect(&mut desk, 1);
     let now = desk.clock.now();
@@ -157,22 +157,22 @@ fn where_nothing_is_seen_a_fast_lookup_is_made_at_once() {
         desk.policy.poll_fast_lookup(now),
         Some((Token(1), asked_for))
     );
-    // Which tells nothing, so the table is asked now.
+    // The fast lookup finds no owner, so the table gets the query now.
     assert_eq!(desk.policy.fast_lookup_made(Token(1), None, now), None);
-    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+    check(&desk.answer(&[connection("a")]), &[(1, "a", FIVE, true)]);
 }
 
 #[test]
-fn the_table_is_asked_also_if_nobody_makes_a_fast_lookup() {
+fn the_table_gets_the_query_even_without_a_fast_lookup() {
     let mut desk = Desk::new(config(true));
     expect(&mut desk, 1);
     desk.pass(ms(100));
-    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+    check(&desk.answer(&[connection("a")]), &[(1, "a", FIVE, true)]);
     assert_eq!(desk.policy.poll_fast_lookup(desk.clock.now()), None);
 }
 
-/// The next flow with the same ends shows that the socket of the first one is gone, and gets
-/// the observation.
+/// The next flow with the same ends shows that the socket of the first one is gone, and gets the
+/// observation.
 #[test]
 fn the_next_socket_does_not_answer_for_the_one_before() {
     let mut desk = Desk::new(config(true));
@@ -186,9 +186,9 @@ fn the_next_socket_does_not_answer_for_the_one_before() {
     assert_eq!(answers, [2]);
 }
 
-/// A datagram socket found for one remote end may be the next one on its port.
+/// The socket that an observer found for one remote end may be the next one on its port.
 #[test]
-fn an_observation_is_judged_as_a_lookup_is() {
+fn an_observation_obeys_the_rules_of_a_lookup() {
     let mut desk = Desk::new(config(true));
     let sent = |remote| query(Protocol::Udp, HERE, remote);
     let ask = |desk: &mut Desk, key, remote| {
@@ -205,7 +205,7 @@ fn an_observation_is_judged_as_a_lookup_is() {
 }
 
 #[test]
-fn what_nobody_asks_for_is_forgotten() {
+fn unclaimed_observations_expire() {
     let mut desk = Desk::new(config(true));
     desk.pass(ms(1));
     let opened = request(ms(1), Initiator::Local);
@@ -213,19 +213,19 @@ fn what_nobody_asks_for_is_forgotten() {
         let seen = observation(asked(), ms(1), &[connection("a")]);
         observe(&mut desk, seen);
         desk.pass(ms(late));
-        // Whatever comes next.
+        // Another observation arrives, which expires old ones.
         let other = query(Protocol::Tcp, "10.0.0.2:1", THERE);
         let at = desk.clock.elapsed;
         let sockets = [socket(Protocol::Tcp, "10.0.0.2:1", Some(THERE), "b")];
         observe(&mut desk, observation(other, at, &sockets));
-        let told = observed(&mut desk, late, opened);
-        assert_eq!(told.is_some(), late < 5_000);
+        let owner = observed(&mut desk, late, opened);
+        assert_eq!(owner.is_some(), late < 5_000);
         desk.policy.check_bounds();
     }
 }
 
 #[test]
-fn only_so_many_expect_something_and_only_so_much_is_kept() {
+fn expecting_requests_and_kept_observations_are_bounded() {
     let mut desk = Desk::new(config(true));
     desk.pass(ms(1));
     for port in 1..10_000_u16 {
@@ -251,7 +251,7 @@ fn only_so_many_expect_something_and_only_so_much_is_kept() {
     desk.policy.check_bounds();
 }
 
-/// Which process has sent a frame with these ends.
+/// An observation of the process that sent a frame with these ends.
 fn seen_sending(at: Duration, process: &str) -> Observation {
     let mut seen = observation(sent(), at, &[udp(HERE, process)]);
     seen.owner.evidence.matched = Some(Match::PacketSocket);
@@ -262,7 +262,7 @@ fn sent() -> SocketQuery {
     query(Protocol::Udp, HERE, THERE).as_sender()
 }
 
-/// Asks for frames that were seen now, of which nothing came in time.
+/// Sends a request for frames of now, for which no observation comes in time.
 fn ask_for_frames(desk: &mut Desk, key: u64) {
     let (now, seen) = (desk.clock.now(), desk.clock.wall());
     let request = LookupRequest::new(sent(), seen, Initiator::Local);
@@ -276,24 +276,24 @@ fn ask_for_frames(desk: &mut Desk, key: u64) {
     assert_eq!(desk.policy.fast_lookup_made(Token(key), None, now), None);
 }
 
-/// A lookup of a machine under load ends late, and no lookup names who sends frames.
+/// On a busy machine a lookup ends late, and no lookup names the sender of frames.
 #[test]
-fn who_was_seen_sending_is_named_also_when_that_comes_late() {
+fn a_late_observation_names_the_sender_of_frames() {
     let mut desk = Desk::new(config(true));
     ask_for_frames(&mut desk, 1);
-    check(&desk.look(&[]), &[(1, Reason::Gone.name(), None, false)]);
+    check(&desk.answer(&[]), &[(1, Reason::Gone.name(), None, false)]);
     let named = |answers: &[(Token, Ownership)]| -> Vec<_> {
         let answers = answers.iter();
         answers.map(|(key, owner)| (key.0, said(owner).0)).collect()
     };
-    // Who has a socket with the ends is found by lookups.
+    // Lookups find the holder of a socket with these ends.
     let other = observation(sent(), ms(2), &[udp(HERE, "other")]);
     assert_eq!(observe(&mut desk, other), []);
     let late = observe(&mut desk, seen_sending(ms(21), "late"));
     assert_eq!(named(&late), []);
     let answers = observe(&mut desk, seen_sending(ms(20), "a"));
     assert_eq!(named(&answers), [(1, "a".to_owned())]);
-    // Once.
+    // It answers once.
     let next = observe(&mut desk, seen_sending(ms(20), "b"));
     assert_eq!(named(&next), []);
     desk.policy.check_bounds();

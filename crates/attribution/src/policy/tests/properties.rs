@@ -1,4 +1,4 @@
-//! What holds whatever happens.
+//! Properties that hold for any sequence of events.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,37 +11,37 @@ use super::world::{Knows, LAN, SERVER_PORT, World};
 use crate::answer::SocketQuery;
 use crate::policy::{Initiator, PolicyConfig};
 
-/// Something that happens on the host or on the wire.
+/// An event on the host or in the network.
 #[derive(Debug, Clone)]
 enum Step {
     /// A process connects.
     Connect(u8, u8, u8),
     /// A process connects to the server on this host.
     Loopback(u8, u8),
-    /// Somebody connects to the server.
+    /// A remote host connects to the server.
     Arrive(u8),
-    /// The server accepts who came.
+    /// The server accepts the connections that arrived.
     Accept,
     /// A process sends a datagram, from a socket bound to one address or to all.
     Send(u8, u8, u8, bool),
-    /// Somebody sends a datagram to the server.
+    /// A remote host sends a datagram to the server.
     Serve(u8),
     /// A client's socket is closed.
     Close(u8),
-    /// A process ends; its pid is used again.
+    /// A process exits; the system reuses its pid.
     Exit(u8),
     /// A flow has another packet.
     Packet(u8),
-    /// A flow is over.
+    /// A flow ends.
     End(u8),
-    /// A flow is asked for once more.
+    /// A flow gets another request.
     AskAgain(u8),
-    /// An observer sees who has the ends of a flow now, and hands that over after so many
+    /// An observer looks up the owner of the ends of a flow now, and delivers it after so many
     /// hundredths of a millisecond.
     Observe(u8, u16),
 }
 
-/// Few processes, ports and remote ends, so that everything is used again.
+/// Few processes, ports and remote ends, so that the test reuses all of them.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..4_u8, 0..3_u8, 0..3_u8).prop_map(|(p, l, r)| Step::Connect(p, l, r)),
@@ -87,7 +87,7 @@ fn manners(kinds: &'static [Kind]) -> impl Strategy<Value = Vec<Manner>> {
     prop::collection::vec(manner, 1..6)
 }
 
-/// What an observer sees of one flow after the other; nothing where there is none.
+/// The observations for one flow after the other; none without an observer.
 fn watches() -> impl Strategy<Value = Vec<Watch>> {
     let watch = prop_oneof![
         1 => Just(Watch::Blind),
@@ -175,11 +175,11 @@ fn play(driver: &mut Driver, step: &Step) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// A port or pid that is used again never keeps the old owner, nor gives the
-    /// new one to the old flow. The next owner sends when it opens its socket.
+    /// After the reuse of a port or pid, an answer never names the old owner for the new flow, nor
+    /// the new owner for the old flow. The next owner sends when it opens its socket.
     ///
-    /// That holds for what is observed, too: of a socket that is gone, of the next one with the same
-    /// ends, of a process that has exited, before or after its flow is asked for, and late.
+    /// This holds for observations, too: of a closed socket, of the next one with the same ends, of
+    /// a process that has exited, before or after the request for the flow, and late.
     #[test]
     fn right_or_silent(
         knows in knows(),
@@ -200,8 +200,8 @@ proptest! {
         driver.check_truth();
     }
 
-    /// With bounds that are always reached, a table that fails, and numbers that
-    /// are used again: what the driver checks after each call still holds.
+    /// With bounds that are always reached, a table that fails, and reused keys, the checks of the
+    /// driver after each call still hold.
     #[test]
     fn bounded_and_live(
         knows in knows(),
@@ -241,7 +241,7 @@ proptest! {
     }
 }
 
-/// The properties would hold for a policy that never names anybody.
+/// The properties would hold for a policy that never names an owner.
 #[test]
 fn quiet_hosts_are_named_completely() {
     for knows in [Knows::Everything, Knows::LocalEnds] {
@@ -251,7 +251,7 @@ fn quiet_hosts_are_named_completely() {
                 delay: ms(50),
                 reads_at: 50,
             };
-            // Nobody has a port that somebody had before.
+            // No process has a port that another one had before.
             let config = PolicyConfig {
                 sender_within: ms(1_000),
                 receiver_within: ms(1_000),

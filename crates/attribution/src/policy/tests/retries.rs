@@ -1,4 +1,4 @@
-//! When a question that was not answered is asked again.
+//! When the policy repeats a lookup that found no answer.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ fn asked() -> SocketQuery {
     query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")
 }
 
-/// The lookup of one question finds no such socket.
+/// The lookup of one query finds no such socket.
 fn missed() -> Facts {
-    let nobody = Ownership::unknown(Reason::NotFound, wall(ms(0)), Source::Scripted);
-    Facts::Answers(vec![Ok(nobody)])
+    let unowned = Ownership::unknown(Reason::NotFound, wall(ms(0)), Source::Scripted);
+    Facts::Answers(vec![Ok(unowned)])
 }
 
-/// The lookup of one question fails, at once. Returns when.
+/// The lookup of one query fails at once. Returns the time.
 fn fail(desk: &mut Desk) -> Option<Duration> {
     let request = desk.request()?;
     let failed = Facts::Answers(vec![Err(Reason::Failed)]);
@@ -27,7 +27,7 @@ fn fail(desk: &mut Desk) -> Option<Duration> {
 }
 
 #[test]
-fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
+fn a_failed_lookup_is_repeated_without_a_packet_and_not_for_ever() {
     let config = config(true);
     let waits = config.retry_after.clone();
     let mut desk = Desk::new(config);
@@ -47,39 +47,39 @@ fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
     assert_eq!(heard.len(), 1, "the failure is reported once");
     assert_eq!(heard[0].ownership.verdict, Verdict::Unknown(Reason::Failed));
     assert!(!heard[0].last);
-    // From now on, only for a packet.
+    // From now on, only a packet causes a lookup.
     desk.pass(Duration::from_secs(86_400));
     assert_eq!(desk.request(), None);
     assert!(desk.policy.is_idle());
     desk.policy.packet_seen(Token(1), desk.clock.now());
-    let heard = desk.look(&[udp("10.0.0.2:5000", "owner")]);
+    let heard = desk.answer(&[udp("10.0.0.2:5000", "owner")]);
     assert!(heard[0].last && heard[0].ownership.verdict.is_named());
 }
 
 #[test]
 fn the_first_lookup_that_works_is_the_answer() {
-    // Who it is, or that there is no such socket.
+    // It names the owner, or reports that there is no such socket.
     for (sockets, is_named) in [(vec![udp("10.0.0.2:5000", "owner")], true), (vec![], false)] {
         let mut desk = Desk::new(config(true));
         desk.ask(1, Initiator::Local, asked());
         fail(&mut desk).unwrap();
         desk.events();
         desk.pass(ms(20));
-        let heard = desk.look(&sockets);
+        let heard = desk.answer(&sockets);
         assert_eq!(heard[0].ownership.verdict.is_named(), is_named);
         assert_ne!(heard[0].ownership.verdict, Verdict::Unknown(Reason::Failed));
     }
 }
 
-/// Times between the lookups of a question that is never answered, while its flow
-/// has a packet every millisecond.
-fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
+/// The times between the lookups of a query that never gets an answer, while its flow has a packet
+/// every millisecond.
+fn waits(config: PolicyConfig, lookups: usize) -> Vec<Duration> {
     let mut desk = Desk::new(config);
     desk.ask(1, Initiator::Local, asked());
     let mut times = Vec::new();
     for _ in 0..100_000 {
         if let Some(request) = desk.request() {
-            // A lookup takes no time here: only the schedule counts.
+            // A lookup takes no time here: the test is about the schedule.
             times.push(desk.clock.elapsed);
             desk.policy
                 .handle_answer(request.id, missed(), desk.clock.now());
@@ -90,7 +90,7 @@ fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
     times
         .windows(2)
         .map(|pair| pair[1].saturating_sub(pair[0]))
-        .take(looks)
+        .take(lookups)
         .collect()
 }
 
@@ -121,10 +121,10 @@ fn without_a_schedule_there_is_one_attempt() {
 }
 
 #[test]
-fn a_silent_flow_is_not_asked_for_again() {
+fn a_silent_flow_causes_no_lookup() {
     let mut desk = Desk::new(config(true));
     desk.ask(1, Initiator::Local, asked());
-    desk.look(&[]);
+    desk.answer(&[]);
     desk.pass(ms(1_000));
     assert_eq!(desk.request(), None);
     assert!(desk.policy.is_idle());
@@ -132,22 +132,22 @@ fn a_silent_flow_is_not_asked_for_again() {
     // The first packet after the silence makes it due at once.
     desk.policy.packet_seen(Token(1), desk.clock.now());
     assert_eq!(desk.policy.poll_timeout(), Some(desk.clock.now()));
-    let heard = desk.look(&[udp("10.0.0.2:5000", "late")]);
+    let heard = desk.answer(&[udp("10.0.0.2:5000", "late")]);
     assert!(heard[0].last && heard[0].ownership.verdict.is_named());
 }
 
 #[test]
-fn another_waiter_of_a_silent_question_is_answered() {
+fn a_second_waiter_of_a_silent_query_gets_an_answer() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Remote, asked());
-    desk.look(&[]);
+    desk.answer(&[]);
     desk.ask(2, Initiator::Remote, asked());
-    let heard = desk.look(&[udp("10.0.0.2:5000", "server")]);
+    let heard = desk.answer(&[udp("10.0.0.2:5000", "server")]);
     assert_eq!(heard.len(), 2);
 }
 
 #[test]
-fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
+fn a_request_during_a_lookup_for_the_same_query_is_not_forgotten() {
     let mut desk = Desk::new(PolicyConfig {
         retry_after: Vec::new(),
         max_batch: 1,
@@ -159,13 +159,13 @@ fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
     );
     desk.ask(1, Initiator::Remote, first);
     desk.ask(2, Initiator::Remote, second);
-    // The lookup is for the first question, and serves the second one as well.
+    // The lookup is for the first request, and serves the second one as well.
     let request = desk.request().unwrap();
     assert_eq!(request.queries, [first]);
     desk.ask(3, Initiator::Remote, second);
     desk.land(&request, &[]);
     assert_eq!(desk.events().len(), 2);
-    let heard = desk.look(&[udp("10.0.0.2:9000", "server")]);
+    let heard = desk.answer(&[udp("10.0.0.2:9000", "server")]);
     assert!(heard.iter().any(|event| event.key == Token(3)));
 }
 
@@ -208,7 +208,7 @@ fn an_end_before_the_answer_waits_for_it() {
     desk.ask(1, Initiator::Local, asked());
     desk.policy.end(Token(1));
     assert!(desk.events().is_empty());
-    let heard = desk.look(&[]);
+    let heard = desk.answer(&[]);
     assert!(heard.len() == 1 && heard[0].last);
     assert!(desk.policy.is_idle());
 }
@@ -217,7 +217,7 @@ fn an_end_before_the_answer_waits_for_it() {
 fn an_end_after_a_miss_is_final_at_once() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, asked());
-    desk.look(&[]);
+    desk.answer(&[]);
     desk.policy.end(Token(1));
     let heard = desk.events();
     assert!(heard.len() == 1 && heard[0].last);

@@ -1,4 +1,4 @@
-//! One example for each rule, to be read.
+//! One example for each rule, for the reader.
 
 mod sockets_alike;
 
@@ -14,7 +14,7 @@ use crate::policy::{
     Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
 };
 
-/// A policy whose looks take a millisecond and see what the test says.
+/// A policy whose lookups take a millisecond and find the sockets that the test gives.
 pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) policy: Policy,
@@ -39,12 +39,12 @@ impl Desk {
         self.clock.elapsed += time;
     }
 
-    /// Asks for a flow whose first packet is from now.
+    /// Sends a request for a flow whose first packet is from now.
     pub(super) fn ask(&mut self, waiter: u64, initiator: Initiator, query: SocketQuery) -> Lookup {
         self.ask_late(waiter, initiator, query, self.clock.elapsed)
     }
 
-    /// Asks for a flow whose first packet is from then.
+    /// Sends a request for a flow whose first packet is from `seen`.
     pub(super) fn ask_late(
         &mut self,
         waiter: u64,
@@ -65,20 +65,20 @@ impl Desk {
         self.policy.poll_request(self.clock.now())
     }
 
-    /// Answers a request that left now, and lets the table rest.
+    /// Answers a table request that left now, and lets the table rest.
     pub(super) fn land(&mut self, request: &Request, sockets: &[Socket]) {
         let left = self.clock.wall();
         self.pass(ms(1));
-        let look = Snapshot::new(Source::Scripted, left, self.clock.wall(), sockets.to_vec());
-        let facts = Facts::Snapshot(Arc::new(look));
+        let snapshot = Snapshot::new(Source::Scripted, left, self.clock.wall(), sockets.to_vec());
+        let facts = Facts::Snapshot(Arc::new(snapshot));
         self.policy
             .handle_answer(request.id, facts, self.clock.now());
         self.pass(ms(4));
     }
 
-    /// A request that must be due, answered at once.
+    /// Answers a table request, which must be due, at once.
     #[track_caller]
-    pub(super) fn look(&mut self, sockets: &[Socket]) -> Vec<Event> {
+    pub(super) fn answer(&mut self, sockets: &[Socket]) -> Vec<Event> {
         let request = self.request().expect("a request is due");
         self.land(&request, sockets);
         self.events()
@@ -164,7 +164,7 @@ const THERE: &str = "192.0.2.1:443";
 const ELSEWHERE: &str = "192.0.2.2:443";
 
 #[test]
-fn one_look_serves_all_who_wait() {
+fn one_lookup_serves_all_waiting_requests() {
     let mut desk = Desk::new(config(false));
     let other = query(Protocol::Udp, "10.0.0.2:6000", THERE);
     desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
@@ -187,7 +187,7 @@ fn one_look_serves_all_who_wait() {
 }
 
 #[test]
-fn who_asks_during_a_look_waits_for_the_next() {
+fn a_request_during_a_lookup_waits_for_the_next() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     let request = desk.request().unwrap();
@@ -195,7 +195,7 @@ fn who_asks_during_a_look_waits_for_the_next() {
     desk.land(&request, &[udp(SERVER, "old")]);
     check(&desk.events(), &[(1, "old", LOCAL, true)]);
     check(
-        &desk.look(&[udp(SERVER, "new")]),
+        &desk.answer(&[udp(SERVER, "new")]),
         &[(2, "new", LOCAL, true)],
     );
 }
@@ -210,20 +210,20 @@ fn a_listener_is_improved_to_the_connection() {
         Initiator::Remote,
         query(Protocol::Tcp, "10.0.0.2:443", THERE),
     );
-    let heard = desk.look(std::slice::from_ref(&listener));
+    let heard = desk.answer(std::slice::from_ref(&listener));
     check(&heard, &[(1, "parent", ANY, false)]);
     desk.policy.packet_seen(Token(1), desk.clock.now());
     desk.pass(ms(20));
     check(
-        &desk.look(&[listener, accepted]),
+        &desk.answer(&[listener, accepted]),
         &[(1, "child", FIVE, true)],
     );
 }
 
-/// Nothing tells when a process executed its program: what it sent before the program was seen may be of
-/// the one that was seen before.
+/// The system does not report when a process executed its program: packets from before the first
+/// observation of the program may belong to the one before.
 #[test]
-fn a_program_that_was_seen_after_the_packet_names_nobody() {
+fn a_program_first_observed_after_the_packet_is_not_named() {
     let found = |seen: Duration| {
         let mut desk = Desk::new(config(true));
         desk.pass(ms(1_000));
@@ -232,7 +232,7 @@ fn a_program_that_was_seen_after_the_packet_names_nobody() {
         process.program_seen = Some(wall(seen));
         let mut socket = socket(Protocol::Tcp, HERE, Some(THERE), "next");
         socket.owner = Verdict::Process(Arc::new(process));
-        desk.look(&[socket])
+        desk.answer(&[socket])
     };
     check(&found(ms(1_001)), &[(1, "owner-changed", None, true)]);
     check(&found(ms(999)), &[(1, "next", FIVE, true)]);
@@ -240,16 +240,16 @@ fn a_program_that_was_seen_after_the_packet_names_nobody() {
 
 #[test]
 fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
-    for (tells_remotes, listener) in [
+    for (knows_remotes, listener) in [
         (false, "0.0.0.0:5000"),
         (true, "0.0.0.0:5000"),
         (true, HERE),
     ] {
-        let mut desk = Desk::new(config(tells_remotes));
+        let mut desk = Desk::new(config(knows_remotes));
         desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
-        let heard = desk.look(&[tcp(listener, "listener")]);
-        // Of a table that does not tell remote ends, its socket may be there, too.
-        let expected = if tells_remotes {
+        let heard = desk.answer(&[tcp(listener, "listener")]);
+        // If the table does not know remote ends, its socket may exist, too.
+        let expected = if knows_remotes {
             "process-exited"
         } else {
             "no-such-socket"
@@ -268,10 +268,10 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
     ] {
         let listener = [tcp(listener, "listener")];
         let mut desk = Desk::new(config(true));
-        // Looks and answers from before know the listener, too.
+        // Earlier lookups and answers know the listener, too.
         desk.ask(1, Initiator::Remote, query(Protocol::Tcp, HERE, THERE));
         let begun = desk.clock.elapsed + ms(1);
-        let heard = desk.look(&listener);
+        let heard = desk.answer(&listener);
         assert!(heard[0].ownership.verdict.is_named());
         desk.policy.end(Token(1));
         desk.events();
@@ -279,7 +279,7 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         let query = query(Protocol::Tcp, HERE, peer);
         let lookup = desk.ask_late(2, Initiator::Unknown, query, begun);
         assert_eq!(lookup, Lookup::Pending);
-        // Nor where the listener is gone by then.
+        // The same if the listener is gone by then.
         for sockets in [&listener[..], &listener[..], &[]] {
             desk.pass(ms(1_000));
             desk.policy.packet_seen(Token(2), desk.clock.now());
@@ -297,7 +297,7 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
 }
 
 #[test]
-fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
+fn a_connection_that_this_end_opened_is_gone_if_no_socket_is_found() {
     for (protocol, initiator, expected) in [
         (Protocol::Tcp, Initiator::Local, Reason::Gone),
         (Protocol::Tcp, Initiator::Remote, Reason::NotFound),
@@ -305,23 +305,23 @@ fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
         (Protocol::Udp, Initiator::Local, Reason::Gone),
         (Protocol::Udp, Initiator::Remote, Reason::NotFound),
     ] {
-        // Nor is a listener on that port the one that initiator it.
+        // A listener on that port did not open it either.
         let listener = [tcp("0.0.0.0:5000", "listener")];
-        for (sockets, tells_remotes) in [(&[][..], true), (&[][..], false), (&listener[..], true)] {
+        for (sockets, knows_remotes) in [(&[][..], true), (&[][..], false), (&listener[..], true)] {
             if !sockets.is_empty() && initiator == Initiator::Remote {
                 continue;
             }
-            let mut desk = Desk::new(config(tells_remotes));
+            let mut desk = Desk::new(config(knows_remotes));
             desk.ask(1, initiator, query(protocol, HERE, THERE));
-            let heard = desk.look(sockets);
+            let heard = desk.answer(sockets);
             desk.policy.end(Token(1));
             let heard: Vec<_> = heard.into_iter().chain(desk.events()).collect();
             assert!(!heard.is_empty());
             for event in heard {
                 let verdict = event.ownership.verdict;
-                let case = (protocol, initiator, sockets.len(), tells_remotes);
-                // A table that does not tell remote ends may have been too slow for it.
-                let is_unsure = protocol == Protocol::Udp && !tells_remotes;
+                let case = (protocol, initiator, sockets.len(), knows_remotes);
+                // A table that does not know remote ends may have been too slow to find it.
+                let is_unsure = protocol == Protocol::Udp && !knows_remotes;
                 let expected = if is_unsure {
                     Reason::NotFound
                 } else {
@@ -334,15 +334,15 @@ fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
 }
 
 #[test]
-fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
+fn a_connection_older_than_the_capture_belongs_to_its_holder() {
     let mut desk = Desk::new(config(true));
     let sockets = [
         tcp("0.0.0.0:5000", "listener"),
         socket(Protocol::Tcp, HERE, Some(THERE), "child"),
     ];
     desk.ask(1, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
-    check(&desk.look(&sockets), &[(1, "child", FIVE, true)]);
-    // A table that tells no remote ends knows at least who listens.
+    check(&desk.answer(&sockets), &[(1, "child", FIVE, true)]);
+    // A table that does not know remote ends knows at least the process that listens.
     let mut desk = Desk::new(config(false));
     let listener = Socket {
         state: Some(SocketState::Listen),
@@ -353,10 +353,10 @@ fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
         ..tcp(HERE, "child")
     };
     desk.ask(1, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
-    let heard = desk.look(std::slice::from_ref(&listener));
+    let heard = desk.answer(std::slice::from_ref(&listener));
     check(&heard, &[(1, "no-such-socket", None, false)]);
     desk.ask(2, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
-    let heard = desk.look(&[listener, child]);
+    let heard = desk.answer(&[listener, child]);
     check(
         &heard,
         &[(1, "child", LOCAL, true), (2, "child", LOCAL, true)],
@@ -371,7 +371,7 @@ fn a_new_flow_with_the_same_ends_ends_the_older_question() {
     desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     check(&desk.events(), &[(1, "process-exited", None, true)]);
     let theirs = socket(Protocol::Tcp, HERE, Some(THERE), "second");
-    check(&desk.look(&[theirs]), &[(2, "second", FIVE, true)]);
+    check(&desk.answer(&[theirs]), &[(2, "second", FIVE, true)]);
 }
 
 #[test]
@@ -396,16 +396,16 @@ fn both_ends_of_a_flow_to_itself_are_one_question() {
     desk.ask(2, Initiator::Remote, query(Protocol::Tcp, HERE, HERE));
     let own = socket(Protocol::Tcp, HERE, Some(HERE), "self");
     check(
-        &desk.look(&[own]),
+        &desk.answer(&[own]),
         &[(1, "self", FIVE, true), (2, "self", FIVE, true)],
     );
 }
 
 #[test]
-fn whether_an_owner_is_the_same_still_waits_longer() {
+fn a_check_of_a_known_owner_waits_longer() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
-    desk.look(&[udp(SERVER, "server")]);
+    desk.answer(&[udp(SERVER, "server")]);
     let rests = config(false).again_rest_factor;
     let question = LookupRequest {
         query: query(Protocol::Udp, SERVER, THERE),
@@ -413,16 +413,16 @@ fn whether_an_owner_is_the_same_still_waits_longer() {
         initiator: Initiator::Unknown,
     };
     let began = desk.clock.elapsed;
-    let asked = desk
+    let lookup_again = desk
         .policy
         .lookup_again(Token(1), question, desk.clock.now());
-    assert_eq!((asked, desk.request()), (Lookup::Pending, None));
+    assert_eq!((lookup_again, desk.request()), (Lookup::Pending, None));
     let due = desk.clock.at(desk.policy.poll_timeout().unwrap());
     // The lookup took a millisecond, and ended four before.
     assert_eq!(due + ms(4), began + ms(1) * rests);
-    // A lookup that is made for another request answers it as well.
+    // A lookup that another request causes answers it as well.
     desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, THERE));
-    let heard = desk.look(&[udp(SERVER, "server"), udp(HERE, "b")]);
+    let heard = desk.answer(&[udp(SERVER, "server"), udp(HERE, "b")]);
     let mut answered: Vec<u64> = heard.iter().map(|event| event.key.0).collect();
     answered.sort_unstable();
     assert_eq!(answered, [1, 2]);
@@ -441,18 +441,18 @@ fn history_answers_inside_the_proven_life_only() {
     let server = [udp(SERVER, "server")];
     wake(&mut desk, 100);
     desk.pass(ms(10));
-    desk.look(&server);
+    desk.answer(&server);
     let inside = desk.clock.elapsed;
     desk.pass(ms(10));
     wake(&mut desk, 101);
-    desk.look(&server);
+    desk.answer(&server);
     let after = desk.clock.elapsed;
     desk.pass(ms(10));
     let asked = query(Protocol::Udp, SERVER, THERE);
     desk.ask_late(1, Initiator::Remote, asked, inside);
     desk.ask_late(2, Initiator::Remote, asked, after);
     desk.ask_late(3, Initiator::Remote, asked, ms(1));
-    let heard = desk.look(&[]);
+    let heard = desk.answer(&[]);
     let heard: Vec<Event> = heard.into_iter().filter(|e| e.key.0 < 100).collect();
     check(
         &heard,
@@ -465,12 +465,12 @@ fn history_answers_inside_the_proven_life_only() {
 }
 
 #[test]
-fn a_late_question_is_answered_by_a_look_newer_than_its_flow() {
+fn a_lookup_newer_than_the_flow_answers_a_late_request() {
     let mut desk = Desk::new(config(false));
     let seen = desk.clock.elapsed;
     desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     desk.pass(ms(10));
-    desk.look(&[udp(SERVER, "server")]);
+    desk.answer(&[udp(SERVER, "server")]);
     let late = query(Protocol::Udp, SERVER, ELSEWHERE);
     let lookup = desk.ask_late(2, Initiator::Remote, late, seen + ms(5));
     let Lookup::Ready(known) = lookup else {
@@ -501,9 +501,10 @@ fn at_the_bound_the_longest_resting_gives_way() {
     );
     let third = query(Protocol::Udp, "10.0.0.2:5002", THERE);
     assert_eq!(desk.ask(3, Initiator::Local, third), Lookup::QueueFull);
-    // Both are missed, and silent after that; the first one rests longer.
+    // Neither query finds a socket, and both flows are silent after that; the first one rests
+    // longer.
     check(
-        &desk.look(&[]),
+        &desk.answer(&[]),
         &[
             (1, "no-such-socket", None, false),
             (2, "no-such-socket", None, false),
@@ -517,9 +518,9 @@ fn at_the_bound_the_longest_resting_gives_way() {
     assert_eq!(desk.policy.statistics().waiting, 2);
 }
 
-/// Who sends to one port, or from it, decides how many questions wait there.
+/// The senders to one port, or from it, decide how many requests wait there.
 #[test]
-fn what_a_question_costs_does_not_grow_with_those_on_its_port() {
+fn the_cost_of_a_request_does_not_grow_with_those_on_its_port() {
     const COUNT: u16 = 30_000;
     let ask_all = |local: fn(u16) -> u16, initiator| {
         let mut desk = Desk::new(config(true));
@@ -535,13 +536,13 @@ fn what_a_question_costs_does_not_grow_with_those_on_its_port() {
     for initiator in [Initiator::Local, Initiator::Unknown, Initiator::Remote] {
         let many_ports = ask_all(|number| number + 1, initiator);
         let one_port = ask_all(|_| 53, initiator);
-        // It was hundreds of times as much.
+        // Before, it took hundreds of times as long.
         assert!(one_port < 20 * many_ports, "{one_port:?}, {many_ports:?}");
     }
 }
 
 #[test]
-fn a_failure_is_told_with_its_reason() {
+fn a_failure_carries_its_reason() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let id = desk.request().unwrap().id;
@@ -552,24 +553,24 @@ fn a_failure_is_told_with_its_reason() {
 }
 
 #[test]
-fn a_number_that_waits_is_taken_over() {
+fn a_second_request_with_the_same_key_replaces_the_first() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let request = desk.request().unwrap();
     desk.land(&request, &[]);
-    // The miss was not even read when the number was used again.
+    // The second request came before the caller read the answer to the first.
     desk.ask(
         1,
         Initiator::Local,
         query(Protocol::Udp, "10.0.0.2:7", THERE),
     );
     check(&desk.events(), &[]);
-    let heard = desk.look(&[udp("10.0.0.2:7", "b")]);
+    let heard = desk.answer(&[udp("10.0.0.2:7", "b")]);
     check(&heard, &[(1, "b", LOCAL, true)]);
 }
 
 #[test]
-fn a_clock_that_was_set_back_makes_all_looks_forgotten() {
+fn a_clock_that_was_set_back_clears_all_snapshots() {
     let mut desk = Desk::new(config(false));
     for waiter in 0..2 {
         desk.pass(ms(10));
@@ -578,13 +579,13 @@ fn a_clock_that_was_set_back_makes_all_looks_forgotten() {
             Initiator::Remote,
             query(Protocol::Udp, SERVER, THERE),
         );
-        desk.look(&[udp(SERVER, "server")]);
+        desk.answer(&[udp(SERVER, "server")]);
     }
     let inside = ms(20);
     desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let id = desk.request().unwrap().id;
-    let look = Snapshot::new(Source::Scripted, wall(ms(1)), wall(ms(2)), Vec::new());
-    let facts = Facts::Snapshot(Arc::new(look));
+    let snapshot = Snapshot::new(Source::Scripted, wall(ms(1)), wall(ms(2)), Vec::new());
+    let facts = Facts::Snapshot(Arc::new(snapshot));
     desk.policy.handle_answer(id, facts, desk.clock.now());
     let asked = query(Protocol::Udp, SERVER, ELSEWHERE);
     let lookup = desk.ask_late(3, Initiator::Remote, asked, inside);

@@ -12,9 +12,9 @@ use crate::answer::{
 /// What a socket table can know about the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Knows {
-    /// Remote ends and start times, as a native table does.
+    /// Remote ends and start times, like a native table.
     Everything,
-    /// Neither, as the portable table.
+    /// Neither, like the portable table.
     LocalEnds,
 }
 
@@ -24,19 +24,19 @@ struct Open {
     local: SocketAddr,
     remote: Option<SocketAddr>,
     owner: Arc<Process>,
-    /// A connection that the server did not take from its queue yet has no owner.
+    /// A connection that the server has not accepted yet has no owner.
     is_queued: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) knows: Knows,
-    /// A process that ends is followed by another one with its pid.
+    /// When a process exits, another one gets its pid.
     processes: Vec<Arc<Process>>,
     generation: u64,
     open: Vec<Open>,
-    /// Ports that a process had: it does not come back to them. Two lookups around a
-    /// packet that show the same owner prove that it was the owner only if so.
+    /// Ports that a process had and does not return to. Two lookups around a packet with the same
+    /// owner prove that it was the owner only under this condition.
     had: HashSet<(String, Protocol, u16)>,
     server: Arc<Process>,
 }
@@ -45,7 +45,7 @@ pub(super) const LAN: &str = "10.0.0.2";
 pub(super) const SERVER_PORT: u16 = 80;
 
 impl World {
-    /// With a server that listens for as long as the world stands.
+    /// A world with a server that always listens.
     pub(super) fn new(knows: Knows, processes: usize) -> Self {
         let mut world = Self {
             knows,
@@ -96,7 +96,7 @@ impl World {
         Arc::clone(&self.server)
     }
 
-    /// Opens a connection; its local end may serve others already.
+    /// Opens a connection; its local end may serve other connections already.
     pub(super) fn connect(
         &mut self,
         local: SocketAddr,
@@ -138,8 +138,8 @@ impl World {
         }
     }
 
-    /// The process sends from this address: through the socket it has there, or a new
-    /// one, bound as told, if the port is free.
+    /// The process sends from this address: through its socket there, or through a new one with the
+    /// given binding if the port is free.
     pub(super) fn send(
         &mut self,
         bind: SocketAddr,
@@ -177,16 +177,16 @@ impl World {
         }
     }
 
-    /// Closes the connection that is asked for, if this process still has it.
+    /// Closes the connection of the query if this process still has it.
     pub(super) fn disconnect(&mut self, query: &SocketQuery, owner: &Process) {
         self.open.retain(|open| {
-            let is_asked = (open.protocol, open.local, open.remote)
+            let is_wanted = (open.protocol, open.local, open.remote)
                 == (query.protocol(), query.local(), query.remote());
-            !(is_asked && *open.owner == *owner)
+            !(is_wanted && *open.owner == *owner)
         });
     }
 
-    /// A process ends, and another one gets its pid at once.
+    /// A process exits, and another one gets its pid at once.
     pub(super) fn exit(&mut self, number: usize) {
         let place = number % self.processes.len();
         let old = self.process(place);
@@ -194,7 +194,7 @@ impl World {
         self.processes[place] = self.new_process(old.pid, "client");
     }
 
-    pub(super) fn look(&self, started_at: SystemTime, finished_at: SystemTime) -> Snapshot {
+    pub(super) fn snapshot(&self, started_at: SystemTime, finished_at: SystemTime) -> Snapshot {
         let owned = self.open.iter().filter(|open| !open.is_queued);
         let sockets = owned.map(|open| Socket {
             protocol: open.protocol,

@@ -1,5 +1,5 @@
-//! The policy with a thread and a clock: asks in the background, tells when there
-//! is news.
+//! The policy with a thread and a clock: it looks up owners in the background and delivers the
+//! answers.
 
 mod notice;
 mod shared;
@@ -25,33 +25,33 @@ use crate::tables::fast_lookup::FastLookup;
 
 /// Looks owners up in the background.
 ///
-/// It answers on a thread of its own, which sleeps while nothing is due. It hands the answers to the
-/// closure given to [`spawn`](Self::spawn), on that thread and without any lock held, so the closure
-/// may call the resolver.
+/// The resolver answers on a thread of its own, which sleeps while nothing is due. It passes the
+/// answers to the closure given to [`spawn`](Self::spawn), on that thread and without holding a
+/// lock, so the closure may call the resolver.
 ///
-/// After it has handed over some answers, it gathers the next ones for 20 ms: it is made for many
-/// lookups at a time. A caller that asks one question after another, and waits for each answer, is
-/// faster with an [`Attributor`].
+/// After it has delivered some answers, it collects the next ones for 20 ms, because it is made for
+/// many lookups at a time. For one query after another, each waiting for the answer, an
+/// [`Attributor`] is faster.
 ///
-/// Dropping the resolver ends the thread after the lookup under way;
-/// [`finish`](Self::finish) first answers all questions that wait.
+/// Dropping the resolver ends the thread after the lookup under way. [`finish`](Self::finish) first
+/// answers all waiting requests.
 #[derive(Debug)]
 pub struct Resolver<K: Key = Token> {
-    /// The resolver on the thread that captures asks in several steps, under one lock.
+    /// [`CaptureResolver`](super::CaptureResolver) takes several steps under one lock.
     pub(super) shared: Arc<Shared<K>>,
     thread: Option<JoinHandle<()>>,
     fast_lookup: Mutex<Option<Box<dyn FastLookup>>>,
     observer: Mutex<Option<Box<dyn Observer>>>,
 }
 
-/// How long it may take at the end to answer those who wait.
+/// How long the resolver may take at the end to answer waiting requests.
 const FINISH: Duration = Duration::from_secs(3);
 
 impl<K: Key> Resolver<K> {
-    /// Starts the thread that asks `attributor`'s table.
+    /// Starts the thread that queries the table of `attributor`.
     ///
     /// # Errors
-    /// [`Error::Thread`] if the system gives no thread.
+    /// [`Error::Thread`] if the system cannot start the thread.
     pub fn spawn(
         attributor: Attributor,
         config: PolicyConfig,
@@ -60,8 +60,8 @@ impl<K: Key> Resolver<K> {
         Self::spawn_noticed(attributor, config, on_event, drop)
     }
 
-    /// As [`spawn`](Self::spawn), with a closure to which the thread reports when lookups
-    /// begin to fail, when they work again, and when it has to begin anew. Like the other
+    /// As [`spawn`](Self::spawn), with a closure that takes the thread's reports: lookups begin to
+    /// fail, work again, or start anew. The thread calls it without holding a lock, too.
     /// one it is called without any lock held.
     ///
     /// # Errors
@@ -103,9 +103,9 @@ impl<K: Key> Resolver<K> {
         })
     }
 
-    /// A way for another thread to ask the table at once, to be used before
-    /// [`lookup_with_fast_result`](Self::lookup_with_fast_result). There is one at most: `None` for who
-    /// comes second, and where the table offers none.
+    /// A way for another thread to query the table at once, for use before
+    /// [`lookup_with_fast_result`](Self::lookup_with_fast_result). There is at most one: `None` for
+    /// the second caller, and if the table offers none.
     pub fn take_fast_lookup(&self) -> Option<Box<dyn FastLookup>> {
         let mut fast_lookup = self
             .fast_lookup
@@ -114,34 +114,33 @@ impl<K: Key> Resolver<K> {
         fast_lookup.take()
     }
 
-    /// What pushes evidence about the sockets of the table, to be
-    /// [started](Observer::start) by the thread that captures. There is one at most, as of
-    /// [fast lookups](Self::take_fast_lookup).
+    /// The observer of the sockets of the table, which the capture thread
+    /// [starts](Observer::start). There is at most one, as with [fast
+    /// lookups](Self::take_fast_lookup).
     pub fn take_observer(&self) -> Option<Box<dyn Observer>> {
         let mut observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
         observer.take()
     }
 
-    /// Takes evidence that somebody pushed; see [`Policy::observe`].
+    /// Takes an observation; see [`Policy::observe`].
     pub fn observe(&self, observation: Observation) -> Vec<(K, Ownership)> {
         let now = Instant::now();
         self.change(|policy| policy.observe(observation, now))
     }
 
-    /// Asks for `key`; see [`Policy::lookup`].
+    /// Looks up an owner under `key`; see [`Policy::lookup`].
     pub fn lookup(&self, key: K, question: LookupRequest) -> Lookup {
         let now = Instant::now();
         self.change(|policy| policy.lookup(key, question, now))
     }
 
-    /// Asks whether the owner of a flow that was named is the same still; see
-    /// [`Policy::lookup_again`].
+    /// Checks whether a named owner of a flow is still the same; see [`Policy::lookup_again`].
     pub fn lookup_again(&self, key: K, question: LookupRequest) -> Lookup {
         let now = Instant::now();
         self.change(|policy| policy.lookup_again(key, question, now))
     }
 
-    /// As [`lookup`](Self::lookup), with what a [fast lookup](Self::take_fast_lookup) told; see
+    /// As [`lookup`](Self::lookup), with the result of a [fast lookup](Self::take_fast_lookup); see
     /// [`Policy::lookup_with_fast_result`].
     pub fn lookup_with_fast_result(
         &self,
@@ -153,20 +152,20 @@ impl<K: Key> Resolver<K> {
         self.change(|policy| policy.lookup_with_fast_result(key, question, fast_lookup, now))
     }
 
-    /// Tells that a packet of an unsettled flow arrived. Returns a question that is
-    /// worth another fast lookup; see [`Policy::packet_seen`].
+    /// Records that a packet of an unsettled flow arrived. Returns a query that is worth another
+    /// fast lookup; see [`Policy::packet_seen`].
     pub fn packet_seen(&self, key: K) -> Option<SocketQuery> {
         let now = Instant::now();
         self.change(|policy| policy.packet_seen(key, now))
     }
 
-    /// Takes what that fast lookup told; see [`Policy::fast_result`].
+    /// Takes the result of that fast lookup; see [`Policy::fast_result`].
     pub fn fast_result(&self, key: K, fast_lookup: Ownership) -> Option<Ownership> {
         let now = Instant::now();
         self.change(|policy| policy.fast_result(key, fast_lookup, now))
     }
 
-    /// Tells that a flow is over; see [`Policy::end`].
+    /// Records that a flow has ended; see [`Policy::end`].
     pub fn end(&self, key: K) {
         self.change(|policy| policy.end(key));
     }
@@ -176,10 +175,9 @@ impl<K: Key> Resolver<K> {
         self.shared.lock().policy.statistics()
     }
 
-    /// Answers everyone who waits as well as it can be known now, and ends the
-    /// thread.
+    /// Answers every waiting request as well as possible now, and ends the thread.
     ///
-    /// That takes no more than some seconds, whatever made it hard: what is not known by then is
+    /// This takes a few seconds at most. Requests without an answer by then get
     /// [`Failed`](crate::Reason::Failed).
     pub fn finish(mut self) {
         self.change(Policy::end_in_small_parts);
@@ -197,7 +195,7 @@ impl<K: Key> Resolver<K> {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // The closure may drop the last handle from the thread itself.
+        // If the closure held the last handle, this runs on the thread itself.
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
             tracing::error!("the thread that looks up owners has panicked");
         }

@@ -1,14 +1,15 @@
-//! What the callers of a resolver and its thread share, and what wakes the thread.
+//! The state that the callers of a resolver share with its thread, and the signal that wakes the
+//! thread.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::policy::{Event, Key, Policy, Request};
 
-/// How long no question comes before the table releases what it does not need.
+/// How long after the last request the table releases idle resources.
 const REST_AFTER: Duration = Duration::from_secs(5);
-/// How long news are gathered after some were told: to wake a thread for each takes
-/// more time than to find what it tells. Nobody sees so short a time pass.
+/// How long the thread collects answers after it delivered some. Waking a thread for each answer
+/// takes longer than the lookup, and no person notices such a short time.
 const GATHER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -21,20 +22,20 @@ pub(in crate::resolver) struct Shared<K> {
 pub(super) struct State<K> {
     pub(super) policy: Policy<K>,
     pub(super) stop: Stop,
-    /// Until when the thread sleeps although there may be news.
+    /// Until when the thread sleeps although answers may be ready.
     pub(super) gathers_until: Option<Instant>,
-    /// When those who wait at the end are given up.
+    /// When waiting requests get their last answer at the end.
     pub(super) finish_by: Option<Instant>,
     pub(super) sleep: Sleep,
 }
 
-/// Whether the thread sees by itself what has changed.
+/// Whether the thread notices by itself that something has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sleep {
-    /// It looks at everything before it sleeps.
+    /// It checks everything before it sleeps.
     Awake,
     Until(Instant),
-    /// Until it is woken.
+    /// It sleeps until a caller wakes it.
     Long,
 }
 
@@ -47,12 +48,11 @@ pub(super) enum Stop {
 
 impl<K: Key> Shared<K> {
     pub(super) fn lock(&self) -> MutexGuard<'_, State<K>> {
-        // The state is consistent between calls of the policy, also after a panic
-        // elsewhere.
+        // Between calls of the policy the state is consistent, even after a panic elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the policy, and wakes the thread if that gives it something to do now.
+    /// Changes the policy, and wakes the thread if it has something to do now.
     pub(in crate::resolver) fn change<T>(&self, change: impl FnOnce(&mut Policy<K>) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state.policy);
@@ -66,8 +66,8 @@ impl<K: Key> Shared<K> {
 }
 
 impl<K: Key> State<K> {
-    /// Whether the thread is to be woken: once for all that changes until it is awake, and
-    /// not for what it is going to see when its sleep ends.
+    /// Whether the caller must wake the thread: once for all changes until it is awake, and not for
+    /// a change that it handles anyway when its sleep ends.
     pub(super) fn wake_if_due(&mut self) -> bool {
         let due = self.policy.poll_timeout();
         let is_due = match self.sleep {
@@ -82,7 +82,7 @@ impl<K: Key> State<K> {
         is_due || is_news
     }
 
-    /// The news, unless they are gathered yet.
+    /// The answers, unless the thread still collects more.
     pub(super) fn take_events(&mut self, now: Instant) -> Vec<Event<K>> {
         let gathers = self.gathers_until.is_some_and(|until| now < until);
         if gathers && self.stop == Stop::No {
@@ -94,7 +94,7 @@ impl<K: Key> State<K> {
     }
 }
 
-/// What the worker does next, decided under the lock and done without it.
+/// The next step of the worker: decided while it holds the lock, executed without it.
 pub(super) enum Step<K> {
     Tell(Vec<Event<K>>),
     Ask(Request),
@@ -103,7 +103,7 @@ pub(super) enum Step<K> {
 }
 
 impl<K: Key> Shared<K> {
-    /// Waits until there is something to do; to rest, only if that was not done yet.
+    /// Waits until there is something to do. Resting counts only if it has not rested yet.
     pub(super) fn next_step(&self, is_resting: bool) -> Step<K> {
         let mut state = self.lock();
         let idle_since = Instant::now();

@@ -13,10 +13,10 @@ use crate::tables::fake::{FakeTable, Script};
 use crate::tables::unsupported::UnsupportedTable;
 use crate::tables::{BestTable, SocketTable};
 
-/// Longer than anything here takes, so that a failure is no hang.
+/// Longer than anything here takes, so that a failure does not hang.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A table whose looks wait until the test lets them go.
+/// A table whose lookups wait until the test releases them.
 struct Gate {
     table: FakeTable,
     entered: Sender<()>,
@@ -30,7 +30,7 @@ impl SocketTable for Gate {
 
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
         self.entered.send(()).unwrap();
-        // The test is over when the other end is gone.
+        // The other end is gone when the test has ended.
         let _ = self.release.recv();
         self.table.snapshot()
     }
@@ -44,7 +44,7 @@ struct Setup {
     release: Sender<()>,
 }
 
-/// A resolver whose looks wait for `release`.
+/// A resolver whose lookups wait for `release`.
 fn gated() -> Setup {
     let (table, script) = FakeTable::new();
     let (entered_sender, entered) = mpsc::channel();
@@ -127,7 +127,7 @@ fn answers_arrive_from_either_kind_of_table() {
 }
 
 #[test]
-fn one_look_answers_all_who_asked_before_it() {
+fn one_lookup_answers_all_earlier_requests() {
     let Setup {
         resolver,
         script,
@@ -138,7 +138,7 @@ fn one_look_answers_all_who_asked_before_it() {
     script.set_sockets((0..100).map(|port| socket(1_000 + port, 7)).collect());
     resolver.lookup(Token(0), question(1_000));
     entered.recv_timeout(DEADLINE).unwrap();
-    // That look is under way; all these wait for the next.
+    // That lookup is under way; all these requests wait for the next.
     for port in 1..100 {
         resolver.lookup(Token(port.into()), question(1_000 + port));
     }
@@ -151,7 +151,7 @@ fn one_look_answers_all_who_asked_before_it() {
 }
 
 #[test]
-fn the_closure_may_call_the_service() {
+fn the_closure_may_call_the_resolver() {
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
     let handle: Arc<OnceLock<Arc<Resolver>>> = Arc::default();
@@ -192,18 +192,19 @@ fn finish_answers_everyone_once() {
     // From here on no lookup waits: on a busy host there may be more than two before the end.
     drop(release);
     resolver.finish();
-    // A miss may have been told before, if the second lookup was sooner than the end.
+    // The resolver may have reported the first miss before, if the second lookup came sooner than
+    // the end.
     let mut last: Vec<Event> = events.try_iter().filter(|event| event.last).collect();
     last.sort_by_key(|event| event.key);
     assert_eq!(last.len(), 3);
     check(&last[0], 0, 7);
     check(&last[1], 1, 7);
-    let nobody = &last[2].ownership.verdict;
-    assert_eq!(*nobody, Verdict::Unknown(Reason::NotFound));
+    let unowned = &last[2].ownership.verdict;
+    assert_eq!(*unowned, Verdict::Unknown(Reason::NotFound));
 }
 
 #[test]
-fn a_drop_while_somebody_waits_ends_the_thread() {
+fn dropping_the_resolver_with_waiting_requests_ends_the_thread() {
     let Setup {
         resolver,
         events,
@@ -215,14 +216,14 @@ fn a_drop_while_somebody_waits_ends_the_thread() {
     entered.recv_timeout(DEADLINE).unwrap();
     drop(release);
     drop(resolver);
-    // The look under way may have been told. The closure, and with it the sender,
-    // went with the thread.
+    // The lookup under way may have delivered its answer. The thread dropped the closure, and the
+    // sender with it.
     assert!(events.try_iter().count() <= 1);
     assert_eq!(events.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
 #[test]
-fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
+fn a_failing_table_is_reported_by_its_reason_and_retried() {
     let (table, script) = FakeTable::new();
     script.set_failure(Some("no memory"));
     let (resolver, events) = spawn(table);
@@ -233,11 +234,11 @@ fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
     assert_eq!(event.ownership.verdict, failed);
     script.set_failure(None);
     script.set_sockets(vec![socket(53, 7)]);
-    // Without another packet.
+    // The retry needs no other packet.
     check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
 }
 
-/// A table that cannot look up one of the sockets.
+/// A table that fails to look up one of the sockets.
 struct HalfBroken(FakeTable);
 
 impl SocketTable for HalfBroken {
@@ -264,7 +265,7 @@ impl SocketTable for HalfBroken {
 }
 
 #[test]
-fn a_lookup_that_fails_takes_no_other_answer_away() {
+fn a_failed_lookup_does_not_affect_other_answers() {
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8), socket(55, 9)]);
     let (resolver, events) = spawn(HalfBroken(table));
@@ -286,7 +287,7 @@ fn a_lookup_that_fails_takes_no_other_answer_away() {
 }
 
 #[test]
-fn where_nothing_can_be_known_the_answer_is_final() {
+fn on_an_unsupported_system_the_answer_is_final() {
     let (resolver, events) = spawn(UnsupportedTable);
     resolver.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
@@ -295,7 +296,7 @@ fn where_nothing_can_be_known_the_answer_is_final() {
     assert_eq!(event.ownership.verdict, unsupported);
 }
 
-/// A table that panics as long as the test wants it.
+/// A table that panics for as long as the test wants.
 struct Panics {
     table: FakeTable,
     panics: Arc<AtomicBool>,
@@ -346,7 +347,7 @@ fn a_table_that_panics_is_replaced_and_that_is_reported() {
         "{text}"
     );
     panics.store(false, Ordering::Relaxed);
-    // Without another packet, by another table.
+    // Another table answers, without another packet.
     check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
     let notice = notices.recv_timeout(DEADLINE).unwrap();
     assert!(matches!(notice, Notice::LookupsWork), "{notice}");
@@ -365,9 +366,9 @@ impl SocketTable for Lesser {
     }
 }
 
-/// The policy was made for what the first one can tell.
+/// The policy was made for the capabilities of the first table.
 #[test]
-fn a_table_of_another_kind_takes_no_others_place() {
+fn a_table_of_another_kind_is_no_replacement() {
     let opened = AtomicBool::new(false);
     let (notice_sender, notices) = mpsc::channel();
     let attributor = Attributor::with_tables(move || {
@@ -465,10 +466,10 @@ fn failures_are_reported_once_and_when_they_end() {
     for _ in [53, 54, 55] {
         assert!(events.recv_timeout(DEADLINE).unwrap().last);
     }
-    let told: Vec<String> = notices.try_iter().collect();
-    assert_eq!(told.len(), 2, "{told:?}");
+    let reports: Vec<String> = notices.try_iter().collect();
+    assert_eq!(reports.len(), 2, "{reports:?}");
     assert!(
-        told[0].contains("no memory") && told[1].contains("again"),
-        "{told:?}"
+        reports[0].contains("no memory") && reports[1].contains("again"),
+        "{reports:?}"
     );
 }

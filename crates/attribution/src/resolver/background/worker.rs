@@ -1,7 +1,7 @@
-//! What the thread of a resolver does: it asks, tells answers, and survives what fails.
+//! The thread of a resolver: it queries the table, delivers answers, and survives failures.
 //!
-//! A panic in the table or in a closure is caught. What was under way has failed then, and the
-//! table, which may be in disorder, is dropped: another one is opened after a while.
+//! The thread catches a panic in the table or in a closure. The work under way has failed then. The
+//! thread drops the table, which may be inconsistent, and opens another one after a while.
 
 use std::any::Any;
 use std::io;
@@ -16,26 +16,27 @@ use crate::policy::{Event, Facts, Key, Request};
 use crate::resolver::attributor::{Parts, Reopen};
 use crate::tables::SocketTable;
 
-/// How long after a panic another table is opened, at first and at last.
+/// How long after a panic the thread opens another table: the first wait and the longest one.
 const FIRST_REOPEN: Duration = Duration::from_secs(1);
 const LAST_REOPEN: Duration = Duration::from_secs(60);
 
 pub(super) struct Worker<K, F, N> {
     shared: Arc<Shared<K>>,
-    /// `None` after a panic, until another one is opened.
+    /// `None` after a panic, until the thread opens another one.
     table: Option<Box<dyn SocketTable>>,
-    /// The only kind of table that the policy was made for.
+    /// The kind of table that the policy was made for. No other kind replaces it.
     source: Source,
     reopen: Option<Reopen>,
-    /// Why it is a lesser table than this system has, until a notice has said it.
+    /// The error of the better table if this one is only a replacement, until a notice has reported
+    /// it.
     lesser_because: Option<Error>,
     reopen_at: Instant,
-    /// How long it waits after the next panic.
+    /// The wait after the next panic.
     reopen_after: Duration,
     on_event: F,
     on_notice: N,
     is_resting: bool,
-    /// In which ways lookups have failed since they worked: the system's kinds of errors.
+    /// The kinds of errors with which lookups have failed since the last one that worked.
     failing: Vec<Option<io::ErrorKind>>,
     has_noted_skipped: bool,
 }
@@ -89,8 +90,8 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
     }
 
     fn tell(&mut self, event: Event<K>) {
-        let told = catch_unwind(AssertUnwindSafe(|| (self.on_event)(event)));
-        if let Err(panic) = told {
+        let delivered = catch_unwind(AssertUnwindSafe(|| (self.on_event)(event)));
+        if let Err(panic) = delivered {
             let message = message_of(&*panic);
             self.notice(Notice::Panicked {
                 message,
@@ -99,8 +100,8 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         }
     }
 
-    /// Reads all sockets before the first question, where the policy can tell only by that
-    /// which of them are new.
+    /// Reads all sockets before the first request if the policy needs this to distinguish new
+    /// sockets from older ones.
     fn observe(&mut self) {
         let observed = self.with_table(|table| {
             let is_enough = table.capabilities().remote_addresses;
@@ -124,7 +125,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         let mut failed = Vec::new();
         let mut reason = |error: Error| {
             let reason = error.reason();
-            tracing::debug!(%error, "an owner could not be looked up");
+            tracing::debug!(%error, "could not look up an owner");
             failed.push(error);
             reason
         };
@@ -153,7 +154,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         facts
     }
 
-    /// Does something with the table, if there is one, and it does not panic.
+    /// Does something with the table. `None` if there is no table, or it panics.
     fn with_table<T>(&mut self, act: impl FnOnce(&mut dyn SocketTable) -> T) -> Option<T> {
         let table = self.table.as_mut()?;
         let acted = catch_unwind(AssertUnwindSafe(|| act(&mut **table)));
@@ -162,7 +163,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
 
     fn give_up_table(&mut self, panic: &(dyn Any + Send)) {
         if let Some(table) = self.table.take() {
-            // What is in disorder may panic once more.
+            // A table in an inconsistent state may panic again.
             let dropped = catch_unwind(AssertUnwindSafe(|| drop(table)));
             if dropped.is_err() {
                 tracing::error!("a socket table panicked when it was dropped");
@@ -171,7 +172,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         self.reopen_at = Instant::now() + self.reopen_after;
         let reopens_in = self.reopen.as_ref().map(|_| self.reopen_after);
         self.reopen_after = (2 * self.reopen_after).min(LAST_REOPEN);
-        // The next failure gets a notice again.
+        // The next failure causes a notice again.
         self.failing.push(None);
         self.notice(Notice::Panicked {
             message: message_of(panic),
@@ -201,7 +202,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         }
     }
 
-    /// Reports once that there is more than can be looked into.
+    /// Reports once that there are more namespaces than the table may open.
     fn note_skipped(&mut self) {
         if self.has_noted_skipped {
             return;
@@ -213,7 +214,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         }
     }
 
-    /// Notes how a lookup went: each kind of failure is reported once, until one works.
+    /// Records the result of a lookup: reports each kind of failure once, until a lookup works.
     fn note(&mut self, failed: Option<Error>) {
         let Some(error) = failed else {
             if !self.failing.is_empty() {
@@ -222,7 +223,8 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
             }
             return;
         };
-        // That a system is not supported is known from the start, and said of each flow.
+        // The resolver knows from the start that a system is not supported, and each answer says
+        // so.
         let Some(source) = error.io_error() else {
             return;
         };
@@ -241,7 +243,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

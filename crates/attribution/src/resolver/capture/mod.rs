@@ -1,4 +1,4 @@
-//! The resolver as the capture thread asks it: with a fast lookup of each socket while it exists.
+//! The resolver for the capture thread: it looks up each socket at once, while it exists.
 
 #[cfg(test)]
 mod tests;
@@ -15,16 +15,16 @@ use crate::policy::freshness::OBSERVED_SENDER;
 use crate::policy::{Initiator, Key, Lookup, LookupRequest, Observation, Policy, Token};
 use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 
-/// How long an observation waits for a packet.
+/// How long a packet's request waits for an observation.
 const SOON: Duration = Duration::from_millis(1);
-/// Observations that wait to be taken; past that, the oldest is dropped.
+/// Observations that wait in the inbox. At the bound, a new one displaces the oldest.
 const MAX_INBOX: usize = 4_096;
 
-/// Asks a [`Resolver`] from the thread that captures packets.
+/// Queries a [`Resolver`] from the thread that captures packets.
 ///
-/// What ends within a millisecond is not there any more when another thread wakes up. So this one
-/// finds the owner of each new flow itself, by what an [`Observer`] has seen of it or, where nothing
-/// is on its way, by a [`FastLookup`] on this thread; and hands what it found to the resolver.
+/// A process that lives for a millisecond has exited before another thread wakes up. So this thread
+/// finds the owner of each new flow itself: from an observation of an [`Observer`] or, if none is
+/// on its way, by a [`FastLookup`]. It passes the result to the resolver.
 ///
 /// ```no_run
 /// # use std::{sync::Arc, time::{Duration, SystemTime}};
@@ -74,15 +74,15 @@ pub struct CaptureResolver<K: Key = Token> {
     taken: VecDeque<Observation>,
     /// Answers to requests of earlier packets.
     answers: Vec<(K, Ownership)>,
-    /// When the first request expects no observation any more.
+    /// When the first request stops expecting an observation.
     next_due: Option<Instant>,
-    /// Until when an observation may come late, of a sender whom no lookup finds.
+    /// Until when an observation may come late, for a sender that no lookup finds.
     late_until: Option<Instant>,
 }
 
 impl<K: Key> CaptureResolver<K> {
-    /// Takes the fast lookup and the observer of that resolver, of which there is one each: a second
-    /// one of the same resolver does without.
+    /// Takes the fast lookup and the observer of that resolver, which has one of each. A second one
+    /// for the same resolver works without them.
     pub fn new(resolver: Arc<Resolver<K>>) -> Self {
         Self {
             fast_lookup: resolver.take_fast_lookup(),
@@ -96,14 +96,14 @@ impl<K: Key> CaptureResolver<K> {
         }
     }
 
-    /// Adds a source of evidence beside that of the table. To be called before
+    /// Adds a source of evidence beside that of the table. Call it before
     /// [`init_thread`](Self::init_thread), which starts it.
     pub fn add_observer(&mut self, observer: Box<dyn Observer>) {
         self.observers.push(observer);
     }
 
-    /// Call this once, on the thread that captures. It starts the observers, and raises the
-    /// scheduling priority of the thread: see [`FastLookup::init_thread`].
+    /// Call this once, on the capture thread. It starts the observers, and raises the scheduling
+    /// priority of the thread: see [`FastLookup::init_thread`].
     pub fn init_thread(&mut self) {
         if let Some(fast_lookup) = &mut self.fast_lookup {
             fast_lookup.init_thread();
@@ -114,8 +114,8 @@ impl<K: Key> CaptureResolver<K> {
         }
     }
 
-    /// Asks for the owner of a new flow, right after its first packet was seen. Where an
-    /// observation of it is on its way, [`poll_pending`](Self::poll_pending) has the first answer.
+    /// Looks up the owner of a new flow, right after its first packet. If an observation of it is
+    /// on its way, [`poll_pending`](Self::poll_pending) returns the first answer.
     pub fn flow_opened(&mut self, key: K, request: LookupRequest) -> Lookup {
         if self.observers.is_empty() {
             return self.look_up(key, request);
@@ -128,7 +128,7 @@ impl<K: Key> CaptureResolver<K> {
             Some(wait) => {
                 self.change(|policy, now| policy.lookup_expecting(key, request, now + wait, now))
             }
-            // It may have come while this asked whether it comes.
+            // The observation may have come in the meantime.
             None if self.inbox.has_news() => self.observed(key, request),
             None => None,
         };
@@ -137,28 +137,28 @@ impl<K: Key> CaptureResolver<K> {
         lookup
     }
 
-    /// Has observations taken for a while that come after a lookup has found nobody.
+    /// Makes this take late observations for a while, after a lookup without owner.
     fn wait_for_late(&mut self, request: &LookupRequest, is_named: bool) {
         if request.initiator == Initiator::Local && !is_named && !self.observers.is_empty() {
             self.late_until = Some(Instant::now() + OBSERVED_SENDER);
         }
     }
 
-    /// Nothing more is heard of a request before this one under the same key.
+    /// An earlier request with the same key gets no more answers.
     fn forget(&mut self, key: K) {
         if !self.answers.is_empty() {
             self.answers.retain(|(of, _)| *of != key);
         }
     }
 
-    /// The answer, if one was observed already.
+    /// The answer, if the observation has already come.
     fn observed(&mut self, key: K, request: LookupRequest) -> Option<Lookup> {
-        // Nobody observes other ends.
+        // Observers report only the ends of senders.
         let may_be = request.initiator == Initiator::Local;
         may_be.then(|| self.change(|policy, now| policy.lookup_observed(key, request, now)))?
     }
 
-    /// How much longer an observation may be waited for, if one is on its way.
+    /// How much longer an observation may take, if one is on its way.
     fn expected(&mut self, request: &LookupRequest) -> Option<Duration> {
         let observers = self.observers.iter_mut();
         observers
@@ -167,13 +167,13 @@ impl<K: Key> CaptureResolver<K> {
     }
 
     fn look_up(&mut self, key: K, request: LookupRequest) -> Lookup {
-        let told = match &mut self.fast_lookup {
+        let found = match &mut self.fast_lookup {
             Some(fast_lookup) => fast_lookup.lookup(&request),
             None => FastResult::NotFound,
         };
-        let told = told.ownership();
+        let found = found.ownership();
         let lookup =
-            self.change(|policy, now| policy.lookup_with_fast_result(key, request, told, now));
+            self.change(|policy, now| policy.lookup_with_fast_result(key, request, found, now));
         let is_named = matches!(
             &lookup,
             Lookup::Ready(owner) | Lookup::Provisional(owner) if owner.verdict.is_named()
@@ -182,7 +182,8 @@ impl<K: Key> CaptureResolver<K> {
         lookup
     }
 
-    /// Changes the policy, which first takes in what was observed. All of it under one lock.
+    /// Changes the policy, which first takes the observations from the inbox. All of this happens
+    /// under one lock.
     fn change<T>(&mut self, change: impl FnOnce(&mut Policy<K>, Instant) -> T) -> T {
         self.inbox.take(&mut self.taken);
         let (taken, answers) = (&mut self.taken, &mut self.answers);
@@ -197,16 +198,16 @@ impl<K: Key> CaptureResolver<K> {
         result
     }
 
-    /// Tells that another packet of a flow was seen whose owner is not settled: without one,
-    /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
-    /// the connection (it has payload, or ends it) and another fast lookup shows that.
+    /// Records another packet of an unsettled flow; without one, the policy does not retry. Returns
+    /// a better answer if the packet may show which process has accepted the connection (it has
+    /// payload, or ends the connection) and another fast lookup finds it.
     pub fn packet(&mut self, key: K, may_tell: bool) -> Option<Ownership> {
         let query = self.resolver.packet_seen(key).filter(|_| may_tell)?;
         let seen = self.fast_lookup.as_mut()?.lookup_accepted(&query)?;
         self.resolver.fast_result(key, seen)
     }
 
-    /// Whether a socket still is whose it was, as far as the table of the resolver can tell from
+    /// Whether a socket still has the same owner, as far as the table of the resolver can check on
     /// this thread; see [`FastLookup::confirm`].
     pub fn confirm(
         &mut self,
@@ -220,21 +221,21 @@ impl<K: Key> CaptureResolver<K> {
         })
     }
 
-    /// Which sockets were closed since this was asked last; see [`FastLookup::closed`].
+    /// The sockets that closed since the last call; see [`FastLookup::closed`].
     pub fn closed(&mut self) -> Closed {
         let fast_lookup = self.fast_lookup.as_mut();
         fast_lookup.map_or_else(Closed::default, |fast_lookup| fast_lookup.closed())
     }
 
-    /// Tells that a flow is over; see [`Resolver::end`].
+    /// Records that a flow has ended; see [`Resolver::end`].
     pub fn flow_ended(&mut self, key: K) {
         self.resolver.end(key);
     }
 
-    /// The answers that were observed since their flows opened, or else found by fast lookups that
-    /// are made now: to be called with each packet, and when none came within
-    /// [`poll_timeout`](Self::poll_timeout). They may get better, as
-    /// [`Lookup::Provisional`] does.
+    /// The answers from observations that came since their flows opened, or from fast lookups that
+    /// this makes now. Call it with each packet, and when none came within
+    /// [`poll_timeout`](Self::poll_timeout). The answers may improve later, as with
+    /// [`Lookup::Provisional`].
     pub fn poll_pending(&mut self) -> Vec<(K, Ownership)> {
         if let Some(due) = self.next_due
             && (self.inbox.has_news() || due <= Instant::now())
@@ -249,17 +250,18 @@ impl<K: Key> CaptureResolver<K> {
         std::mem::take(&mut self.answers)
     }
 
-    /// As [`poll_pending`](Self::poll_pending), of all flows that wait for an observation, when
-    /// no packet comes any more.
+    /// As [`poll_pending`](Self::poll_pending), for all flows that wait for an observation, when
+    /// the capture has ended.
     pub fn poll_all_pending(&mut self) -> Vec<(K, Ownership)> {
         self.make_fast_lookups(true);
         self.late_until = None;
         std::mem::take(&mut self.answers)
     }
 
-    /// Looks up what was not observed in time. `all`: nothing is waited for any more.
+    /// Looks up the owners for which no observation came in time. With `all`, no request waits any
+    /// longer.
     fn make_fast_lookups(&mut self, all: bool) {
-        // What waits on is due later than this, so this ends.
+        // Requests that wait on are due later than this, so the loop ends.
         let mut until = Instant::now();
         if all {
             until = self.next_due.map_or(until, |due| due.max(until)) + SOON;
@@ -270,20 +272,20 @@ impl<K: Key> CaptureResolver<K> {
                 self.change(|policy, now| policy.expect(key, now + wait));
                 continue;
             }
-            let told = match &mut self.fast_lookup {
+            let found = match &mut self.fast_lookup {
                 Some(fast_lookup) => fast_lookup.lookup(&request),
                 None => FastResult::NotFound,
             };
-            let told = told.ownership();
-            let better = self.change(|policy, now| policy.fast_lookup_made(key, told, now));
+            let found = found.ownership();
+            let better = self.change(|policy, now| policy.fast_lookup_made(key, found, now));
             let is_named = better.as_ref().is_some_and(|it| it.verdict.is_named());
             self.wait_for_late(&request, is_named);
             self.answers.extend(better.map(|better| (key, better)));
         }
     }
 
-    /// Asks for what waits for an observation, and, if nobody else has the resolver, answers
-    /// everyone who waits; see [`Resolver::finish`].
+    /// Makes the fast lookups for requests that wait for an observation. Then, if this is the last
+    /// handle of the resolver, it answers every waiting request; see [`Resolver::finish`].
     pub fn finish(mut self) {
         self.poll_all_pending();
         if let Some(resolver) = Arc::into_inner(self.resolver) {
@@ -291,22 +293,22 @@ impl<K: Key> CaptureResolver<K> {
         }
     }
 
-    /// How long a packet may be waited for before [`poll_pending`](Self::poll_pending) is to be
-    /// called without one; `None` if it has nothing to do.
+    /// How long the caller may wait for a packet before it calls
+    /// [`poll_pending`](Self::poll_pending) without one; `None` if that has nothing to do.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let may_come = self.next_due.or(self.late_until).is_some();
         let has_work = may_come || !self.answers.is_empty();
         has_work.then_some(SOON)
     }
 
-    /// Whom this one asks.
+    /// The resolver behind this one.
     pub fn resolver(&self) -> &Arc<Resolver<K>> {
         &self.resolver
     }
 }
 
-/// Observations that wait until the thread that captures takes them: those who push them wait for
-/// nothing but each other, not for a lock under which the policy works.
+/// Observations that wait until the capture thread takes them. Threads that push one wait only for
+/// each other, not for the lock of the policy.
 #[derive(Debug, Default)]
 struct Inbox {
     observations: Mutex<VecDeque<Observation>>,
@@ -318,7 +320,7 @@ impl Inbox {
         let mut observations = self.lock();
         if observations.len() >= MAX_INBOX {
             observations.pop_front();
-            tracing::debug!("an observation was dropped, as nobody took it");
+            tracing::debug!("dropped an observation that the capture thread did not take in time");
         }
         observations.push_back(observation);
         self.has_news.store(true, Ordering::Release);
@@ -328,7 +330,8 @@ impl Inbox {
         self.has_news.load(Ordering::Acquire)
     }
 
-    /// Takes all, in place of nothing. A thread that pushes waits no longer for many than for one.
+    /// Swaps all observations with an empty queue, so a thread that pushes never waits longer for
+    /// many than for one.
     fn take(&self, nothing: &mut VecDeque<Observation>) {
         if self.has_news() {
             let mut observations = self.lock();
@@ -337,7 +340,7 @@ impl Inbox {
         }
     }
 
-    /// What is guarded is whole between calls, also after a panic elsewhere.
+    /// Between calls the guarded data is consistent, even after a panic elsewhere.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Observation>> {
         self.observations
             .lock()

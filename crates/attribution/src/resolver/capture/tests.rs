@@ -9,7 +9,7 @@ use crate::policy::{Event, Initiator, PolicyConfig};
 use crate::resolver::attributor::Attributor;
 use crate::tables::SocketTable;
 
-/// Fast lookups find these one after the other, then nobody; lists are empty.
+/// Fast lookups return these results one after the other, then no owner; lists are empty.
 #[derive(Debug)]
 struct Scripted(VecDeque<FastResult>);
 
@@ -38,8 +38,10 @@ impl FastLookup for Scripted {
     }
 }
 
-fn capture_resolver(told: impl Into<VecDeque<FastResult>>) -> (CaptureResolver, Receiver<Event>) {
-    let attributor = Attributor::with_table(Scripted(told.into()));
+fn capture_resolver(
+    results: impl Into<VecDeque<FastResult>>,
+) -> (CaptureResolver, Receiver<Event>) {
+    let attributor = Attributor::with_table(Scripted(results.into()));
     let (sender, events) = channel();
     let on_event = move |event| _ = sender.send(event);
     let resolver = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
@@ -81,7 +83,7 @@ fn poll(resolver: &mut CaptureResolver) -> Vec<(Token, Ownership)> {
 }
 
 #[test]
-fn what_is_put_off_is_asked_when_it_is_told() {
+fn a_pending_lookup_is_made_when_the_table_is_ready() {
     let (mut resolver, events) = capture_resolver([FastResult::Found(seen())]);
     let watcher = Watcher::watching(&mut resolver);
     watcher.is_on_its_way(Some(Duration::from_millis(1)));
@@ -97,14 +99,14 @@ fn what_is_put_off_is_asked_when_it_is_told() {
     };
     assert_eq!(owner.verdict, seen().verdict);
     assert_eq!(resolver.poll_timeout(), None);
-    // The flow was over before it was told.
+    // The flow ended before the answer.
     let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!((event.key, event.last), (Token(7), true));
     assert_eq!(event.ownership.verdict, seen().verdict);
 }
 
 #[test]
-fn all_is_asked_at_the_end() {
+fn all_pending_lookups_are_made_at_the_end() {
     let (mut resolver, _events) = capture_resolver([]);
     Watcher::watching(&mut resolver).is_on_its_way(Some(Duration::from_secs(60)));
     assert_eq!(resolver.flow_opened(Token(1), question(9)), Lookup::Pending);
@@ -114,7 +116,7 @@ fn all_is_asked_at_the_end() {
 }
 
 #[test]
-fn who_waits_is_answered_at_the_end() {
+fn waiting_requests_are_answered_at_the_end() {
     let (mut resolver, events) = capture_resolver([]);
     Watcher::watching(&mut resolver).is_on_its_way(Some(Duration::from_secs(60)));
     assert_eq!(resolver.flow_opened(Token(1), question(9)), Lookup::Pending);
@@ -124,9 +126,9 @@ fn who_waits_is_answered_at_the_end() {
     assert_eq!(last, Some((Token(1), true)));
 }
 
-/// The fast lookups that follow are made on the thread that captures.
+/// Further fast lookups run on the capture thread.
 #[test]
-fn only_so_many_are_put_off() {
+fn pending_lookups_are_bounded() {
     const MAX: usize = 64;
     let (mut resolver, _events) = capture_resolver([]);
     Watcher::watching(&mut resolver).is_on_its_way(Some(Duration::from_secs(60)));
@@ -142,7 +144,7 @@ fn only_so_many_are_put_off() {
 }
 
 #[test]
-fn a_second_one_asks_without_a_fast_lookup() {
+fn a_second_capture_resolver_has_no_fast_lookup() {
     let (first, _events) = capture_resolver([]);
     let mut second = CaptureResolver::new(Arc::clone(first.resolver()));
     let lookup = second.flow_opened(Token(1), question(9));
@@ -150,7 +152,7 @@ fn a_second_one_asks_without_a_fast_lookup() {
     assert_eq!(second.poll_all_pending(), []);
 }
 
-/// An observer that a test moves: how long its observations are on their way, and where they go.
+/// An observer that the test controls: how long its observations take, and where they go.
 #[derive(Clone, Default)]
 struct Watcher(Arc<Mutex<(Option<Duration>, Option<OnObservation>)>>);
 
@@ -168,7 +170,7 @@ impl Watcher {
         watcher
     }
 
-    /// From another thread, as a real one does.
+    /// Pushes from another thread, as a real observer does.
     fn push(&self, request: LookupRequest, owner: Ownership) {
         let at = request.seen_at + Duration::from_micros(50);
         let kind = ObservationKind::Sender;
@@ -194,8 +196,8 @@ impl Observer for Watcher {
 }
 
 #[test]
-fn what_was_observed_before_answers_at_once() {
-    // No fast lookup is made.
+fn an_earlier_observation_answers_at_once() {
+    // This makes no fast lookup.
     let (mut resolver, _events) = capture_resolver([FastResult::NotFound]);
     let watcher = Watcher::watching(&mut resolver);
     let request = question(9);
@@ -203,18 +205,18 @@ fn what_was_observed_before_answers_at_once() {
     let lookup = resolver.flow_opened(Token(1), request);
     assert_eq!(lookup, Lookup::Provisional(seen_by(&lookup)));
     assert_eq!(resolver.poll_timeout(), None);
-    // Told once: it was about that flow.
+    // An observation answers once: it was about that flow.
     assert_eq!(resolver.flow_opened(Token(2), request), Lookup::Pending);
 }
 
 fn seen_by(lookup: &Lookup) -> Ownership {
-    let owner = lookup.clone().ownership().expect("somebody is named");
+    let owner = lookup.clone().ownership().expect("an owner is named");
     assert_eq!(owner.verdict, seen().verdict);
     owner
 }
 
 #[test]
-fn what_is_on_its_way_is_waited_for() {
+fn requests_wait_for_an_observation_on_its_way() {
     let (mut resolver, _events) = capture_resolver([]);
     let watcher = Watcher::watching(&mut resolver);
     watcher.is_on_its_way(Some(Duration::from_secs(60)));
@@ -233,7 +235,7 @@ fn what_is_on_its_way_is_waited_for() {
 }
 
 #[test]
-fn what_does_not_come_is_looked_up() {
+fn without_an_observation_a_fast_lookup_follows() {
     for is_told in [false, true] {
         let (mut resolver, _events) = capture_resolver([FastResult::Found(seen())]);
         let watcher = Watcher::watching(&mut resolver);
@@ -243,9 +245,9 @@ fn what_does_not_come_is_looked_up() {
         assert_eq!(resolver.flow_opened(Token(1), request), Lookup::Pending);
         watcher.is_on_its_way(None);
         if is_told {
-            // That it cannot tell.
-            let nobody = crate::answer::Reason::NotFound;
-            let nobody = Ownership::unknown(nobody, SystemTime::now(), Source::Scripted);
+            // The observer could not find the owner.
+            let reason = crate::answer::Reason::NotFound;
+            let nobody = Ownership::unknown(reason, SystemTime::now(), Source::Scripted);
             watcher.push(request, nobody);
         }
         let answers = poll(&mut resolver);
@@ -254,7 +256,7 @@ fn what_does_not_come_is_looked_up() {
 }
 
 #[test]
-fn only_so_many_observations_wait() {
+fn waiting_observations_are_bounded() {
     let inbox = Inbox::default();
     for port in 0..=u16::try_from(MAX_INBOX).unwrap() {
         let request = question(port);

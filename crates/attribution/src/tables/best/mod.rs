@@ -1,10 +1,11 @@
-//! Which table is the best on this system.
+//! Chooses the best table of this system.
 //!
 //! A platform owes:
 //!
-//! | item | what |
+//! | item | content |
 //! |---|---|
-//! | `open` | the best table of this system, and why it is a lesser one, if it is |
+//! | `open` | the best table of this system, and the error of the better one if it is only a
+//! replacement |
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -29,7 +30,7 @@ pub fn best_with(options: &TableOptions) -> Result<Box<dyn SocketTable>, Error> 
     open_best(options).map(|best| best.table)
 }
 
-/// As [`best_with`], and says why the better table of this system could not be opened, if so. Only
+/// As [`best_with`], with the reason if the better table of this system could not be opened. Only
 /// Linux has a better table than the portable one.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ pub(super) fn name(index: u32) -> Option<String> {
     index_to_name(any_socket()?, index).ok()
 }
 
-/// Through which interfaces are asked for.
+/// A socket for the requests about interfaces.
 fn any_socket() -> Option<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()

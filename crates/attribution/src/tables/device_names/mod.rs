@@ -2,7 +2,7 @@
 //!
 //! A platform owes:
 //!
-//! | item | what |
+//! | item | content |
 //! |---|---|
 //! | `index` | the index of the interface with a name, if there is one |
 //! | `name` | the name of the interface with an index, if there is one |

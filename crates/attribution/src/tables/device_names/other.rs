@@ -1,4 +1,4 @@
-//! Platforms whose sockets have no interface here.
+//! Platforms on which no table knows the interface of a socket.
 
 pub(super) const fn index(_name: &str) -> Option<u32> {
     None

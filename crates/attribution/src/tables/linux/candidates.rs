@@ -1,4 +1,4 @@
-//! What a question is about: the sockets that fit it best.
+//! The sockets that match a query best.
 
 use super::netlink::conntrack::Fit;
 use super::netlink::message::DiagSocket;
@@ -6,19 +6,19 @@ use crate::answer::devices::Reach;
 use crate::answer::matching::fitting_in_use;
 use crate::answer::{Match, Protocol, SocketQuery};
 
-/// What a question is about.
+/// The sockets that match a query best.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Candidates {
-    /// No socket fits.
+    /// No socket matches.
     None,
-    /// The very connection, but its owner has closed it.
+    /// Exactly this connection, but its owner has closed it.
     Closed(DiagSocket),
-    /// Sockets that fit equally well, at least one.
+    /// Sockets that match equally well, at least one.
     Open(Match, Vec<DiagSocket>),
 }
 
 impl Candidates {
-    /// How closely those match that are open.
+    /// How closely the open sockets match.
     pub(crate) const fn matched(&self) -> Option<Match> {
         match self {
             Self::Open(matched, _) => Some(*matched),
@@ -26,8 +26,8 @@ impl Candidates {
         }
     }
 
-    /// How they were found, which leaves open whether the packets are theirs where this host
-    /// translates addresses.
+    /// How the lookup found them. This decides whether the packets may belong to another socket if
+    /// this host translates addresses.
     pub(crate) const fn fit(&self, protocol: Protocol) -> Fit {
         match self {
             Self::Open(Match::FiveTuple, _) | Self::Closed(_)
@@ -41,7 +41,7 @@ impl Candidates {
     }
 }
 
-/// Those of a list of the sockets of a protocol that fit best.
+/// The sockets of a protocol's list that match best.
 pub(crate) fn chosen_of(
     protocol: Protocol,
     query: &SocketQuery,

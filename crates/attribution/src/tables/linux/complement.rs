@@ -1,5 +1,6 @@
-//! What the `listeners` crate leaves out on Linux: it names one process for each socket, where
-//! several may hold it, and neither to whom a socket is connected nor what this host translates.
+//! Facts that the `listeners` crate leaves out on Linux. It names one process for each socket,
+//! though several may hold it. It gives neither the remote end of a socket nor the translations of
+//! this host.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,12 +28,12 @@ pub(crate) struct Held {
     pub(crate) remote: Option<SocketAddr>,
 }
 
-/// Who holds sockets.
+/// The holders of sockets.
 #[derive(Debug, Default)]
 pub(crate) struct SocketHolders {
-    /// The sockets with such a key.
+    /// The sockets by that key.
     pub(crate) by_key: HashMap<Key, Vec<Held>>,
-    /// What is known of each of them.
+    /// Facts about each holder.
     pub(crate) processes: HashMap<u32, Known>,
 }
 
@@ -45,7 +46,7 @@ pub(crate) struct Known {
     pub(crate) image: Option<u64>,
 }
 
-/// Reads that.
+/// Reads these facts.
 #[derive(Debug)]
 pub(crate) struct Complement {
     proc: Proc,
@@ -65,12 +66,13 @@ impl Complement {
         })
     }
 
-    /// Who holds the sockets of this network namespace: all processes that may be inspected, in
-    /// their own tables of descriptors.
+    /// The holders of the sockets of this network namespace: all processes that this one may
+    /// inspect, by their own descriptor tables.
     ///
     /// # Errors
-    /// When something could not be read for another reason than permissions, such as that no
-    /// file may be opened any more: who else holds a socket is not known then.
+    ///
+    /// If a read failed for another reason than permissions, such as too many open files: then
+    /// other holders of a socket may exist.
     pub(crate) fn holders(&mut self) -> io::Result<SocketHolders> {
         let mut holders = SocketHolders::default();
         let by_inode = self.by_inode(&mut holders.processes)?;
@@ -96,7 +98,7 @@ impl Complement {
         Ok(holders)
     }
 
-    /// What of the packets of this network namespace is translated.
+    /// The translations in this network namespace.
     pub(crate) fn translations(&mut self) -> Translations {
         self.conntrack.translations()
     }
@@ -137,7 +139,8 @@ impl Complement {
     }
 }
 
-/// Whether a process may not be inspected, or has ended (`ESRCH` of what is read of it).
+/// Whether this process may not inspect another one, or the other one has exited (reading its files
+/// gives `ESRCH`).
 fn is_hidden_or_gone(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     let is_no_process = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::SRCH);
@@ -149,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_cannot_be_helped_is_passed_over() {
+    fn only_unavoidable_errors_are_ignored() {
         use rustix::io::Errno;
         for (error, expected) in [
             (Errno::ACCESS, true),

@@ -1,7 +1,8 @@
-//! The lists in `/proc/net` of another network namespace, for what `sock_diag` does not list.
+//! Reads the lists in `/proc/net` of another network namespace, for sockets that `sock_diag` does
+//! not list.
 //!
-//! The kernel shows the lists of the namespace that a thread is in (`get_proc_task_net` in
-//! `fs/proc/proc_net.c`). So a thread enters the namespace for each question.
+//! The kernel shows the lists of the namespace of the reading thread (`get_proc_task_net` in
+//! `fs/proc/proc_net.c`). So a thread enters the namespace for each query.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,14 +17,14 @@ use super::sys;
 use crate::answer::Protocol;
 use crate::policy::freshness::LISTED_ELSEWHERE;
 
-/// What is read with one visit.
+/// The protocols that one visit reads.
 const LISTED: [Protocol; 2] = [Protocol::Icmp, Protocol::Raw];
 
-/// The way to the lists of a namespace.
+/// Access to the lists of a namespace.
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
     namespace: OwnedFd,
-    /// What the last visit found, and when it began: a list of all sockets asks for one protocol
+    /// The result of the last visit, and when it began: a list of all sockets requests one protocol
     /// after the other.
     last: Option<(Instant, [Vec<DiagSocket>; 2])>,
 }
@@ -36,7 +37,7 @@ impl Elsewhere {
         }
     }
 
-    /// Adds the sockets of a protocol; none where the lists do not have it.
+    /// Adds the sockets of a protocol. Adds none if the lists do not contain it.
     pub(crate) fn list(
         &mut self,
         protocol: Protocol,
@@ -52,7 +53,7 @@ impl Elsewhere {
         }
         let start = sockets.len();
         if let Some((_, lists)) = &mut self.last {
-            // Each list serves once.
+            // Each list serves one request.
             sockets.append(&mut lists[place]);
             if lists.iter().all(Vec::is_empty) {
                 self.last = None;
@@ -68,7 +69,7 @@ impl Elsewhere {
         let system = sys::System::of_this_thread();
         let visiting = visiting.spawn(move || {
             system.take_over();
-            // Of this thread only (setns(2)), which ends here.
+            // This affects only this thread (setns(2)), which ends here.
             sys::enter_network_namespace(&namespace)?;
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let thread = sys::openat(CWD, sys::own_directory(), flags, Mode::empty())?;

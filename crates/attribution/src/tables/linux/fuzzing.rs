@@ -1,7 +1,6 @@
-//! The parsers of this directory for fuzzing: no part of the interface of this crate.
+//! Fuzzing of the parsers of this directory. Not part of the interface of this crate.
 //!
-//! Each function takes any bytes whatsoever, and panics if what must hold for them does
-//! not.
+//! Each function takes any input, and panics if an invariant does not hold.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,8 +19,7 @@ use crate::answer::Protocol;
 const GET_ADDRESSES: u16 = 22;
 const ADDRESS_BODY_LEN: usize = 8;
 
-/// Messages of netlink: each has a header, and nothing is read behind one that is
-/// malformed.
+/// Netlink messages: each has a header, and the parser reads nothing behind a malformed one.
 ///
 /// # Panics
 /// If that does not hold.
@@ -44,10 +42,10 @@ pub fn netlink(bytes: &[u8]) {
     }
 }
 
-/// Answers of conntrack, and the list of what it knows: each line is read by itself.
+/// Answers of conntrack, and its list: each line is parsed by itself.
 ///
 /// # Panics
-/// If it is not.
+/// If a line affects another.
 pub fn conntrack(bytes: &[u8]) {
     let count = frame::frames(bytes).count();
     assert_eq!(conntrack::answers(bytes).count(), count);
@@ -60,10 +58,10 @@ pub fn conntrack(bytes: &[u8]) {
     assert_eq!(all.next(), None);
 }
 
-/// A list of `/proc/net`: each line is read by itself.
+/// A list of `/proc/net`: each line is parsed by itself.
 ///
 /// # Panics
-/// If it is not.
+/// If a line affects another.
 pub fn proc_net(bytes: &[u8]) {
     let mut sockets = net::parse(bytes);
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -77,7 +75,7 @@ pub fn proc_net(bytes: &[u8]) {
     assert_eq!(sockets.next(), None);
 }
 
-/// `/proc/PID/stat`, `/proc/PID/status` and `/proc/loadavg`: what they say stands there.
+/// `/proc/PID/stat`, `/proc/PID/status` and `/proc/loadavg`: parsed values occur in the text.
 ///
 /// # Panics
 /// If it does not.
@@ -98,8 +96,8 @@ pub fn process(bytes: &[u8]) {
     }
 }
 
-/// `/proc/PID/cgroup`, and the path of a group: a unit has a name, no longer than what
-/// it was read from, and the version of the hierarchy does not matter.
+/// `/proc/PID/cgroup`, and the path of a cgroup: a unit has a name no longer than its source, and
+/// the version of the hierarchy does not matter.
 ///
 /// # Panics
 /// If that does not hold.
@@ -118,10 +116,10 @@ pub fn cgroup(bytes: &[u8]) {
     }
 }
 
-/// What the programs that run containers write: names have a limit.
+/// The files of container runtimes: names have a limit.
 ///
 /// # Panics
-/// If they have not.
+/// If a name is longer.
 pub fn container(bytes: &[u8]) {
     let id = "9f4f8d5a3c0b1e2d4f60718293a4b5c6d7e8f90123456789abcdef0123456789";
     let text = String::from_utf8_lossy(bytes);
@@ -144,7 +142,7 @@ pub fn container(bytes: &[u8]) {
     }
 }
 
-/// `/proc/PID/mountinfo`: a line is a mount at most, and its options are found by name.
+/// `/proc/PID/mountinfo`: a line is at most one mount, and options are found by name.
 ///
 /// # Panics
 /// If that does not hold.
@@ -162,11 +160,11 @@ pub fn mountinfo(bytes: &[u8]) {
     }
 }
 
-/// What the kernel of this host answers when it is asked for everything that is read
-/// here: to begin with. Protocols and families that it does not know are left out.
+/// The answers of this host's kernel to every request that this crate makes, as a corpus to begin
+/// with. Leaves out protocols and families that the kernel does not know.
 ///
 /// # Errors
-/// When the kernel refuses the connection, or an answer.
+/// If the kernel refuses the connection or an answer.
 pub fn answers() -> io::Result<Vec<Vec<u8>>> {
     let mut answers = Vec::new();
     let mut sequence = 0;

@@ -1,4 +1,4 @@
-//! Which interfaces of the kernel are used.
+//! The kernel interfaces that a table uses.
 
 use std::path::PathBuf;
 
@@ -14,23 +14,23 @@ pub struct LinuxOptions {
     /// Where the process file system is mounted. If it is mounted with `hidepid`, answers name no
     /// processes of other users; if it is empty, none at all.
     pub proc: PathBuf,
-    /// Whether the table asks `sock_diag` for sockets. If not, it reads `/proc/net`, which has neither
-    /// cgroup nor cookie.
+    /// Whether the table queries `sock_diag` for sockets. If not, it reads `/proc/net`, which has
+    /// neither cgroup nor cookie.
     pub sock_diag: bool,
     /// Whether the table uses the count of descriptors, which is the size of `/proc/PID/fd` since Linux
     /// 6.2, to find processes that changed. If not, every search reads all descriptors.
     pub descriptor_counts: bool,
     /// Whether the table searches other network namespaces, too, where privileges allow.
     pub other_namespaces: bool,
-    /// Whether a [fast lookup](crate::capture::FastLookup) has a send watcher: a thread on each CPU that
-    /// looks up the sender of each first packet, where privileges allow (`CAP_NET_RAW`, and
-    /// `CAP_SYS_NICE` for its priority). It names processes that exit at once.
+    /// Whether a [fast lookup](crate::capture::FastLookup) has send watchers: a thread on each CPU,
+    /// which looks up the sender of each first packet, where privileges allow (`CAP_NET_RAW`, and
+    /// `CAP_SYS_NICE` for its priority). They find processes that exit at once.
     pub send_watchers: bool,
-    /// Whether the send watchers run ahead of all threads without real-time priority on their CPU
+    /// Whether the send watchers preempt all threads without real-time priority on their CPU
     /// (`SCHED_FIFO`, priority 1; sched(7)), where `CAP_SYS_NICE` allows. Then answers name more
     /// processes that exit at once. The send watchers limit their own time, but they delay other
-    /// threads, so this is off by default. Without it they have a nice value of -20, as the capture
-    /// thread has.
+    /// threads, so this is off by default. Without it they have a nice value of -20, like the
+    /// capture thread.
     pub realtime: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Whose a namespace is (`ioctl_ns(2)`).
+//! The owner of a namespace (`ioctl_ns(2)`).
 #![allow(
     unsafe_code,
     reason = "what namespaces tell has no safe interface in the library"
@@ -19,7 +19,7 @@ pub(crate) fn user_namespace(file: &OwnedFd) -> io::Result<OwnedFd> {
     if users < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it was just opened for this process, and nobody else has it.
+    // SAFETY: the kernel has just opened it for this process, and nothing else uses it.
     Ok(unsafe { OwnedFd::from_raw_fd(users) })
 }
 
@@ -27,8 +27,8 @@ pub(crate) fn user_namespace(file: &OwnedFd) -> io::Result<OwnedFd> {
 pub(crate) fn user(users: &OwnedFd) -> io::Result<u32> {
     let mut user: libc::uid_t = 0;
     // SAFETY: the descriptor is open; this request writes a user id to where its argument points.
-    let told = unsafe { libc::ioctl(users.as_raw_fd(), USER, &raw mut user) };
-    if told < 0 {
+    let result = unsafe { libc::ioctl(users.as_raw_fd(), USER, &raw mut user) };
+    if result < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(user)

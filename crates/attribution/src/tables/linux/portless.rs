@@ -1,5 +1,4 @@
-//! The sockets that a question is about, of protocols of which the kernel does not look for one
-//! socket, so that they are listed.
+//! The sockets that a query is about, for protocols whose sockets the kernel only lists.
 
 use std::io;
 
@@ -12,7 +11,7 @@ use crate::answer::{Protocol, SocketQuery};
 /// `IPPROTO_RAW`: raw sockets that only send (raw(7)).
 const SENDS_ONLY: u16 = 255;
 
-/// What a question is about.
+/// The sockets that a query is about.
 pub(super) fn find(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -33,7 +32,7 @@ pub(super) fn find(
     Ok(chosen_of(Protocol::Raw, query, reach, raw))
 }
 
-/// The raw sockets that may send what a question is about, or get it.
+/// The raw sockets that may send or receive the packets of a query.
 pub(super) fn raw(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
     let mut raw = Vec::new();
     sockets.list(Protocol::Raw, Which::All, &mut raw)?;
@@ -45,7 +44,7 @@ pub(super) fn raw(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Vec<
     Ok(raw)
 }
 
-/// All that has the port of a question, or what stands in its place.
+/// All sockets with the port of a query, or with the value in its place.
 pub(super) fn listed(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
     let mut found = Vec::new();
     let which = Which::OnPort(query.local().port());
@@ -53,7 +52,7 @@ pub(super) fn listed(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<V
     Ok(found)
 }
 
-/// Whether a socket that was found for a question of a protocol has an owner still.
+/// Whether a socket that a lookup found still has an owner.
 pub(super) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSocket) -> bool {
     let which = Which::OnPort(found.local.port());
     let mut is_listed = |protocol| {
@@ -61,6 +60,6 @@ pub(super) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
         let listed = sockets.list(protocol, which, &mut now);
         listed.is_ok() && now.iter().any(|now| now.inode == found.inode)
     };
-    // Raw sockets may be what has the id of an ICMP message.
+    // A raw socket may exchange ICMP messages with an id.
     is_listed(protocol) || (protocol == Protocol::Icmp && is_listed(Protocol::Raw))
 }

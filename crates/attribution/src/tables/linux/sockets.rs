@@ -1,4 +1,4 @@
-//! Which sockets there are, and which of them a question is about.
+//! Finds the sockets that a query is about.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,8 +18,8 @@ use crate::answer::{
 };
 
 impl DiagSocket {
-    /// Whether the kernel has made this connection and nobody has accepted it: it has no
-    /// inode yet. In any other state, an inode of 0 means that its owner has closed it.
+    /// Whether the kernel has made this connection and no process has accepted it: it has no inode
+    /// yet. In any other state, inode 0 means that its owner has closed it.
     pub(crate) fn is_unaccepted(&self) -> bool {
         let is_early = matches!(
             self.state,
@@ -28,7 +28,7 @@ impl DiagSocket {
         self.inode == 0 && is_early
     }
 
-    /// What is looked for to find its owner.
+    /// The values for the search for its owner.
     pub(crate) const fn wanted(&self) -> Wanted {
         let kind = match self.remote {
             Some(_) => Kind::Connection,
@@ -53,7 +53,7 @@ impl DiagSocket {
         }
     }
 
-    /// Its identity, in a namespace if not in our own.
+    /// Its identity, in a namespace if it is not in our own.
     pub(crate) fn id(&self, namespace: Option<&Arc<NetworkNamespace>>) -> Option<SocketId> {
         let namespace = namespace.map_or(SocketNamespace::Own, |other| {
             SocketNamespace::Other(other.id)
@@ -86,8 +86,8 @@ impl DiagSocket {
     }
 }
 
-/// Finds what a question is about in microseconds: where a connection is found on one device,
-/// others are not looked at.
+/// Finds the sockets of a query in microseconds. If one device has the connection, this does not
+/// search the others.
 pub(crate) fn quick(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -105,20 +105,19 @@ fn find(
     if !finds_one(query.protocol()) {
         return portless::find(sockets, query, reach);
     }
-    let any = told(sockets, query, reach, is_thorough)?;
-    // Where there is no connection, the kernel tells the listener that would take it.
+    let any = found_by_kernel(sockets, query, reach, is_thorough)?;
+    // If the connection does not exist, the kernel returns the listener that would accept it.
     let (exact, others): (Vec<_>, Vec<_>) = any.into_iter().partition(|one| is_it(query, one));
     let (open, closed): (Vec<_>, Vec<_>) = exact.into_iter().partition(|one| one.inode != 0);
-    // The kernel chooses among datagram sockets as well, but for one device at a time.
-    // Nor does it choose who sends.
-    // Of what is for all, each socket that fits gets a copy.
+    // The kernel chooses among datagram sockets as well, but for one device at a time. It does not
+    // choose a sender. For a group, each matching socket gets a copy.
     let is_one_way = matches!(reach.ways, Ways::One(_)) && !reach.is_group(query.local().ip());
-    let is_told = query.protocol() == Protocol::Tcp || is_one_way;
-    if is_told && !open.is_empty() && !query.is_sender() {
+    let is_decided = query.protocol() == Protocol::Tcp || is_one_way;
+    if is_decided && !open.is_empty() && !query.is_sender() {
         return Ok(Candidates::Open(Match::FiveTuple, open));
     }
     let is_any = !(open.is_empty() && closed.is_empty() && others.is_empty());
-    if !is_any && !query.is_sender() && tells_all(sockets, query, reach) {
+    if !is_any && !query.is_sender() && finds_all(sockets, query, reach) {
         return Ok(Candidates::None);
     }
     if let Some(found) = closed.first()
@@ -126,7 +125,7 @@ fn find(
     {
         return queued(sockets, query, reach, found);
     }
-    // What was listed a moment ago may lack another one that sends from the same port.
+    // A recent list may lack another socket that sends from the same port.
     let witness = open.first().or(others.first());
     let witness = witness.filter(|_| !(is_thorough && query.is_sender()));
     let waiting = waiting(sockets, query, reach, witness)?;
@@ -136,15 +135,15 @@ fn find(
     })
 }
 
-/// Whether the kernel looks for one socket of this protocol. (For SCTP it looks among associations
-/// alone, by the address of the primary path.)
+/// Whether the kernel looks up single sockets of this protocol. (For SCTP it searches only
+/// associations, by the address of the primary path.)
 pub(super) const fn finds_one(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::Tcp | Protocol::Udp | Protocol::UdpLite)
 }
 
-/// The sockets that the kernel finds for a packet between these ends, for each device through which it
-/// can have come: the connection, or the socket that would accept it.
-fn told(
+/// The sockets that the kernel finds for a packet between these ends, for each device through which
+/// it can have arrived: the connection, or the socket that would accept it.
+fn found_by_kernel(
     sockets: &mut Sockets,
     query: &SocketQuery,
     reach: &Reach,
@@ -154,7 +153,7 @@ fn told(
         return Ok(Vec::new());
     };
     let mut found: Vec<DiagSocket> = Vec::new();
-    for device in asked_devices(reach) {
+    for device in devices_to_request(reach) {
         let one = sockets.exact_on(device, query.protocol(), query.local(), remote)?;
         let Some(one) = one.filter(|one| reach.reaches(one.device)) else {
             continue;
@@ -170,10 +169,10 @@ fn told(
     Ok(found)
 }
 
-/// Devices of which packets are asked for, 0 for one that no socket is bound to: a socket
-/// that is bound to one gets only packets of that.
-fn asked_devices(reach: &Reach) -> impl Iterator<Item = u32> {
-    /// Where there are more, those with the highest numbers are left out.
+/// The devices to request; 0 stands for any device to which no socket is bound. A socket that is
+/// bound to a device gets only packets of that device.
+fn devices_to_request(reach: &Reach) -> impl Iterator<Item = u32> {
+    /// If there are more, this leaves out those with the highest numbers.
     const MAX: usize = 64;
     let (any, arrivals) = match &reach.ways {
         Ways::Any(known) => (Some(known), &[][..]),
@@ -193,26 +192,26 @@ fn is_it(query: &SocketQuery, socket: &DiagSocket) -> bool {
     remote.is_some() && remote == query.remote().map(unscoped)
 }
 
-/// Whether there is no socket if the kernel found none.
-fn tells_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
-    // It looks for the one that gets it, not for all members of a group.
+/// Whether no socket exists if the kernel found none.
+fn finds_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
+    // It searches for the one receiver, not for all members of a group.
     let is_group = |end: SocketAddr| reach.is_group(end.ip());
     let is_for_one = !is_group(query.local()) && !query.remote().is_some_and(is_group);
-    // A slave's packets reach sockets of its VRF, which are asked for in another way.
+    // A packet of a VRF's port reaches sockets of the VRF, which need another request.
     let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
     let is_direct = reach.arrivals().is_none_or(|all| all.iter().all(is_direct));
-    // Of raw sockets each gets a copy, and the kernel finds one only by another question.
+    // Each raw socket gets a copy, and the kernel finds one only by another request.
     let is_for_one = is_for_one && finds_one(query.protocol());
-    query.remote().is_some() && is_for_one && is_direct && sockets.tells_listeners()
+    query.remote().is_some() && is_for_one && is_direct && sockets.finds_listeners()
 }
 
-/// The very connection that is asked for, if somebody has it.
+/// Exactly the requested connection, if a process has it.
 pub(crate) fn accepted(
     sockets: &mut Sockets,
     query: &SocketQuery,
     reach: &Reach,
 ) -> io::Result<Candidates> {
-    let mut found = told(sockets, query, reach, false)?;
+    let mut found = found_by_kernel(sockets, query, reach, false)?;
     found.retain(|one| is_it(query, one) && one.inode != 0);
     Ok(if found.is_empty() {
         Candidates::None
@@ -221,19 +220,19 @@ pub(crate) fn accepted(
     })
 }
 
-/// What of our own namespace has an address that is not our own: the very connection, else what
-/// is bound to that address and to no other (`IP_FREEBIND`, `IP_TRANSPARENT`; ip(7)).
+/// The socket of our own namespace for an address that is not our own: exactly the connection, or
+/// else one that is bound to only that address (`IP_FREEBIND`, `IP_TRANSPARENT`; ip(7)).
 pub(crate) fn standing_in(
     sockets: &mut Sockets,
     query: &SocketQuery,
     reach: &Reach,
 ) -> io::Result<Candidates> {
     let protocol = query.protocol();
-    let mut told = told(sockets, query, reach, false)?;
-    told.retain(|one| one.inode != 0);
-    if protocol == Protocol::Tcp && told.iter().any(|one| is_it(query, one)) {
-        told.retain(|one| is_it(query, one));
-        return Ok(Candidates::Open(Match::FiveTuple, told));
+    let mut found = found_by_kernel(sockets, query, reach, false)?;
+    found.retain(|one| one.inode != 0);
+    if protocol == Protocol::Tcp && found.iter().any(|one| is_it(query, one)) {
+        found.retain(|one| is_it(query, one));
+        return Ok(Candidates::Open(Match::FiveTuple, found));
     }
     let has_address = |one: &DiagSocket| normalize(one.local).ip() == query.local().ip();
     let port = query.local().port();
@@ -242,19 +241,24 @@ pub(crate) fn standing_in(
         sockets.list(protocol, Which::OnPort(port), &mut bound)?;
     } else if !finds_one(protocol) {
         bound = portless::listed(sockets, query)?;
-    } else if !sockets.tells_listeners() {
+    } else if !sockets.finds_listeners() {
         sockets.list(protocol, Which::Waiting(port), &mut bound)?;
-    } else if let Some(witness) = told.iter().find(|one| has_address(one)) {
-        // The kernel tells one that has the very address before those on all addresses.
+    } else if let Some(witness) = found.iter().find(|one| has_address(one)) {
+        // The kernel returns a socket with exactly this address before one on all addresses.
         bound = sockets.waiting(protocol, port, Some(witness))?;
         choice = Some(*witness);
     }
     bound.retain(|one| one.inode != 0 && has_address(one));
-    Ok(as_told(query, reach, chosen(query, reach, bound), choice))
+    Ok(as_decided(
+        query,
+        reach,
+        chosen(query, reach, bound),
+        choice,
+    ))
 }
 
-/// Who would take a connection from anybody, in one question less than [`quick`] needs where
-/// this one was made and not accepted yet.
+/// The socket that would accept a connection from any end. This takes one request less than
+/// [`quick`] if the connection exists and is not accepted yet.
 pub(crate) fn listener(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -263,8 +267,8 @@ pub(crate) fn listener(
     waiting(sockets, query, reach, None)
 }
 
-/// As [`quick`], on all devices; where that finds nothing, looks for any on the port if the
-/// remote end is not known.
+/// As [`quick`], on all devices. If that finds nothing and the remote end is unknown, this searches
+/// for any socket on the port.
 pub(crate) fn thorough(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -280,7 +284,7 @@ pub(crate) fn thorough(
     }
 }
 
-/// The datagram socket that would get what the remote end sends, if anybody has it.
+/// The datagram socket that would receive what the remote end sends, if a process has it.
 pub(crate) fn nearest(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -299,7 +303,7 @@ pub(crate) fn nearest(
     }
 }
 
-/// Whether a socket that was found has an owner still.
+/// Whether a socket that a lookup found still has an owner.
 pub(crate) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSocket) -> bool {
     let is_it = |now: &DiagSocket| now.inode == found.inode;
     if !finds_one(protocol) {
@@ -312,7 +316,7 @@ pub(crate) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
     }
     let mut now = Vec::new();
     let port = found.local.port();
-    // What is bound and does nothing is in none of the kernel's lists of what waits.
+    // The kernel's lists of waiting sockets do not contain one that is only bound.
     let which = match found.state {
         Some(SocketState::Bound) => Which::OnPort(port),
         _ => Which::Waiting(port),
@@ -321,7 +325,7 @@ pub(crate) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
     listed.is_ok() && now.iter().any(is_it)
 }
 
-/// As [`is_open`], of a socket that was found for a query, which takes less time.
+/// As [`is_open`], for a socket that a lookup found for a query, which takes less time.
 pub(crate) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &DiagSocket) -> bool {
     if found.remote.is_none()
         && finds_one(query.protocol())
@@ -336,7 +340,7 @@ pub(crate) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &Di
     is_open(sockets, query.protocol(), found)
 }
 
-/// All that may serve it: of a group, the kernel finds one only, `any`.
+/// All sockets that may serve the query. Of a group, the kernel finds only one, `any`.
 fn waiting(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -346,52 +350,58 @@ fn waiting(
     let waits = |found: &DiagSocket| found.remote.is_none() || query.is_sender();
     let mut witness = any.copied().filter(waits);
     if witness.is_none() && query.protocol() == Protocol::Tcp {
-        // Who would take a connection from nobody.
-        let nobody = match query.local() {
+        // The socket that would accept a connection from an unspecified end.
+        let unspecified = match query.local() {
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
-        let device = asked_devices(reach).next().unwrap_or(0);
-        witness = sockets.exact_on(device, query.protocol(), query.local(), nobody)?;
+        let device = devices_to_request(reach).next().unwrap_or(0);
+        witness = sockets.exact_on(device, query.protocol(), query.local(), unspecified)?;
     }
     let port = query.local().port();
     let found = sockets.waiting(query.protocol(), port, witness.as_ref())?;
-    let told = witness.filter(|_| sockets.tells_listeners());
-    Ok(as_told(query, reach, chosen(query, reach, found), told))
+    let choice = witness.filter(|_| sockets.finds_listeners());
+    Ok(as_decided(
+        query,
+        reach,
+        chosen(query, reach, found),
+        choice,
+    ))
 }
 
-/// Of sockets that fit equally well, those that are bound to the device that the socket is bound to
-/// which the kernel told for the packet, or to none as it is.
+/// Of sockets that match equally well, keeps those with the same device binding as the socket that
+/// the kernel returned for the packet.
 ///
 /// The kernel's lookup knows the order and the options that decide among them. But it runs on a CPU
-/// of ours, and for `SO_INCOMING_CPU` the packet's counts. That option is worth as much as the
-/// family, and for IPv6 datagrams as much as the device: these stay open. Two TCP sockets listen so
-/// only with `SO_REUSEPORT`, and the first one ends the search.
-fn as_told(
+/// of ours, and for `SO_INCOMING_CPU` the CPU of the packet counts. That option is worth as much as
+/// the family, and for IPv6 datagrams as much as the device: these stay undecided. Two TCP sockets
+/// listen like this only with `SO_REUSEPORT`, and the first one ends the search.
+fn as_decided(
     query: &SocketQuery,
     reach: &Reach,
     candidates: Candidates,
-    told: Option<DiagSocket>,
+    choice: Option<DiagSocket>,
 ) -> Candidates {
     let is_v6_datagram = query.protocol() != Protocol::Tcp && query.local().is_ipv6();
-    let told = told.filter(|_| tells_one(query, reach) && !query.is_sender() && !is_v6_datagram);
-    let is_told = |told: &DiagSocket, one: &DiagSocket| {
-        (one.inode, one.cookie) == (told.inode, told.cookie) && one.device == told.device
+    let choice =
+        choice.filter(|_| decides_for_all(query, reach) && !query.is_sender() && !is_v6_datagram);
+    let is_decided = |choice: &DiagSocket, one: &DiagSocket| {
+        (one.inode, one.cookie) == (choice.inode, choice.cookie) && one.device == choice.device
     };
-    match (candidates, told) {
-        (Candidates::Open(matched, mut open), Some(told))
-            if open.iter().any(|one| is_told(&told, one)) =>
+    match (candidates, choice) {
+        (Candidates::Open(matched, mut open), Some(choice))
+            if open.iter().any(|one| is_decided(&choice, one)) =>
         {
-            open.retain(|one| one.device == told.device);
+            open.retain(|one| one.device == choice.device);
             Candidates::Open(matched, open)
         }
         (candidates, _) => candidates,
     }
 }
 
-/// Whether the kernel's lookup for one packet is that for each packet of the query: not for a group,
-/// and on one device that is known.
-fn tells_one(query: &SocketQuery, reach: &Reach) -> bool {
+/// Whether the kernel's lookup for one packet holds for each packet of the query: not for a group,
+/// and only on one known device.
+fn decides_for_all(query: &SocketQuery, reach: &Reach) -> bool {
     let is_group = |end: SocketAddr| reach.is_group(end.ip());
     let is_for_one = !is_group(query.local()) && !query.remote().is_some_and(is_group);
     let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
@@ -399,8 +409,8 @@ fn tells_one(query: &SocketQuery, reach: &Reach) -> bool {
     is_for_one && is_one_way && finds_one(query.protocol())
 }
 
-/// The listeners in whose queue a connection may wait that nobody has accepted yet. One that
-/// listens more closely by now did not when the connection was made.
+/// The listeners in whose queue a connection may wait to be accepted. A listener with a closer
+/// match did not exist when the kernel made the connection.
 fn queued(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -411,7 +421,7 @@ fn queued(
     let mut listed = sockets.waiting(query.protocol(), port, None)?;
     let fits = |one: &DiagSocket| chosen(query, reach, vec![*one]) != Candidates::None;
     listed.retain(fits);
-    // It is not in the queue yet, and was begun a moment ago.
+    // It is not in the queue yet, and began a moment ago.
     if connection.state == Some(SocketState::SynReceived) {
         return Ok(chosen(query, reach, listed));
     }
@@ -437,7 +447,7 @@ fn listed(
     Ok(chosen(query, reach, found))
 }
 
-/// Those of a list that fit best.
+/// The sockets of a list that match best.
 fn chosen(query: &SocketQuery, reach: &Reach, found: Vec<DiagSocket>) -> Candidates {
     chosen_of(query.protocol(), query, reach, found)
 }

@@ -1,4 +1,4 @@
-//! Where the sockets come from: `sock_diag`, or `/proc/net` if that is missing.
+//! The source of sockets: `sock_diag`, or `/proc/net` if that is missing.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,23 +25,23 @@ use crate::policy::freshness::{WAITING_SOCKET, WAITING_SOCKETS};
 #[derive(Debug)]
 pub(crate) struct Sockets {
     diag: Option<Diag>,
-    /// `None` for another namespace: the lists are of our own.
+    /// `None` for another namespace: the lists are those of our own.
     files: Option<Files>,
-    /// Of another namespace, the way to its lists.
+    /// For another namespace, access to its lists.
     elsewhere: Option<Elsewhere>,
-    /// Whether the kernel has not listed raw sockets when it was asked: each question would have it
-    /// look for a module (`sock_load_diag_module` in `net/core/sock_diag.c`).
+    /// Whether the kernel did not list raw sockets at the last request: each request would make it
+    /// search for a module (`sock_load_diag_module` in `net/core/sock_diag.c`).
     lacks_raw: bool,
-    /// What waited for peers on a port, by protocol and port, and when.
+    /// The sockets that waited for peers on a port, by protocol and port, with the time.
     waiting: HashMap<(Protocol, u16), (Instant, Vec<DiagSocket>)>,
     /// Whether no socket of another namespace has the same cookie.
     has_cookies: bool,
 }
 
-/// Ports whose lists are kept.
+/// The number of ports whose lists are kept.
 const MAX_WAITING: usize = 64;
 
-/// The lists in `/proc/net`, each read anew for each question.
+/// The lists in `/proc/net`, read anew for each query.
 #[derive(Debug)]
 struct Files {
     proc: Arc<Proc>,
@@ -49,12 +49,12 @@ struct Files {
 }
 
 impl Sockets {
-    /// `sock_diag` if it is wanted and answers.
+    /// Uses `sock_diag` if it is wanted and answers.
     pub(crate) fn open(proc: &Arc<Proc>, sock_diag: bool) -> io::Result<Self> {
         let diag = match sock_diag.then(|| Diag::open(Location::Own)) {
             None => None,
             Some(Ok(diag)) => Some(diag),
-            // A limit was reached: the other lists would tell less, for as long as this lives.
+            // A limit was reached. The other lists would show less, for the lifetime of this.
             Some(Err(error)) if is_exhausted(&error) => return Err(error),
             Some(Err(error)) => {
                 tracing::warn!(%error, "sock_diag does not answer: /proc/net is read");
@@ -111,13 +111,13 @@ impl Sockets {
     }
 
     /// Whether [`exact_on`](Self::exact_on) also finds sockets that wait for peers.
-    pub(crate) const fn tells_listeners(&self) -> bool {
+    pub(crate) const fn finds_listeners(&self) -> bool {
         self.diag.is_some()
     }
 
-    /// The socket that a packet between these ends belongs to, or one that would take
-    /// it; `None` where there is none. The packet is of an interface, by its number; 0 for one
-    /// that no socket is bound to.
+    /// The socket that exchanges packets between these ends, or one that would accept them; `None`
+    /// if there is none. The packets are of the interface with this index; 0 for one to which no
+    /// socket is bound.
     pub(crate) fn exact_on(
         &mut self,
         interface: u32,
@@ -136,8 +136,8 @@ impl Sockets {
         }
     }
 
-    /// What waits for peers on a port. Asked anew unless the witness, one of them, was among
-    /// those of a moment ago: then none has taken their place.
+    /// The sockets that wait for peers on a port. Requests a new list unless a recent one contains
+    /// the witness, which is one of them: then no other has replaced it.
     pub(crate) fn waiting(
         &mut self,
         protocol: Protocol,
@@ -170,22 +170,22 @@ impl Sockets {
     ) -> io::Result<()> {
         let start = sockets.len();
         let is_left_out = protocol == Protocol::Raw && self.lacks_raw;
-        let is_told = match &mut self.diag {
+        let is_listed = match &mut self.diag {
             Some(diag) if !is_left_out => diag.dump(protocol, which, sockets)?,
             _ => false,
         };
-        self.lacks_raw |= protocol == Protocol::Raw && !is_told;
+        self.lacks_raw |= protocol == Protocol::Raw && !is_listed;
         if protocol == Protocol::Tcp {
-            // What is closed is listed only if it is bound, and listed as what it is to the
-            // kernel (`inet_diag_dump_icsk` in `net/ipv4/inet_diag.c`).
+            // The kernel lists a closed socket only if it is bound, and with that state
+            // (`inet_diag_dump_icsk` in `net/ipv4/inet_diag.c`).
             let listed = sockets.iter_mut().skip(start);
             let closed = listed.filter(|one| one.state == Some(SocketState::Closed));
             closed.for_each(|one| one.state = Some(SocketState::Bound));
         }
         let has_cookies = self.has_cookies;
         match (&mut self.files, &mut self.elsewhere) {
-            (Some(files), _) if !is_told => files.list(protocol, which, sockets),
-            (_, Some(elsewhere)) if !is_told => elsewhere.list(protocol, which, sockets),
+            (Some(files), _) if !is_listed => files.list(protocol, which, sockets),
+            (_, Some(elsewhere)) if !is_listed => elsewhere.list(protocol, which, sockets),
             _ if has_cookies => Ok(()),
             _ => {
                 for socket in &mut sockets[start..] {
@@ -206,8 +206,7 @@ pub(crate) fn are_cookies_counted_once() -> bool {
     (number(), number()) >= (Some(5), Some(10))
 }
 
-/// Whether there is no room, or no number for another file: that passes, or a limit can be
-/// raised.
+/// Whether memory or descriptors ran out: that may pass, or an administrator can raise the limit.
 fn is_exhausted(error: &io::Error) -> bool {
     let error = Errno::from_io_error(error);
     matches!(
@@ -226,8 +225,8 @@ const fn without_cookie(socket: DiagSocket) -> DiagSocket {
 /// The sockets of a list of that age that still count beside one that the kernel has just found.
 ///
 /// Of TCP listeners, the kernel finds the one with the best address. Those on other addresses
-/// cannot take its connections, and may have been closed since. All addresses of one family and of
-/// both are as good.
+/// cannot accept its connections, and may have closed since. The wildcards of one family and of
+/// both count the same.
 fn still_good(
     protocol: Protocol,
     listed: &[DiagSocket],
@@ -275,7 +274,7 @@ impl Files {
         if which == Which::Bound {
             return Ok(());
         }
-        // The namespace of this thread, which may have entered another than the process.
+        // The namespace of this thread, which may differ from that of the process.
         let (flags, root) = (
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             self.proc.root(),
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_a_group_is_good_for_a_moment() {
+    fn a_list_for_a_group_is_valid_for_a_moment() {
         let group = [listener("127.0.0.1:80", 1), listener("127.0.0.1:80", 2)];
         let good = |age| still_good(Protocol::Tcp, &group, &group[1], age);
         assert_eq!(good(Duration::ZERO), Some(group.to_vec()));
@@ -338,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_was_not_listed_is_looked_for_anew() {
+    fn a_socket_missing_in_the_list_causes_a_new_request() {
         let (old, new) = (listener("127.0.0.1:80", 1), listener("127.0.0.1:80", 2));
         assert_eq!(
             still_good(Protocol::Tcp, &[old], &new, Duration::ZERO),

@@ -1,4 +1,4 @@
-//! From sockets and their holders to answers.
+//! Makes answers from sockets and their holders.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::answer::{
     SocketState, Source, Verdict, matching,
 };
 
-/// The owner, and the sockets that show it.
+/// The owner, and the sockets that prove it.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) verdict: Verdict,
     pub(crate) matched: Option<Match>,
-    /// The only one that fits.
+    /// The socket, if exactly one matches.
     pub(crate) socket: Option<DiagSocket>,
 }
 
 impl Resolved {
-    fn nobody(reason: Reason) -> Self {
+    fn unowned(reason: Reason) -> Self {
         Self {
             verdict: Verdict::Unknown(reason),
             matched: None,
@@ -35,7 +35,7 @@ impl Resolved {
 
 /// The answer, of a namespace if not of our own: where no socket fits, it is of none. The sockets
 /// were read between those two times.
-pub(crate) fn told(
+pub(crate) fn ownership(
     resolved: Resolved,
     (observed_at, found_by): (SystemTime, SystemTime),
     namespace: Option<&Arc<NetworkNamespace>>,
@@ -60,8 +60,8 @@ pub(crate) fn told(
     }
 }
 
-/// The answer of two namespaces with the same address, if nothing shows which one the query is about:
-/// the holders of all sockets that match, however closely.
+/// The answer from two namespaces with the same address, if nothing shows which one the query is
+/// about: the holders of all sockets that match, however closely.
 pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
     match (one.evidence.matched, other.evidence.matched) {
         (_, None) => one,
@@ -69,7 +69,7 @@ pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
         (ours, theirs) => Ownership {
             verdict: matching::merge(&[&one.verdict, &other.verdict]),
             evidence: Evidence {
-                // So that it takes the place of an answer that knew only the closer one.
+                // So that it replaces an answer that knew only the closer one.
                 matched: ours.max(theirs),
                 namespace: None,
                 socket: None,
@@ -80,16 +80,16 @@ pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
     }
 }
 
-/// The answer from the sockets that match. `look` gives the holders of each, and whether the search for
-/// them read everything.
+/// The answer from the matching sockets. `holders_of` gives the holders of each, and whether the
+/// search for them read everything.
 pub(crate) fn resolve(
     scanner: &FdScanner,
     candidates: Candidates,
-    mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
+    mut holders_of: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
 ) -> Resolved {
     match candidates {
-        Candidates::None => Resolved::nobody(Reason::NotFound),
-        // Who listens now may not be who accepted it.
+        Candidates::None => Resolved::unowned(Reason::NotFound),
+        // The current listener may not be the one that accepted it.
         Candidates::Closed(socket) => Resolved {
             verdict: closed(scanner, &socket),
             matched: Some(Match::FiveTuple),
@@ -98,7 +98,7 @@ pub(crate) fn resolve(
         Candidates::Open(matched, sockets) => {
             let mut owners = Vec::with_capacity(1);
             for socket in &sockets {
-                let (found, is_all) = look(socket);
+                let (found, is_all) = holders_of(socket);
                 scanner.remember(socket.cookie, &found);
                 owners.push(verdict(scanner, found, socket, is_all));
             }
@@ -115,7 +115,7 @@ pub(crate) fn resolve(
     }
 }
 
-/// Who had a connection that its owner has closed.
+/// The last owner of a connection that its owner has closed.
 pub(crate) fn closed(scanner: &FdScanner, socket: &DiagSocket) -> Verdict {
     let remembered = scanner.remembered(socket.cookie);
     match named(remembered) {
@@ -133,16 +133,16 @@ pub(crate) fn verdict(
     if let Some(named) = named(processes) {
         return named;
     }
-    // Who holds it may be among those that could not be looked at.
+    // The holder may be among the processes that could not be read.
     if scanner.is_search_failed(socket.inode) {
         return Verdict::Unknown(Reason::Failed);
     }
-    // Those of the kernel itself are root's.
+    // Sockets of the kernel itself belong to root.
     if is_all && socket.uid == 0 && scanner.is_nobodys(socket.inode) {
         return Verdict::Unknown(Reason::Kernel);
     }
     let user = scanner.facts().user(socket.uid);
-    // Its cgroup may tell the unit.
+    // Its cgroup may give the unit.
     if user.is_none() && socket.cgroup.is_none() {
         return Verdict::Unknown(Reason::Denied);
     }
@@ -158,8 +158,8 @@ fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
     }
 }
 
-/// Connections that wait to be accepted are their listener's. The kernel may give the
-/// number of connections that wait for each listener.
+/// A connection that waits to be accepted belongs to its listener. The kernel may give the number
+/// of waiting connections of each listener.
 pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>]) {
     let may_wait = |socket: &Socket| {
         let is_early = matches!(
@@ -179,7 +179,7 @@ pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>
     for (socket, unaccepted) in sockets.iter().zip(unaccepted) {
         if socket.state == Some(SocketState::Listen) {
             let on_port = listeners.entry(place(socket)).or_default();
-            // Of the same one, it is asked there.
+            // If that is unspecified, the request is for the same one.
             let socket = Socket {
                 namespace: None,
                 ..socket.clone()
@@ -189,7 +189,7 @@ pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>
     }
     for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
         let query = SocketQuery::new(waiting.protocol, waiting.local, None);
-        // It is bound to the device through which it came if its listener is.
+        // It is bound to the device of its arrival if its listener is.
         let device = waiting.device;
         let ways = device.map_or_else(|| Ways::Any(Vec::new()), |it| Ways::One(Arrival::on(it)));
         let reach = Reach::new(ways);
@@ -198,7 +198,7 @@ pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>
         };
         let on_port = listeners.get(&place(waiting)).into_iter().flatten();
         let fitting: Vec<_> = on_port.filter(fits).collect();
-        // It is not in the queue yet, and was begun a moment ago.
+        // It is not in the queue yet, and began a moment ago.
         if waiting.state == Some(SocketState::SynReceived) {
             let listeners: Vec<_> = fitting.into_iter().map(|(one, _)| one.clone()).collect();
             if let Some(finding) = matching::best(&query, &reach, &listeners) {

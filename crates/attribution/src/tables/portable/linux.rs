@@ -12,18 +12,18 @@ use crate::answer::surroundings::Translations;
 use crate::answer::{Process, Protocol, Socket, Verdict};
 use crate::tables::linux::{Complement, SocketHolders, SocketKey};
 
-/// What this system shows beside the list of `listeners`.
+/// The facts of this system beside the list of `listeners`.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
-    /// `None` until it is needed first.
+    /// `None` until its first use.
     complement: Option<Complement>,
 }
 
 impl Beside {
     pub(super) const KNOWS_TRANSLATIONS: bool = true;
 
-    /// Completes a list: adds all known holders to each socket, and leaves out the sockets that changed
-    /// hands meanwhile.
+    /// Completes a list: adds all known holders to each socket, and removes the sockets that
+    /// changed hands meanwhile.
     pub(super) fn complete(&mut self, listed: Vec<Socket>) -> io::Result<Vec<Socket>> {
         let holders = self.opened()?.holders()?;
         Ok(completed(listed, &holders, process))
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn all_holders_are_named_or_nobody() {
+    fn all_holders_are_named_or_none() {
         let state = Some(SocketState::Listen);
         let all = [
             socket(1, 10, None),
@@ -156,8 +156,8 @@ mod tests {
         let holders = [
             held(0, &[&[1]]),
             held(1, &[&[2, 7], &[8]]),
-            // Nobody has the third any more, somebody else has the fourth, and of who has the
-            // fifth beside nothing is known.
+            // No process holds the third any more, another process holds the fourth, and nothing is
+            // known about another holder of the fifth.
             held(3, &[&[9]]),
             held(4, &[&[5, 6]]),
         ];

@@ -6,9 +6,9 @@
 //! that this process may not inspect are missing. So [`Match::FiveTuple`](crate::Match::FiveTuple)
 //! occurs on Linux only, and [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
 //!
-//! On Linux, `listeners` names one of several processes that hold a socket. Right after its list, the
-//! table reads from `/proc` the other holders, the remote end of each socket and the start time of
-//! each process, and from conntrack what this host translates.
+//! On Linux, `listeners` names one of several processes that hold a socket. Right after its list,
+//! the table reads the other holders, the remote end of each socket and the start time of each
+//! process from `/proc`, and the translations of this host from conntrack.
 //!
 //! For one port, the table reads all sockets, too. `listeners::get_process_by_port` takes half of the
 //! time, but it returns the first socket on the port, whatever its address and state (0.6.1). Of two
@@ -17,9 +17,10 @@
 //!
 //! A platform owes:
 //!
-//! | item | what |
+//! | item | content |
 //! |---|---|
-//! | `Beside` | what is read beside the list of `listeners`: `complete`, `translations`, and `KNOWS_TRANSLATIONS` |
+//! | `Beside` | facts beside the list of `listeners`: `complete`, `translations`, and
+//! `KNOWS_TRANSLATIONS` |
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -72,7 +73,7 @@ impl SocketTable for PortableTable {
 
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let started_at = SystemTime::now();
-        // Their error can neither be sent to another thread nor told apart.
+        // Their error cannot be sent to another thread, and does not distinguish causes.
         let listed = listeners::get_all().map_err(|error| Error::Sockets {
             asked: "the list of all sockets".to_owned(),
             source: io::Error::other(error.to_string()),
@@ -82,7 +83,7 @@ impl SocketTable for PortableTable {
             source,
         };
         let sockets = self.beside.complete(to_sockets(listed));
-        let sockets = sockets.map_err(|error| failed("who holds the sockets", error))?;
+        let sockets = sockets.map_err(|error| failed("the holders of the sockets", error))?;
         let translations = self.beside.translations();
         let translations = translations.map_err(|error| failed("what is translated", error))?;
         let finished_at = SystemTime::now();
@@ -180,7 +181,7 @@ mod tests {
             path,
             ("systemd-resolved", Some(path), false),
         );
-        // Renamed by the process itself: the name says more than the file.
+        // The process renamed itself: the name says more than the file.
         let path = "/usr/bin/nginx";
         check(
             "nginx: worker p",

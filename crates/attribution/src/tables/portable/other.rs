@@ -1,15 +1,15 @@
-//! Other systems: `listeners` is all there is.
+//! Other systems: `listeners` is the only source.
 //!
-//! On macOS and OpenBSD it lists a socket once for each process that has it. On FreeBSD and
-//! NetBSD it names one of them, and on Windows it names the process that bound the
-//! socket, and none that got the handle later. What such a host translates is unknown.
+//! On macOS and OpenBSD it lists a socket once for each process that has it. On FreeBSD and NetBSD
+//! it names one of them, and on Windows it names the process that bound the socket, and none that
+//! got the handle later. The translations of such a host are unknown.
 
 use std::io;
 
 use crate::answer::Socket;
 use crate::answer::surroundings::Translations;
 
-/// There is nothing else to be read on this system.
+/// This system has no other facts.
 #[derive(Debug, Default)]
 pub(super) struct Beside;
 

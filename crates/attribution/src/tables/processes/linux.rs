@@ -8,12 +8,12 @@ use crate::tables::linux::ProcessReader;
 
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// `None` where `/proc` is not mounted.
+    /// `None` if `/proc` is not mounted.
     reader: Option<ProcessReader>,
 }
 
-/// Whether the tables of descriptors of a process may be read; an error if not. A process that
-/// is not there, or has ended, holds nothing.
+/// Whether this process may read the descriptor tables of another one; an error if not. A process
+/// that does not exist, or has exited, holds nothing.
 pub(crate) fn holds_can_be_read(pid: u32) -> Result<(), Error> {
     let path = PathBuf::from(format!("/proc/{pid}/fd"));
     match std::fs::read_dir(&path) {

@@ -2,10 +2,10 @@
 //!
 //! A platform owes:
 //!
-//! | item | what |
+//! | item | content |
 //! |---|---|
 //! | `Reader` | `new`, `read`, `is_running`, `working_directory`, `starting_directory`, `named_file` and `executed_length`, each of one process |
-//! | `holds_can_be_read` | whether it can be known what a process holds |
+//! | `holds_can_be_read` | whether this process may read what another one holds |
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -124,11 +124,11 @@ mod tests {
         assert_eq!(directory, std::env::current_dir().ok());
     }
 
-    /// The kernel counts in hundredths of a second; what it rounds away must not come back.
+    /// The kernel counts in hundredths of a second. Rounding must not make a start time later.
     #[test]
     fn no_process_starts_later_than_it_did() {
         for _ in 0..20 {
-            // Each rounds on its own.
+            // Each instance rounds by itself.
             let mut processes = Processes::new();
             let mut child = std::process::Command::new("sleep")
                 .arg("60")
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_or_another_is_not_read() {
+    fn an_exited_or_different_process_is_not_read() {
         let mut processes = Processes::new();
         // Past the largest pid of Linux (`PID_MAX_LIMIT` in `include/linux/threads.h`).
         assert_eq!(processes.read(1 << 23), None);

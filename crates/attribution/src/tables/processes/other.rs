@@ -1,4 +1,4 @@
-//! Systems where processes are not read one by one.
+//! Systems where this crate does not read single processes.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::answer::{Error, NamedFile, Process};
 #[derive(Debug)]
 pub(super) struct Reader {}
 
-/// Nothing says so here.
+/// This system has no interface for it.
 #[expect(clippy::unnecessary_wraps, reason = "other platforms need it")]
 pub(crate) const fn holds_can_be_read(_pid: u32) -> Result<(), Error> {
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A platform owes:
 //!
-//! | item | what |
+//! | item | content |
 //! |---|---|
 //! | `name` | the name of the user with an id, if it has one |
 

@@ -1,4 +1,4 @@
-//! Platforms whose sockets have no user here.
+//! Platforms on which no table knows the user of a socket.
 
 pub(super) const fn name(_uid: u32) -> Option<String> {
     None

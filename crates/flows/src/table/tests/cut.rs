@@ -1,9 +1,9 @@
-//! Flows that are cut off where their owner changes.
+//! Cuts of flows where their owner changes.
 
 use super::*;
 
 #[test]
-fn what_is_cut_off_is_another_flow() {
+fn the_part_before_a_cut_is_another_flow() {
     let mut table = table(10);
     feed(&mut table, &[udp(1, A, B), udp(2, B, A)]);
     let sure = nth(&table, 0).unwrap().mark();
@@ -22,19 +22,19 @@ fn what_is_cut_off_is_another_flow() {
     let live = table.flow(rest).unwrap();
     assert_eq!((live.total().packets, live.first_seen()), (1, seconds(3)));
     assert_eq!(live.rate(seconds(3)).sent, 20);
-    // All of it: the rest has no packets, and is none of the flows until one comes.
+    // A cut of everything: the rest has no packets, and is not listed until one comes.
     let all = live.mark();
     let rest = table.cut(rest, &all, seconds(3), &mut ended).unwrap();
     assert_eq!((table.iter().count(), table.statistics().opened), (0, 2));
     let update = table.ingest(&udp(9, B, A), &mut ended);
     assert_eq!((update.id, update.change), (rest, Opened));
     let live = table.flow(rest).unwrap();
-    // Who opened it is not forgotten.
+    // The cut keeps the initiator.
     assert_eq!(
         (live.first_seen(), live.initiator()),
         (seconds(9), A.parse().unwrap())
     );
-    // There is nothing before the beginning.
+    // Before the beginning there is nothing to cut.
     assert_eq!(
         table.cut(rest, &Mark::default(), seconds(9), &mut ended),
         None

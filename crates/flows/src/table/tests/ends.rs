@@ -1,4 +1,4 @@
-//! Which flows leave, and when: after silence, and where the table is full.
+//! Which flows leave and when: after silence, and when the table is full.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn silence_ends_flows() {
 }
 
 #[test]
-fn the_least_recently_seen_gives_way_but_finished_ones_first() {
+fn the_least_recent_flow_is_evicted_but_finished_ones_first() {
     let (c, d) = ("10.0.0.3:1", "10.0.0.4:1");
     let (_, ended) = feed(
         &mut table(2),
@@ -47,7 +47,7 @@ fn the_least_recently_seen_gives_way_but_finished_ones_first() {
 }
 
 #[test]
-fn absurd_times_do_no_harm() {
+fn extreme_times_are_harmless() {
     let at = |time| Packet {
         time,
         ..udp(0, A, B)
@@ -59,7 +59,7 @@ fn absurd_times_do_no_harm() {
     );
     assert_eq!(table.statistics().backwards, 1);
     assert_eq!(table.iter().next().unwrap().total().packets, 3);
-    // Time goes on from where it went back to.
+    // Time continues from where it went back to.
     let (mut ended, silence) = (Vec::new(), Timeouts::default().udp_one_way);
     table.advance(silence, &mut ended);
     assert_eq!(ended.len(), 0);

@@ -6,7 +6,7 @@ use crate::FlowError;
 const ROUTER: &str = "192.0.2.254:0";
 const TIMES_OUT: u64 = 1_000;
 
-/// An error about a packet, which somebody sends to somebody.
+/// An error about a packet, from one host to another.
 fn error(ends: [&str; 2], (kind, code): (u8, u8), about: Option<About>) -> Packet {
     let [source, destination] = ends;
     let (source, destination) = (
@@ -40,10 +40,10 @@ fn about(protocol: Protocol, source: &str, destination: &str, sequence: Option<u
     }
 }
 
-/// A flow by its two ends, its state and error, and how many packets each end sent.
-type Seen = (Protocol, State, Option<FlowError>, u64, u64);
+/// A flow by its two ends, its state and error, and the number of packets of each end.
+type Counted = (Protocol, State, Option<FlowError>, u64, u64);
 
-fn seen(packets: &[Packet]) -> Vec<Seen> {
+fn seen(packets: &[Packet]) -> Vec<Counted> {
     let mut table = table(10);
     feed(&mut table, packets);
     let mut flows: Vec<_> = table.iter().collect();
@@ -64,19 +64,19 @@ fn an_error_belongs_to_the_flow_that_it_is_about() {
         let port = Some(FlowError::PortUnreachable);
         let expected = (Protocol::UDP, State::Unreachable, port, 1, 1);
         assert_eq!(seen(&[query, unreachable]), [expected]);
-        // An answer from before, or from after it.
+        // An answer from before the error, or after it.
         let expected = (Protocol::UDP, State::Datagram, port, 1, 2);
         assert_eq!(seen(&[query, unreachable, udp(3, B, A)]), [expected]);
         assert_eq!(seen(&[query, udp(2, B, A), unreachable]), [expected]);
     }
-    // Something else is wrong, but the packet may have come there.
+    // Another error, after which the packet may still have arrived.
     let expired = error([ROUTER, A], (11, 0), quoted);
     let time = Some(FlowError::TimeExceeded);
     assert_eq!(
         seen(&[query, expired]),
         [(Protocol::UDP, State::Datagram, time, 1, 1)]
     );
-    // What this host says of what came.
+    // An error of this host about a packet that arrived.
     let refused = error([A, B], (3, 3), Some(about(Protocol::UDP, B, A, None)));
     let port = Some(FlowError::PortUnreachable);
     assert_eq!(
@@ -88,7 +88,7 @@ fn an_error_belongs_to_the_flow_that_it_is_about() {
 #[test]
 fn an_error_about_a_connection_has_its_number() {
     let syn = tcp(1, A, B, SYN, 7);
-    // As long as `packet` makes it.
+    // The number after `packet`.
     let next = 7 + 1 + syn.payload_len;
     let check = |number: u32, is_about: bool| {
         let quoted = about(Protocol::TCP, A, B, Some(number));
@@ -113,7 +113,7 @@ fn an_error_about_a_connection_has_its_number() {
 }
 
 #[test]
-fn an_error_about_nothing_that_was_sent_is_a_flow_of_its_own() {
+fn an_error_about_an_unsent_packet_is_its_own_flow() {
     let query = udp(1, A, B);
     let quoted = about(Protocol::UDP, A, B, None);
     let message = |about| error([ROUTER, A], (3, 3), Some(about));
@@ -121,7 +121,7 @@ fn an_error_about_nothing_that_was_sent_is_a_flow_of_its_own() {
         source: "10.0.0.1:40001".parse().unwrap(),
         ..quoted
     };
-    // B sent nothing, and the error about what A sent is not for B.
+    // B sent nothing, and the error about A's packet is not addressed to B.
     let from_b = About {
         source: quoted.destination,
         destination: quoted.source,
@@ -133,7 +133,7 @@ fn an_error_about_nothing_that_was_sent_is_a_flow_of_its_own() {
         error([ROUTER, B], (3, 3), Some(from_b)),
         error([ROUTER, B], (3, 3), Some(quoted)),
         error([ROUTER, A], (3, 3), None),
-        // A request is none.
+        // A request is no error.
         error([ROUTER, A], (8, 0), Some(quoted)),
         // With an address of this host, from outside.
         Packet {
@@ -149,7 +149,7 @@ fn an_error_about_nothing_that_was_sent_is_a_flow_of_its_own() {
             "{forged:?}"
         );
     }
-    // Nobody else's errors count as what an end sent itself.
+    // Errors of other hosts do not count as packets of an end itself.
     let unreachable = message(quoted);
     let answer = about(Protocol::UDP, B, A, None);
     let seen = seen(&[query, unreachable, error([ROUTER, B], (3, 3), Some(answer))]);
@@ -157,7 +157,7 @@ fn an_error_about_nothing_that_was_sent_is_a_flow_of_its_own() {
 }
 
 #[test]
-fn errors_end_nothing_and_keep_nothing_alive_that_was_not_answered() {
+fn errors_neither_end_flows_nor_keep_unanswered_ones_alive() {
     let mut table = table(10);
     let quoted = Some(about(Protocol::UDP, A, B, None));
     let (query, unreachable) = (udp(1, A, B), error([ROUTER, A], (3, 1), quoted));
@@ -170,7 +170,7 @@ fn errors_end_nothing_and_keep_nothing_alive_that_was_not_answered() {
     table.advance(seconds(2) + one_way, &mut ended);
     assert_eq!(ended[0].reason, EndReason::Expired);
 
-    // A connection that data flows through goes on, whatever somebody says.
+    // A connection with data continues, whatever errors arrive.
     let established = [
         data(tcp(1, A, B, SYN, 7), 0),
         data(tcp(1, B, A, SYN | ACK, 900), 0),
@@ -193,7 +193,7 @@ fn errors_end_nothing_and_keep_nothing_alive_that_was_not_answered() {
     assert_eq!(seen(&all), [expected]);
 }
 
-/// A segment with that much data.
+/// A segment with this much data.
 fn data(packet: Packet, payload_len: u32) -> Packet {
     Packet {
         payload_len,

@@ -1,4 +1,4 @@
-//! Fragments of datagrams, which have no ports but in the first.
+//! Fragments of datagrams: only the first one has ports.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn later_fragments_belong_to_the_flow_of_the_first() {
             fragment(0, true, 1),
             fragment(1480, true, 1),
             fragment(2960, false, 1),
-            // The first one of this was not captured.
+            // The first fragment of this packet was not captured.
             fragment(1480, false, 2),
         ],
     );
@@ -37,7 +37,7 @@ fn later_fragments_belong_to_the_flow_of_the_first() {
 }
 
 #[test]
-fn later_fragments_are_sent_by_whom_the_first_was() {
+fn later_fragments_have_the_sender_of_the_first() {
     let one = "127.0.0.1:40000";
     let other = "127.0.0.1:50000";
     let none = "127.0.0.1:0";
@@ -59,7 +59,7 @@ fn later_fragments_are_sent_by_whom_the_first_was() {
 
 #[test]
 fn fragments_are_remembered_for_a_while_and_within_a_bound() {
-    /// How many flows there are after a first fragment, others, and its rest.
+    /// The number of flows after a first fragment, other packets, and the rest of its packet.
     #[track_caller]
     fn check(others: u32, later: u64, flows: usize) {
         let mut table: FlowTable = FlowTable::new(TableConfig {
@@ -75,7 +75,7 @@ fn fragments_are_remembered_for_a_while_and_within_a_bound() {
             ..udp(time, ends[0], ends[1])
         };
         let mut packets: Vec<_> = (0..=others).map(|id| fragment(id, 0, 1, [A, B])).collect();
-        // The flow itself goes on.
+        // The flow itself continues.
         packets.extend((1..=1 + later).flat_map(|time| [udp(time, A, B), udp(time, B, A)]));
         packets.push(fragment(0, 8, 1 + later, ["10.0.0.1:0", "10.0.0.2:0"]));
         feed(&mut table, &packets);
@@ -104,7 +104,7 @@ fn a_fragment_of_tcp_alone_belongs_to_an_established_connection() {
 }
 
 #[test]
-fn later_fragments_find_what_goes_on() {
+fn later_fragments_find_the_flow_after_a_cut() {
     let mut table = table(10);
     let fragment = |offset, more| {
         Some(Fragment {

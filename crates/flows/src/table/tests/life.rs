@@ -41,7 +41,7 @@ fn a_connection_from_first_to_last_packet() {
     assert!(table.is_empty());
 }
 
-/// A reset from B, in answer to what acknowledges this number.
+/// A reset from B, in answer to a segment with this acknowledgment.
 fn refusal(acknowledgment: u32) -> Packet {
     let tcp_header = Tcp {
         acknowledgment,
@@ -55,7 +55,7 @@ fn refusal(acknowledgment: u32) -> Packet {
 }
 
 #[test]
-fn a_refused_connection_says_so() {
+fn a_refused_connection_is_reported() {
     let syn = data(tcp(1, A, B, SYN, 7), 0);
     let state = |packets: &[Packet]| {
         let mut table = table(10);
@@ -65,7 +65,7 @@ fn a_refused_connection_says_so() {
     };
     assert_eq!(state(&[syn, refusal(8)]), State::Refused);
     assert_eq!(state(&[syn, syn, refusal(8)]), State::Refused);
-    // Nobody who opens a connection obeys these.
+    // No end that opens a connection obeys these.
     for forged in [
         refusal(7),
         refusal(9),
@@ -94,7 +94,7 @@ fn a_new_connection_between_the_same_ends() {
     assert_eq!(ended, [(0, EndReason::Replaced)]);
 }
 
-/// A segment with that much data.
+/// A segment with this much data.
 fn data(packet: Packet, payload_len: u32) -> Packet {
     Packet {
         payload_len,
@@ -102,7 +102,7 @@ fn data(packet: Packet, payload_len: u32) -> Packet {
     }
 }
 
-/// From A, or from B, in the numbers of a connection in which A sent up to 1000, and B up to 5000.
+/// From A or from B, with the numbers of a connection in which A sent up to 1000, and B up to 5000.
 fn over(by_reset: bool) -> Vec<Packet> {
     let bare = |packet| data(packet, 0);
     let mut packets = vec![
@@ -121,7 +121,7 @@ fn over(by_reset: bool) -> Vec<Packet> {
 }
 
 #[test]
-fn what_comes_after_the_end_of_a_connection_may_be_of_another_one() {
+fn a_segment_after_the_end_may_belong_to_another_connection() {
     let (ack, none) = (TcpFlags::ACK, Vec::new());
     let replaced = vec![(0, EndReason::Replaced)];
     let check = |by_reset: bool, segment: Packet, is_another: bool| {
@@ -134,13 +134,13 @@ fn what_comes_after_the_end_of_a_connection_may_be_of_another_one() {
         assert_eq!(changes.last(), Some(&last), "{by_reset} {segment:?}");
     };
     for by_reset in [false, true] {
-        // What either end sends again, and acknowledges.
+        // Segments that either end repeats and acknowledges.
         check(by_reset, data(tcp(2, A, B, ack, 900), 100), false);
         check(by_reset, data(tcp(2, B, A, ack, 4_900), 100), false);
         check(by_reset, data(tcp(2, A, B, RST, 1_000), 0), false);
         check(by_reset, data(tcp(2, A, B, RST, 0), 0), false);
         check(by_reset, data(tcp(2, B, A, RST, 5_000), 0), false);
-        // What neither of them can send.
+        // Segments that neither end can send.
         for number in [2_000, 20_000, 1 << 30, 3 << 30, u32::MAX - (8 << 20)] {
             check(by_reset, data(tcp(2, A, B, ack, number), 10), true);
             check(by_reset, data(tcp(2, A, B, ack, number), 0), true);
@@ -151,7 +151,7 @@ fn what_comes_after_the_end_of_a_connection_may_be_of_another_one() {
         check(by_reset, data(tcp(2, B, A, ack, 9_000), 10), true);
         check(by_reset, data(tcp(2, B, A, SYN | ACK, 9_000), 0), true);
     }
-    // What was on its way when it was reset; but one that resets it sends nothing more.
+    // Segments in flight at the reset; but the end that resets sends nothing more.
     check(true, data(tcp(2, B, A, ack, 5_000), 1_000), false);
     check(true, data(tcp(2, B, A, ack, 5_001), 1_000), true);
     check(true, data(tcp(2, A, B, ack, 1_000), 10), true);
@@ -170,7 +170,7 @@ fn an_end_that_has_finished_sends_nothing_more() {
         let all: Vec<Packet> = packets.iter().copied().chain([segment]).collect();
         feed(&mut table(10), &all).1
     };
-    // B goes on, as far as anybody knows, and A acknowledges that.
+    // B continues, as far as an observer knows, and A acknowledges that.
     assert_eq!(with(data(tcp(2, B, A, ACK, 9_000), 10)), []);
     assert_eq!(with(data(tcp(2, A, B, ACK, 1_001), 0)), []);
     let replaced = [(0, EndReason::Replaced)];
@@ -193,13 +193,13 @@ fn a_refused_connection_carries_nothing() {
 }
 
 #[test]
-fn a_skip_in_the_numbers_is_told() {
+fn a_skip_in_the_sequence_is_reported() {
     let mut table = table(10);
     let mut skips = |segment: Packet| table.ingest(&segment, &mut Vec::new()).is_skip;
     for (segment, expected) in [
         (data(tcp(1, A, B, ACK, u32::MAX - 99), 100), false),
         (data(tcp(1, A, B, ACK, 0), 100), false),
-        // Sent again; not captured in between; out of order.
+        // Repeated; after a gap in the capture; out of order.
         (data(tcp(1, A, B, ACK, u32::MAX - 99), 100), false),
         (data(tcp(1, A, B, ACK, 200), 100), true),
         (data(tcp(1, A, B, ACK, 100), 100), false),
@@ -215,9 +215,9 @@ fn a_skip_in_the_numbers_is_told() {
 }
 
 proptest! {
-    /// Connections between the same ends, one after the other: each begins at numbers that the kernel
-    /// gives it, a sixteenth of a nanosecond apart, and ends. No opening is captured. No flow has
-    /// segments of two of them.
+    /// Connections between the same ends, one after the other: each begins at a number from the
+    /// kernel, which advances by one each sixteenth of a nanosecond, and ends. No opening is
+    /// captured. No flow may have segments of two of them.
     #[test]
     fn connections_are_apart_without_their_openings(
         lives in proptest::collection::vec(
@@ -248,7 +248,7 @@ proptest! {
             prop_assert!(ids.all(|other| other == id));
             prop_assert!(!flows.contains(&id));
             flows.push(id);
-            // As long as it takes to send so much, at least.
+            // At least as long as it takes to send this much.
             now += 64 * u64::from(sent.max(received) + 2) + gap;
         }
     }

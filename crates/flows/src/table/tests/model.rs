@@ -1,5 +1,5 @@
-//! The table against the simplest thing that could be right: a list of flows, all of
-//! which are looked at for every packet.
+//! Compares the table with the simplest correct implementation: a list of flows that visits all of
+//! them for every packet.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ struct Naive {
     capacity: usize,
     local: Option<LocalAddresses>,
     now: Duration,
-    /// The least recently seen first.
+    /// The flow with the oldest last packet comes first.
     flows: Vec<NaiveFlow>,
 }
 
@@ -22,7 +22,7 @@ struct NaiveFlow {
     total: Counters,
 }
 
-/// What can be compared of a flow that left.
+/// The facts to compare about a flow that left.
 type Left = (FlowKey, Counters, EndReason);
 
 impl Naive {
@@ -79,8 +79,7 @@ fn sorted(left: impl IntoIterator<Item = Left>) -> Vec<Left> {
 }
 
 proptest! {
-    /// The same flows leave at the same packet for the same reason, and the same
-    /// ones are left.
+    /// The same flows leave at the same packet for the same reason, and the same ones remain.
     #[test]
     fn agrees_with_a_naive_table(
         packets in proptest::collection::vec(any_packet(), 0..200),
@@ -95,7 +94,7 @@ proptest! {
         let mut table = table(capacity);
         let mut time = seconds(1_000);
         for packet in packets {
-            // Forward, and back by less than what would be a new beginning.
+            // Forward, and back by less than the limit for a new beginning.
             time += seconds(packet.time.as_secs() % 40);
             let late = seconds(u64::from(packet.wire_len % 100));
             let protocol = match packet.protocol {

@@ -1,9 +1,9 @@
-//! Whose addresses the ends are, and where packets came from.
+//! The addresses of the host, and the origins of packets.
 
 use super::*;
 
 #[test]
-fn addresses_that_change_are_those_of_later_flows() {
+fn changed_addresses_apply_to_later_flows() {
     let mut table = table(10);
     let mut ended = Vec::new();
     let before = table.ingest(&udp(1, A, B), &mut ended).id;
@@ -18,9 +18,9 @@ fn addresses_that_change_are_those_of_later_flows() {
     assert_eq!(direction(unknown), Direction::Unknown);
 }
 
-/// What packets of one five-tuple are, by where they came from, on the host 10.0.0.1.
+/// Packets of one five-tuple with different origins, on the host 10.0.0.1.
 #[test]
-fn what_nobody_here_sent_is_in_flows_of_its_own() {
+fn packets_not_sent_here_are_in_separate_flows() {
     let from = |origin, packet| Packet { origin, ..packet };
     let (ours, answer) = (udp(1, A, B), udp(1, B, A));
     let packets = [
@@ -37,7 +37,7 @@ fn what_nobody_here_sent_is_in_flows_of_its_own() {
     feed(&mut table, &packets);
     let mut flows: Vec<_> = table.iter().collect();
     flows.sort_by_key(|flow| flow.id());
-    let told: Vec<_> = flows
+    let found: Vec<_> = flows
         .iter()
         .map(|flow| {
             (
@@ -52,8 +52,8 @@ fn what_nobody_here_sent_is_in_flows_of_its_own() {
         (Direction::Spoofed, 0, 1),
         (Direction::Overheard, 0, 2),
     ];
-    assert_eq!(told, expected);
-    // The end that has the host's address is the local one, though nobody there sent it.
+    assert_eq!(found, expected);
+    // The end with the host's address is the local one, though no process there sent it.
     assert_eq!(flows[1].local().to_string(), A);
     assert!(
         flows
@@ -65,7 +65,7 @@ fn what_nobody_here_sent_is_in_flows_of_its_own() {
 }
 
 #[test]
-fn link_local_addresses_are_those_of_a_device() {
+fn link_local_addresses_belong_to_a_device() {
     let on = |device, packet| Packet {
         device: NonZeroU32::new(device),
         ..packet
@@ -86,7 +86,7 @@ fn link_local_addresses_are_those_of_a_device() {
     feed(&mut table, &packets);
     let mut flows: Vec<_> = table.iter().collect();
     flows.sort_by_key(|flow| flow.id());
-    let told: Vec<_> = flows
+    let found: Vec<_> = flows
         .iter()
         .map(|flow| {
             (
@@ -98,18 +98,18 @@ fn link_local_addresses_are_those_of_a_device() {
         .collect();
     let expected = [
         ("[fe80::1%2]:40000".to_owned(), Direction::Outgoing, 2),
-        // Another host's, though this one has the same address elsewhere.
+        // It belongs to another host, though this one has the same address on another device.
         ("[fe80::1%3]:40000".to_owned(), Direction::Forwarded, 1),
         ("[fe80::1]:40000".to_owned(), Direction::Outgoing, 1),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
     assert_eq!(flows[0].remote().to_string(), "[fe80::2%2]:443");
     assert_eq!(flows[0].device(), NonZeroU32::new(2));
 }
 
 proptest! {
-    /// What arrived with this host's address, or for another host, never adds a byte to other
-    /// flows, whatever its five-tuple; nothing is lost.
+    /// A packet that arrived with this host's address, or in a frame for another host, never adds a
+    /// byte to other flows, whatever its five-tuple. No packet is lost.
     #[test]
     fn classes_are_never_added_up(
         packets in proptest::collection::vec(any_packet(), 0..100),

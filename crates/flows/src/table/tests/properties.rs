@@ -1,4 +1,4 @@
-//! What holds whatever happens.
+//! Properties that hold for any sequence of events.
 
 use super::*;
 
@@ -8,9 +8,9 @@ enum Step {
     Advance(Duration),
     Local(Option<u8>),
     Drain,
-    /// Notes how much one of the flows has counted.
+    /// Remembers the current mark of a flow.
     Mark(usize),
-    /// Cuts one off there, or where it is now.
+    /// Cuts a flow at that mark, or at the current one.
     Cut(usize),
 }
 
@@ -26,9 +26,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Every packet is in exactly one flow, live or ended, whatever happens; the
-    /// bound holds; what was opened is live or left for a reason; the same packets
-    /// give the same flows.
+    /// Every packet is in exactly one flow, live or ended; the bound holds; every opened flow is
+    /// live or has left for a reason; and the same packets give the same flows.
     #[test]
     fn nothing_is_lost(
         steps in proptest::collection::vec(any_step(), 0..200),

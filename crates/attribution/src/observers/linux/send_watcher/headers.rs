@@ -1,14 +1,14 @@
-//! From the first bytes of an IP packet to the socket that sent it. Pure: any bytes
-//! whatsoever give a question or nothing.
+//! Finds the socket that sent an IP packet from the packet's first bytes. Pure: any input gives a
+//! query or nothing.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::answer::{Protocol, SocketQuery};
 
-/// What the longest header of IPv4 and two ports take.
+/// The size of the longest IPv4 header and two ports.
 pub(super) const LEN: usize = 64;
 
-/// The question for the sender's end.
+/// The query for the sender's end.
 pub(super) fn sender(packet: &[u8]) -> Option<SocketQuery> {
     let (number, from, to, rest) = match packet.first()? >> 4 {
         4 => {
@@ -31,7 +31,7 @@ pub(super) fn sender(packet: &[u8]) -> Option<SocketQuery> {
         132 => Protocol::Sctp,
         136 => Protocol::UdpLite,
         1 | 58 => return echo(number, from, to, rest),
-        // Headers of IPv6 beside the first one, and the kernel's own IGMP.
+        // IPv6 headers other than the first one, and the kernel's own IGMP.
         0 | 2 | 43 | 44 | 60 => return None,
         other => return Some(SocketQuery::raw(other, from, Some(to))),
     };
@@ -43,8 +43,8 @@ pub(super) fn sender(packet: &[u8]) -> Option<SocketQuery> {
     Some(SocketQuery::new(protocol, local, Some(remote)))
 }
 
-/// Of ICMP, what asks for an answer, by its id (RFC 792, RFC 950, RFC 4443, RFC 8335). All else is
-/// the kernel's.
+/// An ICMP message that requests an answer, by its id (RFC 792, RFC 950, RFC 4443, RFC 8335). The
+/// kernel sends all others.
 fn echo(number: u8, from: IpAddr, to: IpAddr, message: &[u8]) -> Option<SocketQuery> {
     let asks = match number {
         1 => [8, 13, 15, 17, 42].contains(message.first()?),
@@ -69,7 +69,7 @@ mod tests {
         let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
         let expected = SocketQuery::new(protocol, local, Some(remote));
         assert_eq!(sender(packet), Some(expected));
-        // Every part of it is needed.
+        // The parser needs every byte of it.
         let header_len = packet.len() - 4;
         assert!((0..header_len + 4).all(|len| sender(&packet[..len]).is_none()));
     }
@@ -100,7 +100,7 @@ mod tests {
         };
         let echo = "icmp 10.0.0.2:4660 -> 192.0.2.1:0";
         assert_eq!(of(1, 8).as_deref(), Some(echo));
-        // A reply, and that nobody is there.
+        // A reply, and a destination unreachable.
         assert_eq!((of(1, 0), of(1, 3), of(2, 8)), (None, None, None));
         let raw = "raw 10.0.0.2:253 -> 192.0.2.1:253";
         assert_eq!(of(253, 8).as_deref(), Some(raw));
@@ -113,7 +113,7 @@ mod tests {
         v6[40..].copy_from_slice(&[128, 0, 0, 0, 0, 9, 0, 1]);
         let echo = sender(&v6).map(|query| query.to_string());
         assert_eq!(echo.as_deref(), Some("icmp [::1]:9 -> [::2]:0"));
-        // A neighbour is asked for.
+        // A neighbour solicitation.
         v6[40] = 135;
         assert_eq!(sender(&v6), None);
     }

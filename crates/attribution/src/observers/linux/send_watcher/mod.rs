@@ -1,15 +1,15 @@
 //! Looks up the sender of the first packet of a flow, on the CPU that sends it.
 //!
-//! A process that sends something and exits when the answer is there lives for about 100 µs
-//! after its first packet, and to wake a thread on another CPU takes half of that, or
-//! milliseconds where that one is busy. A thread that is bound to the sender's own CPU, with
-//! a higher scheduling priority there, looks before the sender goes on. So there is one for each CPU,
-//! and the kernel gives each the packets that are sent there.
+//! A process that sends a request and exits when the answer arrives lives for about 100 µs after
+//! its first packet. Waking a thread on another CPU takes half of that, or milliseconds if that CPU
+//! is busy. A thread that is bound to the sender's own CPU, with a higher scheduling priority, runs
+//! before the sender continues. So there is one thread for each CPU, and the kernel gives each
+//! thread the packets that its CPU sends.
 //!
-//! What they find is pushed as observations. [`WatchTable`] keeps which flows were looked up, and of
-//! which that is under way. It is no part of the policy's pending set: a send watcher
-//! decides by it whether to look at all, while the sender waits for its CPU. The lock of the policy
-//! may be held by a thread that a send watcher has just preempted.
+//! The threads push their results as observations. [`WatchTable`] records the flows that they have
+//! looked up, and those whose lookup is under way. It is not part of the policy's pending set: a
+//! send watcher checks it while the sender waits for its CPU, and a thread that the watcher has
+//! just preempted may hold the lock of the policy.
 
 mod headers;
 mod packets;
@@ -31,51 +31,52 @@ use crate::policy::{Initiator, LookupRequest, Observation, ObservationKind};
 use packets::Packets;
 use watch_table::{Found, WatchTable, Watched};
 
-/// What one may take of its CPU: so much at once, and one of so many parts of the time.
-/// Past that, it rests for a while.
+/// The CPU time that a send watcher may use: a burst, and one part of `SHARE` of the time. Past
+/// that, it rests for a while.
 const BUDGET: Duration = Duration::from_millis(20);
 const SHARE: u32 = 8;
-/// The same, for what turns out to be a datagram of a flow that is known: each of them wakes it.
+/// The same for datagrams that turn out to belong to a known flow, because each of them wakes the
+/// thread.
 const IDLE_BUDGET: Duration = Duration::from_millis(10);
 const IDLE_SHARE: u32 = 50;
 const REST: Duration = Duration::from_millis(50);
-/// How old a packet may be whose lookup is waited for: that may begin, and that may end.
+/// How old a packet may be while the capture thread still waits for its lookup to begin or to end.
 const WAKING: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_micros(500);
-/// The same for protocols without ports, of which no fast lookup names the sender: only a lookup
-/// that begins so soon can, and it is waited for as long as it counts.
+/// The same for protocols without ports. No fast lookup names their sender: only a lookup that
+/// begins this soon can, so the capture thread waits for it for as long as the result counts.
 const WAKING_PORTLESS: Duration = SENT_WITHOUT_PORT;
 const PATIENCE_PORTLESS: Duration = OBSERVED_SENDER;
-/// CPUs for which this is worth the threads.
+/// The largest number of CPUs for which the threads are worth their cost.
 const MAX: usize = 64;
 
 /// Looks up the owner of a socket, in microseconds.
 pub(crate) trait SenderLookup: Send + 'static {
-    /// Another one, for another thread.
+    /// Another lookup, for another thread.
     fn another(&self) -> Option<Self>
     where
         Self: Sized;
 
-    /// Who owns the socket that has just sent a packet, as far as it can be told at once.
+    /// The owner of the socket that has just sent a packet, as far as an immediate lookup finds it.
     fn sender(&mut self, query: &SocketQuery, sent: SentHere) -> Option<Ownership>;
 
-    /// Whether the sender is in this network namespace, whose packets the watchers see.
+    /// Whether the sender is in this network namespace, whose packets the watchers receive.
     fn is_sent_here(&mut self, query: &SocketQuery) -> bool;
 }
 
-/// How a packet was sent whose sender is looked up.
+/// How the packet of a sender was sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SentHere {
-    /// The number of the CPU on which this thread runs, and which sent it.
-    pub(crate) processor: usize,
-    /// When the kernel saw it, in wall-clock time.
+    /// The number of the CPU that sent the packet. This thread runs on it.
+    pub(crate) cpu: usize,
+    /// The kernel's wall-clock time of the packet.
     pub(crate) at: Option<SystemTime>,
-    /// Whether this thread runs before all threads without real-time priority: none of them goes on
-    /// between the packet and now.
+    /// Whether this thread preempts all threads without real-time priority: none of them has run
+    /// since the packet.
     pub(crate) is_realtime: bool,
 }
 
-/// One send watcher for each CPU, once they are started. They end with it.
+/// One send watcher for each CPU, once started. Dropping this ends them.
 pub(crate) struct SendWatchers<L> {
     lookup: L,
     realtime: bool,
@@ -101,12 +102,12 @@ struct Started {
 #[derive(Debug, Default)]
 struct Shared {
     table: Mutex<WatchTable>,
-    /// How many rest, for a while or for good.
+    /// The number of watchers that rest, for a while or for good.
     resting: AtomicUsize,
 }
 
 impl<L: SenderLookup> SendWatchers<L> {
-    /// Those that are to be started, each with a lookup of its own.
+    /// Send watchers that are not started yet, each with its own lookup.
     pub(crate) const fn new(lookup: L, realtime: bool) -> Self {
         Self {
             lookup,
@@ -115,7 +116,7 @@ impl<L: SenderLookup> SendWatchers<L> {
         }
     }
 
-    /// `None` where packets cannot be read or threads not be bound to CPUs.
+    /// `None` if this process may not read packets or bind threads to CPUs.
     fn try_start(&self, on_observation: &OnObservation) -> Option<Started> {
         let count = sched::cpus().filter(|count| (2..=MAX).contains(count))?;
         let opened = Packets::open_each(count);
@@ -157,7 +158,7 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
         match request.initiator {
             Initiator::Local => {}
             Initiator::Remote => {
-                // An end that answers need not be looked up when it does.
+                // An end that has received a datagram first needs no lookup when it answers.
                 if query.protocol().is_datagram() {
                     lock(&shared.table).add_server(query, Instant::now());
                 }
@@ -182,7 +183,7 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
     }
 }
 
-/// Tries whether threads may take real-time priority, with one that ends at once.
+/// Tests whether threads may take real-time priority, with one that ends at once.
 pub(crate) fn try_realtime() -> std::io::Result<()> {
     let trial = std::thread::Builder::new().name("flowner-priority".to_owned());
     let trial = trial.spawn(sched::take_realtime)?;
@@ -214,15 +215,15 @@ struct SendWatcher<L> {
 impl<L: SenderLookup> SendWatcher<L> {
     fn run(mut self) {
         if let Err(error) = sched::bind_to(self.cpu) {
-            // Elsewhere it would only be in the way.
+            // On another CPU it would only compete with other threads.
             self.shared.resting.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "a thread could not be bound to its CPU");
             return;
         }
-        // From now on, whether it has it.
-        self.realtime = self.realtime && sched::take_highest_precedence();
+        // From now on, whether the thread has real-time priority.
+        self.realtime = self.realtime && sched::raise_to_highest_priority();
         if !self.realtime {
-            sched::take_precedence();
+            sched::raise_priority();
         }
         let now = Instant::now();
         let mut budget = TimeBudget::full(BUDGET, SHARE, now);
@@ -237,7 +238,8 @@ impl<L: SenderLookup> SendWatcher<L> {
                     Some((query.on_device(packet.device).as_sender(), packet.at))
                 });
                 let is_new = found.is_some_and(|(query, at)| self.look_up(query, at, now));
-                // All of it: to be woken costs more than to see that nothing is new.
+                // Counts all of it: waking up costs more than finding out that there is nothing
+                // new.
                 let before = std::mem::replace(&mut spent, sched::cpu_time());
                 let spent = spent.saturating_sub(before);
                 if is_new {
@@ -252,24 +254,24 @@ impl<L: SenderLookup> SendWatcher<L> {
                 if is_over {
                     return;
                 }
-                // Those who sent what came meanwhile have gone on.
+                // The senders of packets that came in the meantime have continued.
                 self.packets.drain();
             }
         }
     }
 
-    /// Looks up a sender, unless that was done lately; whether it was not.
+    /// Looks up a sender unless a recent lookup covers it. Returns whether it did.
     fn look_up(&mut self, query: SocketQuery, sent_at: Option<SystemTime>, now: Instant) -> bool {
         let at = SystemTime::now();
         let is_new = lock(&self.shared.table).begin(&query, now, at);
         if is_new {
             let sent = SentHere {
-                processor: self.cpu,
+                cpu: self.cpu,
                 at: sent_at,
                 is_realtime: self.realtime,
             };
             let owner = self.lookup.sender(&query, sent);
-            // What somebody here passes on is nobody's, whichever packet is looked at.
+            // A forwarded packet has no sender here, and neither has any other packet of its flow.
             let found = match &owner {
                 Some(owner) if owner.evidence.is_by_run() => Found::Runner,
                 None if self.lookup.is_sent_here(&query) => Found::Nobody,
@@ -279,14 +281,15 @@ impl<L: SenderLookup> SendWatcher<L> {
                 owner.unwrap_or_else(|| Ownership::unknown(Reason::NotFound, at, Source::None));
             let observation = Observation::new(query, owner, at, ObservationKind::Sender);
             (self.on_observation)(observation);
-            // After it was pushed: who is not to expect it any more finds it.
+            // This comes after the push: a request that stops expecting the observation finds it
+            // there.
             lock(&self.shared.table).end(&query, found);
         }
         is_new
     }
 }
 
-/// What is guarded is whole between calls, also after a panic elsewhere.
+/// Between calls the guarded data is consistent, even after a panic elsewhere.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

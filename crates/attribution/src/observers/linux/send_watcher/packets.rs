@@ -1,7 +1,7 @@
-//! First packets as they are sent, by CPU (packet(7)).
+//! Receives the first packets of flows as each CPU sends them (packet(7)).
 //!
-//! Only the start of each is copied, and only of those that this host sends: all but segments that
-//! open no connection, later fragments, and what of ICMP and IGMP is the kernel's.
+//! It copies only the start of each packet, and only of packets that this host sends. The filter
+//! drops segments that open no connection, later fragments, and the kernel's own ICMP and IGMP.
 #![allow(
     unsafe_code,
     reason = "no library offers the filter and the fan-out of packet sockets"
@@ -21,32 +21,32 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
 use super::headers;
 use crate::observers::linux::wake_fd::WakeFd;
 
-/// The packets that are sent on one CPU.
+/// Receives the packets that one CPU sends.
 #[derive(Debug)]
 pub(super) struct Packets {
     socket: OwnedFd,
     buffer: [u8; headers::LEN],
 }
 
-/// A packet that is being sent.
+/// A packet that a CPU is sending.
 #[derive(Debug)]
 pub(super) struct SentPacket<'a> {
     /// Its first bytes.
     pub(super) start: &'a [u8],
-    /// The device that sends it, 0 where the kernel does not tell.
+    /// The device that sends it; 0 if the kernel does not report it.
     pub(super) device: u32,
-    /// When the kernel saw it.
+    /// The kernel's time of the packet.
     pub(super) at: Option<SystemTime>,
 }
 
 impl Packets {
-    /// Those of each CPU, in their order.
+    /// One receiver for each CPU, in the order of the CPUs.
     pub(super) fn open_each(count: usize) -> io::Result<Vec<Self>> {
         let mut all: Vec<Self> = Vec::with_capacity(count);
         for _ in 0..count {
             let one = Self::open()?;
-            // The kernel takes the number of the CPU for the place in the group, in
-            // the order of joining (`fanout_demux_cpu` in `net/packet/af_packet.c`).
+            // The kernel uses the number of the CPU as the index in the group, in the order of
+            // joining (`fanout_demux_cpu` in `net/packet/af_packet.c`).
             let group = match all.first() {
                 None => libc::PACKET_FANOUT_FLAG_UNIQUEID << 16,
                 Some(first) => get(&first.socket, libc::PACKET_FANOUT)? & 0xFFFF,
@@ -59,7 +59,7 @@ impl Packets {
     }
 
     fn open() -> io::Result<Self> {
-        /// A few hundred: what waits for longer is too old.
+        /// A few hundred packets: those that wait longer are too old.
         const WAITING: usize = 64 * 1024;
         let socket = rustix::net::socket_with(
             AddressFamily::PACKET,
@@ -78,19 +78,19 @@ impl Packets {
             socket,
             buffer: [0; headers::LEN],
         };
-        // From the first time that it is asked for, the kernel keeps the time of packets.
+        // The kernel records the times of packets from the first request for one on.
         packets.received_at();
-        // Those that came before the filter.
+        // Drops the packets from before the filter.
         packets.drain();
         Ok(packets)
     }
 
-    /// Waits for packets. False if the thread is woken.
+    /// Waits for packets. False if another thread wakes this one.
     pub(super) fn wait(&self, wake_fd: &WakeFd) -> bool {
         wake_fd.waits_for(&self.socket)
     }
 
-    /// The next packet, if one is there.
+    /// The next packet, if one has arrived.
     pub(super) fn receive(&mut self) -> Option<SentPacket<'_>> {
         let mut from: libc::sockaddr_ll = zeroed();
         let mut from_len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
@@ -98,19 +98,19 @@ impl Packets {
         let (descriptor, flags) = (self.socket.as_raw_fd(), libc::MSG_DONTWAIT);
         let place = (&raw mut from).cast();
         // SAFETY: there is room for `room` bytes of the packet and for `from_len` bytes of the
-        // address, where the kernel writes during the call only.
+        // address. The kernel writes there only during the call.
         let length =
             unsafe { libc::recvfrom(descriptor, buffer, room, flags, place, &raw mut from_len) };
         let length = usize::try_from(length).ok()?;
         let at = self.received_at();
         let start = self.buffer.get(..length)?;
-        // The filter passes nothing else.
+        // The filter passes only outgoing packets.
         let is_sent = from.sll_pkttype == libc::PACKET_OUTGOING;
         let device = u32::try_from(from.sll_ifindex).unwrap_or_default();
         is_sent.then_some(SentPacket { start, device, at })
     }
 
-    /// When the kernel saw the packet that was received last (packet(7), "Socket ioctls").
+    /// The kernel's time of the last received packet (packet(7), "Socket ioctls").
     fn received_at(&self) -> Option<SystemTime> {
         /// `SIOCGSTAMPNS` for the `timespec` of the system's own size (`linux/sockios.h`).
         const STAMP: libc::c_ulong = 0x8907;
@@ -126,9 +126,9 @@ impl Packets {
         (result == 0).then(|| UNIX_EPOCH + since_epoch)
     }
 
-    /// Throws away what waits now.
+    /// Drops all waiting packets.
     pub(super) fn drain(&mut self) {
-        /// More than may wait, so that this ends.
+        /// More than the queue holds, so that the loop ends.
         const MOST: usize = 1_024;
         for _ in 0..MOST {
             let flags = RecvFlags::DONTWAIT;
@@ -139,7 +139,7 @@ impl Packets {
     }
 }
 
-/// An address that nothing was written to.
+/// An address without content.
 const fn zeroed() -> libc::sockaddr_ll {
     libc::sockaddr_ll {
         sll_family: 0,
@@ -180,12 +180,12 @@ fn get(socket: &OwnedFd, option: i32) -> io::Result<u32> {
     }
 }
 
-/// Passes what is sent, by IPv4 or IPv6, but for later fragments. Of TCP, only the first packet of a
-/// connection passes, which has SYN and not ACK; of ICMP, only what asks for an answer. Headers of
-/// IPv6 beside the first are not gone through.
+/// Passes outgoing IPv4 and IPv6 packets, except later fragments. Of TCP, it passes only the first
+/// packet of a connection, with SYN and without ACK; of ICMP, only messages that request an answer.
+/// It does not parse IPv6 headers other than the first.
 const FILTER: [libc::sock_filter; 32] = {
-    // `linux/bpf_common.h`: how much is loaded, from a place that is given or from there on
-    // by the index; comparisons; the end.
+    // `linux/bpf_common.h`: the size of a load, absolute or relative to the index register;
+    // comparisons; the return.
     const BYTE: u16 = 0x30;
     const HALF: u16 = 0x28;
     const INDEXED_BYTE: u16 = 0x50;
@@ -194,7 +194,7 @@ const FILTER: [libc::sock_filter; 32] = {
     const ANY_BIT: u16 = 0x45;
     const AND: u16 = 0x54;
     const RETURN: u16 = 0x06;
-    // `linux/filter.h`: beside the packet, its Ethernet protocol and which way it goes.
+    // `linux/filter.h`: packet metadata, which are the Ethernet protocol and the direction.
     const PROTOCOL: u32 = 0xFFFF_F000;
     const WAY: u32 = 0xFFFF_F004;
     const OUTGOING: u32 = 4;
@@ -208,7 +208,7 @@ const FILTER: [libc::sock_filter; 32] = {
             k,
         }
     }
-    /// How many are left out where it is true, and where not.
+    /// How many instructions a comparison skips if it is true, and if it is false.
     const fn skip(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
         libc::sock_filter { code, jt, jf, k }
     }
@@ -230,7 +230,7 @@ const FILTER: [libc::sock_filter; 32] = {
         skip(EQUAL, 2, 17, 0),
         skip(EQUAL, 1, 0, 17),
         load(INDEXED_BYTE, 0),
-        // Echo, and requests for time, information and masks; extended echo.
+        // Echo requests, requests for time, information and masks, and extended echo requests.
         skip(EQUAL, 8, 15, 0),
         skip(EQUAL, 13, 14, 0),
         skip(EQUAL, 15, 13, 0),
@@ -261,7 +261,7 @@ mod tests {
     use crate::answer::{Protocol, SocketQuery};
     use crate::observers::linux::sched::cpus;
 
-    /// Until a packet of that question comes, through any of them.
+    /// Receives from all of them until a packet of that query arrives.
     #[track_caller]
     fn await_sender(all: &mut [Packets], protocol: Protocol, from: SocketAddr, to: SocketAddr) {
         let expected = SocketQuery::new(protocol, from, Some(to));
@@ -273,10 +273,10 @@ mod tests {
                 };
                 let (device, at) = (packet.device, packet.at);
                 let sender = headers::sender(packet.start);
-                // Never what is sent back.
+                // Replies are never received.
                 assert_ne!(sender, Some(SocketQuery::new(protocol, to, Some(from))));
                 if sender == Some(expected) {
-                    // All of them are of the loopback device.
+                    // All packets are from the loopback device.
                     assert_eq!(device, 1);
                     let age = at.and_then(|at| SystemTime::now().duration_since(at).ok());
                     assert!(
@@ -288,11 +288,11 @@ mod tests {
             }
             std::thread::yield_now();
         }
-        panic!("{expected:?} was not seen");
+        panic!("no packet of {expected:?} was received");
     }
 
     #[test]
-    fn first_packets_are_seen() {
+    fn first_packets_are_received() {
         let count = cpus().unwrap_or(1);
         let mut all = match Packets::open_each(count) {
             Ok(all) => all,

@@ -1,4 +1,4 @@
-//! Which flows the send watchers have looked up, and of which that is under way. Pure.
+//! Records the flows that send watchers have looked up, and those whose lookup is under way. Pure.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -12,71 +12,70 @@ use crate::policy::freshness::{
     WATCHED_PORTLESS,
 };
 
-/// Flows that are kept; past that, the one that began first is forgotten.
+/// The largest number of flows. At the bound, the table forgets the oldest one.
 const MAX: usize = 4_096;
 
-/// Ends that answer datagrams, which are kept in mind.
+/// The largest number of remembered ends that answer datagrams.
 const MAX_SERVERS: usize = 32;
 
-/// Devices on which this tells flows of the same ends apart. What is sent through a bridge is
-/// seen on it, then on its port.
+/// The number of devices on which the table distinguishes flows with the same ends. A packet that
+/// is sent through a bridge appears on the bridge, then on its port.
 const MAX_DEVICES: usize = 4;
 
-/// How often a sender is looked up that was not found: most packets whose sender is not found are
-/// nobody's here.
+/// How often a send watcher repeats a lookup that found no sender: most packets without a known
+/// sender have none here.
 const MAX_TRIES: u8 = 5;
 
-/// What a lookup has found.
+/// The result of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Nobody,
-    /// Who has the socket with its ends; or that nobody here is its sender.
+    /// The holder of the socket with the packet's ends; or that no process here sent it.
     Socket,
-    /// Who ran when the packet was sent: another process may send the next one.
+    /// The process that ran when the packet was sent: another one may send the next packet.
     Runner,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct WatchTable {
-    /// By their ends, whatever the device: there are mostly no two of the same.
-    flows: HashMap<SocketQuery, Vec<Sighting>>,
-    /// In the order in which they came in.
+    /// By the ends, whatever the device: there is rarely more than one per entry.
+    flows: HashMap<SocketQuery, Vec<WatchedFlow>>,
+    /// In order of arrival.
     order: VecDeque<SocketQuery>,
-    /// Ends that got a datagram first, the device if the end is on one only, and when one did
-    /// lately: what they send is an answer, mostly.
+    /// Ends that recently received the first datagram of a flow, with the device if the address is
+    /// local to one, and the time. Most of what they send is answers.
     servers: VecDeque<(Server, Instant)>,
 }
 
 type Server = (SocketAddr, Option<u32>);
 
 #[derive(Debug)]
-struct Sighting {
+struct WatchedFlow {
     device: Option<u32>,
     began: Instant,
     /// In wall-clock time.
     began_at: SystemTime,
     is_under_way: bool,
-    /// When its newest packet was seen.
+    /// The time of its newest packet.
     last: Instant,
     found: Found,
-    /// When the sender was looked up first of those lookups in vain that come one after the other, and
-    /// how many there were.
+    /// The time of the first of consecutive lookups without result, and their number.
     first: Instant,
     tries: u8,
 }
 
-/// How far the send watchers are with a flow.
+/// The state of a flow's lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Watched {
-    /// It was not looked up since its packet was seen, and may be.
+    /// No send watcher has looked it up since its packet, but one may.
     NotYet,
     UnderWay,
-    /// It was looked up, or is not going to be.
+    /// A send watcher has looked it up, or never will.
     Done,
 }
 
 impl WatchTable {
-    /// Whether a flow is to be looked up; it is not for a while, then.
+    /// Whether a send watcher should look up a flow. If so, others should not for a while.
     pub(super) fn begin(
         &mut self,
         query: &SocketQuery,
@@ -89,20 +88,20 @@ impl WatchTable {
         }
         let good_for = match query.protocol() {
             Protocol::Tcp => WATCHED_CONNECTION,
-            // Any process may be the next one that sends the same.
+            // The next packet with the same ends may come from any process.
             Protocol::Icmp | Protocol::Raw => WATCHED_PORTLESS,
             _ => WATCHED_DATAGRAMS,
         };
         let since = |then: Instant| now.saturating_duration_since(then);
-        // A connection has one first packet; it may be looked up again anyway.
-        let may_be_retried = |known: &Sighting| {
+        // A connection has one first packet, and its lookup may be repeated anyway.
+        let may_be_retried = |known: &WatchedFlow| {
             query.protocol() != Protocol::Tcp
                 && known.found == Found::Nobody
                 && !known.is_under_way
                 && known.tries < MAX_TRIES
                 && since(known.first) < OBSERVED_SENDER
         };
-        let is_fresh = |known: &Sighting| {
+        let is_fresh = |known: &WatchedFlow| {
             let is_of_any = known.found == Found::Runner;
             let good_for = match () {
                 () if may_be_retried(known) => WATCHED_IN_VAIN,
@@ -113,7 +112,7 @@ impl WatchTable {
             since(known.began) < good_for && !may_be_next
         };
         let (key, device) = (flow_of(query), query.device_or_scope());
-        let sightings = match self.flows.entry(key) {
+        let flows = match self.flows.entry(key) {
             Entry::Occupied(flow) => flow.into_mut(),
             Entry::Vacant(room) => {
                 self.order.push_back(key);
@@ -121,7 +120,7 @@ impl WatchTable {
             }
         };
         let (mut first, mut tries) = (now, 1);
-        if let Some(known) = on_device(sightings, device) {
+        if let Some(known) = on_device(flows, device) {
             if is_fresh(known) {
                 known.last = now;
                 return false;
@@ -130,10 +129,10 @@ impl WatchTable {
                 (first, tries) = (known.first, known.tries + 1);
             }
         }
-        sightings.retain(|known| known.device != device);
-        sightings.truncate(MAX_DEVICES - 1);
-        // The last one first.
-        let sighting = Sighting {
+        flows.retain(|known| known.device != device);
+        flows.truncate(MAX_DEVICES - 1);
+        // The most recent comes first.
+        let flow = WatchedFlow {
             device,
             began: now,
             began_at: wall_clock,
@@ -143,7 +142,7 @@ impl WatchTable {
             first,
             tries,
         };
-        sightings.insert(0, sighting);
+        flows.insert(0, flow);
         if self.order.len() > MAX
             && let Some(oldest) = self.order.pop_front()
         {
@@ -152,12 +151,12 @@ impl WatchTable {
         true
     }
 
-    fn known_mut(&mut self, query: &SocketQuery) -> Option<&mut Sighting> {
-        let sightings = self.flows.get_mut(&flow_of(query))?;
-        on_device(sightings, query.device_or_scope())
+    fn known_mut(&mut self, query: &SocketQuery) -> Option<&mut WatchedFlow> {
+        let flows = self.flows.get_mut(&flow_of(query))?;
+        on_device(flows, query.device_or_scope())
     }
 
-    /// Takes note that somebody else sent the first datagram of a flow to this end.
+    /// Records that another end sent the first datagram of a flow to this end.
     pub(super) fn add_server(&mut self, query: &SocketQuery, now: Instant) {
         let end = server(query);
         self.servers.retain(|(server, _)| *server != end);
@@ -179,7 +178,7 @@ impl WatchTable {
         }
     }
 
-    /// Whether a flow is looked up, by a lookup that began at that time or later.
+    /// The state of a flow's lookup, if the lookup began at `since` or later.
     pub(super) fn watched(
         &mut self,
         query: &SocketQuery,
@@ -191,28 +190,27 @@ impl WatchTable {
         match self.known_mut(query) {
             Some(flow) if flow.began_at >= since && flow.is_under_way => Watched::UnderWay,
             Some(flow) if flow.began_at >= since => Watched::Done,
-            // Each packet after the first may be of a flow that is known.
+            // Later packets of a known flow cause no lookup.
             Some(_) if query.protocol() != Protocol::Tcp => Watched::Done,
-            // What answers is not looked up, also if it asks for once.
+            // An end that answers causes no lookup, not even when it sends first.
             _ if is_left_out => Watched::Done,
             _ => Watched::NotYet,
         }
     }
 }
 
-/// The flow that a query is about, whatever the device. What is watched was sent.
+/// The flow that a query is about, whatever the device. Send watchers look up senders.
 fn flow_of(query: &SocketQuery) -> SocketQuery {
     query.without_device().as_sender()
 }
 
-/// What is known of a flow on its device; where the question has none, on the one on which it was
-/// seen last.
-fn on_device(sightings: &mut [Sighting], device: Option<u32>) -> Option<&mut Sighting> {
-    let mut sightings = sightings.iter_mut();
-    sightings.find(|known| device.is_none() || known.device == device)
+/// The entry of a flow on its device. Without a device in the query, the most recent one.
+fn on_device(flows: &mut [WatchedFlow], device: Option<u32>) -> Option<&mut WatchedFlow> {
+    let mut flows = flows.iter_mut();
+    flows.find(|known| device.is_none() || known.device == device)
 }
 
-/// An end that answers; a link-local one does on one device.
+/// An end that answers. A link-local one belongs to one device.
 fn server(query: &SocketQuery) -> Server {
     let local = unscoped(query.local());
     let is_link_local = match local.ip() {
@@ -250,8 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_is_looked_at_again_after_a_while() {
-        let (mut sightings, now) = (WatchTable::default(), Instant::now());
+    fn a_flow_is_looked_up_again_after_a_while() {
+        let (mut table, now) = (WatchTable::default(), Instant::now());
         for (protocol, good_for) in [
             (Protocol::Tcp, WATCHED_CONNECTION),
             (Protocol::Udp, WATCHED_DATAGRAMS),
@@ -259,8 +257,8 @@ mod tests {
         ] {
             let query = query(protocol, 1);
             let mut begin = |now| {
-                let is_new = sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
-                sightings.end(&query, Found::Socket);
+                let is_new = table.begin(&query, now, SystemTime::UNIX_EPOCH);
+                table.end(&query, Found::Socket);
                 is_new
             };
             assert!(begin(now));
@@ -269,40 +267,41 @@ mod tests {
         }
     }
 
-    /// The sender of frames may be found with the next one.
+    /// The next frame may show the sender.
     #[test]
-    fn what_was_not_found_is_looked_up_again_a_few_times() {
-        let (mut sightings, began) = (WatchTable::default(), Instant::now());
+    fn a_lookup_without_result_is_repeated_a_few_times() {
+        let (mut table, began) = (WatchTable::default(), Instant::now());
         let (tick, query) = (WATCHED_IN_VAIN, query(Protocol::Udp, 1));
-        let is_new = |sightings: &mut WatchTable, after, found| {
-            let is_new = sightings.begin(&query, began + after, UNIX_EPOCH);
-            sightings.end(&query, found);
+        let is_new = |table: &mut WatchTable, after, found| {
+            let is_new = table.begin(&query, began + after, UNIX_EPOCH);
+            table.end(&query, found);
             is_new
         };
-        assert!(is_new(&mut sightings, Duration::ZERO, Found::Nobody));
-        assert!(!is_new(&mut sightings, tick / 2, Found::Nobody));
+        assert!(is_new(&mut table, Duration::ZERO, Found::Nobody));
+        assert!(!is_new(&mut table, tick / 2, Found::Nobody));
         for try_ in 1..u32::from(MAX_TRIES) {
-            assert!(is_new(&mut sightings, tick * try_, Found::Nobody), "{try_}");
+            assert!(is_new(&mut table, tick * try_, Found::Nobody), "{try_}");
         }
-        assert!(!is_new(&mut sightings, tick * 10, Found::Nobody));
-        // So long after the first packet it says nothing of that.
-        let mut sightings = WatchTable::default();
-        assert!(is_new(&mut sightings, Duration::ZERO, Found::Nobody));
-        assert!(!is_new(&mut sightings, OBSERVED_SENDER, Found::Nobody));
-        // Nor where it was found.
-        let mut sightings = WatchTable::default();
-        assert!(is_new(&mut sightings, Duration::ZERO, Found::Socket));
-        assert!(!is_new(&mut sightings, tick, Found::Socket));
+        assert!(!is_new(&mut table, tick * 10, Found::Nobody));
+        // This long after the first packet, a lookup says nothing about its sender.
+        let mut table = WatchTable::default();
+        assert!(is_new(&mut table, Duration::ZERO, Found::Nobody));
+        assert!(!is_new(&mut table, OBSERVED_SENDER, Found::Nobody));
+        // Nor after a lookup with a result.
+        let mut table = WatchTable::default();
+        assert!(is_new(&mut table, Duration::ZERO, Found::Socket));
+        assert!(!is_new(&mut table, tick, Found::Socket));
     }
 
-    /// What no socket has the ends of, another process may send when the first one is silent.
+    /// If no socket has the packet's ends, another process may send the same after the first one is
+    /// silent.
     #[test]
-    fn who_sends_on_is_looked_up_again_after_a_silence() {
-        let (mut sightings, began) = (WatchTable::default(), Instant::now());
+    fn a_sender_is_looked_up_again_after_a_silence() {
+        let (mut table, began) = (WatchTable::default(), Instant::now());
         let query = query(Protocol::Udp, 1);
         let mut is_new = |after| {
-            let is_new = sightings.begin(&query, began + after, UNIX_EPOCH);
-            sightings.end(&query, Found::Runner);
+            let is_new = table.begin(&query, began + after, UNIX_EPOCH);
+            table.end(&query, Found::Runner);
             is_new
         };
         assert!(is_new(Duration::ZERO));
@@ -314,69 +313,69 @@ mod tests {
 
     /// Who answers is looked at when the question comes.
     #[test]
-    fn answers_are_not_looked_at() {
-        let (mut sightings, now) = (WatchTable::default(), Instant::now());
+    fn answers_are_not_looked_up() {
+        let (mut table, now) = (WatchTable::default(), Instant::now());
         let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
-        assert_eq!(sightings.watched(&answer, UNIX_EPOCH, now), Watched::NotYet);
-        sightings.add_server(&answer, now);
-        assert!(!sightings.begin(&answer, now, UNIX_EPOCH));
-        // So nobody is to wait for that.
-        let watched = sightings.watched(&answer, UNIX_EPOCH, now);
+        assert_eq!(table.watched(&answer, UNIX_EPOCH, now), Watched::NotYet);
+        table.add_server(&answer, now);
+        assert!(!table.begin(&answer, now, UNIX_EPOCH));
+        // So no request should wait for it.
+        let watched = table.watched(&answer, UNIX_EPOCH, now);
         assert_eq!(watched, Watched::Done);
-        assert!(sightings.begin(&connection, now, UNIX_EPOCH));
-        assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
-        assert!(sightings.begin(&answer, now + WATCHED_DATAGRAMS, UNIX_EPOCH));
+        assert!(table.begin(&connection, now, UNIX_EPOCH));
+        assert!(table.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
+        assert!(table.begin(&answer, now + WATCHED_DATAGRAMS, UNIX_EPOCH));
         for port in 1_000..2_000 {
-            sightings.add_server(&query(Protocol::Udp, port), now);
+            table.add_server(&query(Protocol::Udp, port), now);
         }
-        assert_eq!(sightings.servers.len(), MAX_SERVERS);
+        assert_eq!(table.servers.len(), MAX_SERVERS);
     }
 
-    /// A capturing thread would wait for it with each packet otherwise.
+    /// Otherwise the capture thread would wait with each packet.
     #[test]
-    fn no_look_is_expected_for_a_known_flow_of_datagrams() {
-        let (mut sightings, now) = (WatchTable::default(), Instant::now());
+    fn no_lookup_is_expected_for_a_known_flow_of_datagrams() {
+        let (mut table, now) = (WatchTable::default(), Instant::now());
         let (query, began_at) = (query(Protocol::Udp, 1), UNIX_EPOCH);
-        assert!(sightings.begin(&query, now, began_at));
+        assert!(table.begin(&query, now, began_at));
         let later = began_at + Duration::from_secs(1);
-        assert_eq!(sightings.watched(&query, later, now), Watched::Done);
+        assert_eq!(table.watched(&query, later, now), Watched::Done);
     }
 
     /// Link-local addresses are the same on each link.
     #[test]
-    fn flows_of_two_devices_are_told_apart() {
-        let (mut sightings, now) = (WatchTable::default(), Instant::now());
+    fn flows_of_two_devices_are_distinguished() {
+        let (mut table, now) = (WatchTable::default(), Instant::now());
         let ends = ["[fe80::1]:1", "[fe80::2]:2"].map(|end| end.parse().unwrap());
         let query = SocketQuery::udp(ends[0], ends[1]).as_sender();
         for device in [2, 3] {
-            assert!(sightings.begin(&query.on_device(device), now, UNIX_EPOCH));
+            assert!(table.begin(&query.on_device(device), now, UNIX_EPOCH));
         }
-        sightings.end(&query.on_device(2), Found::Socket);
-        let mut watched = |query: &SocketQuery| sightings.watched(query, UNIX_EPOCH, now);
+        table.end(&query.on_device(2), Found::Socket);
+        let mut watched = |query: &SocketQuery| table.watched(query, UNIX_EPOCH, now);
         assert_eq!(watched(&query.on_device(2)), Watched::Done);
-        // A question without device is about the last one.
+        // A query without device is about the most recent one.
         assert_eq!(watched(&query), Watched::UnderWay);
         assert_eq!(watched(&query.on_device(4)), Watched::NotYet);
-        sightings.add_server(&query.on_device(5), now);
-        assert!(!sightings.begin(&query.on_device(5), now, UNIX_EPOCH));
+        table.add_server(&query.on_device(5), now);
+        assert!(!table.begin(&query.on_device(5), now, UNIX_EPOCH));
         for device in 6..20 {
-            assert!(sightings.begin(&query.on_device(device), now, UNIX_EPOCH));
+            assert!(table.begin(&query.on_device(device), now, UNIX_EPOCH));
         }
-        assert_eq!(sightings.flows[&query].len(), MAX_DEVICES);
+        assert_eq!(table.flows[&query].len(), MAX_DEVICES);
     }
 
     #[test]
     fn the_oldest_is_forgotten_at_the_bound() {
-        let (mut sightings, now) = (WatchTable::default(), Instant::now());
+        let (mut table, now) = (WatchTable::default(), Instant::now());
         let ports = (0..).take(MAX + 1);
-        let begin = |sightings: &mut WatchTable, port| {
-            sightings.begin(&query(Protocol::Udp, port), now, UNIX_EPOCH)
+        let begin = |table: &mut WatchTable, port| {
+            table.begin(&query(Protocol::Udp, port), now, UNIX_EPOCH)
         };
         for port in ports {
-            assert!(begin(&mut sightings, port));
+            assert!(begin(&mut table, port));
         }
-        assert_eq!(sightings.flows.len(), MAX);
-        assert_eq!(sightings.order.len(), MAX);
-        assert!(begin(&mut sightings, 0));
+        assert_eq!(table.flows.len(), MAX);
+        assert_eq!(table.order.len(), MAX);
+        assert!(begin(&mut table, 0));
     }
 }

@@ -1,33 +1,34 @@
-//! Tables that cannot tell the sockets of one local end apart, by remote ends or by numbers.
+//! Tables that do not distinguish the sockets of one local end, neither by remote ends nor by
+//! numbers.
 
 use super::*;
 
 #[test]
-fn a_shared_local_end_names_nobody_for_connections() {
+fn a_shared_local_end_names_no_owner_for_connections() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     desk.pass(ms(1));
     desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
     check(
-        &desk.look(&[tcp(HERE, "one of them")]),
+        &desk.answer(&[tcp(HERE, "one of them")]),
         &[
             (1, "process-exited", None, true),
             (2, "process-exited", None, true),
         ],
     );
-    // That socket was there before the third connection.
+    // That socket existed before the third connection.
     desk.ask(
         3,
         Initiator::Local,
         query(Protocol::Tcp, HERE, "192.0.2.3:443"),
     );
-    let heard = desk.look(&[tcp(HERE, "one of them")]);
+    let heard = desk.answer(&[tcp(HERE, "one of them")]);
     check(&heard, &[(3, "no-such-socket", None, false)]);
 }
 
 /// On a host with many connections, another one may have the same local port.
 #[test]
-fn without_remote_ends_a_connection_is_known_only_against_what_was_there_before() {
+fn without_remote_ends_only_a_new_socket_answers_for_a_connection() {
     let query = query(Protocol::Tcp, HERE, THERE);
     let sockets = [tcp(HERE, "one")];
     for is_known in [false, true] {
@@ -39,21 +40,21 @@ fn without_remote_ends_a_connection_is_known_only_against_what_was_there_before(
         }
         desk.pass(ms(1));
         desk.ask(1, Initiator::Local, query);
-        let events = desk.look(&sockets);
+        let events = desk.answer(&sockets);
         let is_named = |event: &Event| event.ownership.verdict.is_named();
         assert_eq!(events.iter().any(is_named), is_known);
     }
 }
 
 #[test]
-fn a_table_that_tells_remote_ends_tells_connections_apart() {
+fn a_table_with_remote_ends_distinguishes_connections() {
     let mut desk = Desk::new(config(true));
     desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
     let one = socket(Protocol::Tcp, HERE, Some(THERE), "one");
     let two = socket(Protocol::Tcp, HERE, Some(ELSEWHERE), "two");
     check(
-        &desk.look(&[one, two]),
+        &desk.answer(&[one, two]),
         &[(1, "one", FIVE, true), (2, "two", FIVE, true)],
     );
 }
@@ -65,10 +66,10 @@ fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
     desk.pass(ms(1));
     desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, ELSEWHERE));
     check(
-        &desk.look(&[udp(HERE, "b")]),
+        &desk.answer(&[udp(HERE, "b")]),
         &[(1, "process-exited", None, true), (2, "b", LOCAL, true)],
     );
-    // From now on that socket is known, and serves as many flows as it likes.
+    // From now on the policy knows that socket, which serves any number of flows.
     desk.ask(
         3,
         Initiator::Local,
@@ -80,16 +81,17 @@ fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
         query(Protocol::Udp, HERE, "192.0.2.4:443"),
     );
     check(
-        &desk.look(&[udp(HERE, "b")]),
+        &desk.answer(&[udp(HERE, "b")]),
         &[(3, "b", LOCAL, true), (4, "b", LOCAL, true)],
     );
 }
 
-/// A lookup that comes late finds who has the port then.
+/// A late lookup finds the current holder of the port.
 #[test]
-fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
+fn without_identities_a_late_lookup_names_only_owners_from_before_the_packet() {
     let udp_flow = query(Protocol::Udp, HERE, THERE);
-    // Who had the port before the packet, how long after it the lookup begins, and who has it then.
+    // The holder of the port before the packet, how long after it the lookup begins, and its holder
+    // then.
     for (before, initiator, wait, now, expected) in [
         (None, Initiator::Local, 5, "b", "b"),
         (None, Initiator::Local, 50, "b", "process-exited"),
@@ -105,12 +107,12 @@ fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
         let now_there = [udp(HERE, now)];
         let before_there: Vec<_> = before.map(|name| udp(HERE, name)).into_iter().collect();
         let at = desk.clock.wall();
-        let look = Snapshot::new(Source::Scripted, at, at, before_there);
-        desk.policy.observe_snapshot(Arc::new(look));
+        let snapshot = Snapshot::new(Source::Scripted, at, at, before_there);
+        desk.policy.observe_snapshot(Arc::new(snapshot));
         desk.pass(ms(1));
         desk.ask(1, initiator, udp_flow);
         desk.pass(ms(wait));
-        let heard = desk.look(&now_there);
+        let heard = desk.answer(&now_there);
         let (who, _) = said(&heard[0].ownership);
         assert_eq!(
             who, expected,
@@ -119,29 +121,30 @@ fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
     }
 }
 
-/// A flow that waits for its socket hears of one that may be another's, and may begin anew.
+/// A flow that waits for its socket gets one answer about a socket that may belong to another flow,
+/// and may begin anew.
 #[test]
-fn a_socket_that_is_found_late_is_told_once() {
+fn a_socket_found_late_is_reported_once() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
-    check(&desk.look(&[]), &[(1, "no-such-socket", None, false)]);
+    check(&desk.answer(&[]), &[(1, "no-such-socket", None, false)]);
     for heard in [&[(1, "process-exited", None, false)][..], &[]] {
         desk.pass(ms(200));
         desk.policy.packet_seen(Token(1), desk.clock.now());
-        check(&desk.look(&[udp(HERE, "b")]), heard);
+        check(&desk.answer(&[udp(HERE, "b")]), heard);
     }
-    // What comes from now on is proven by the next lookup.
+    // The next lookup proves packets from now on.
     desk.pass(ms(200));
     desk.ask(2, Initiator::Unknown, query(Protocol::Udp, HERE, THERE));
     desk.pass(ms(100));
-    let heard = desk.look(&[udp(HERE, "b")]);
+    let heard = desk.answer(&[udp(HERE, "b")]);
     let heard: Vec<Event> = heard.into_iter().filter(|it| it.key.0 == 2).collect();
     check(&heard, &[(2, "b", LOCAL, true)]);
 }
 
-/// Who takes a port over is a new process mostly.
+/// The process that takes over a port is usually new.
 #[test]
-fn who_was_there_well_before_a_packet_may_be_found_later() {
+fn a_late_lookup_may_find_a_process_that_started_well_before_the_packet() {
     for (started, wait, expected) in [
         (ms(0), 1_000, "b"),
         (ms(0), 6_000, "process-exited"),
@@ -157,7 +160,7 @@ fn who_was_there_well_before_a_packet_may_be_found_later() {
             started: Some(wall(started)),
             ..Process::new(7, "b")
         };
-        let heard = desk.look(&[Socket {
+        let heard = desk.answer(&[Socket {
             owner: Verdict::Process(Arc::new(process)),
             ..udp(SERVER, "b")
         }]);
@@ -166,9 +169,9 @@ fn who_was_there_well_before_a_packet_may_be_found_later() {
     }
 }
 
-/// Its socket is in no list any more, but another one's may be that has its port.
+/// The list does not have its socket any more, but may have another one with its port.
 #[test]
-fn without_identities_a_connection_that_is_over_names_nobody() {
+fn without_identities_a_connection_that_has_ended_names_no_owner() {
     for (initiator, before, wait, expected) in [
         (Initiator::Local, None, 5, ["b", "process-exited"]),
         (
@@ -210,8 +213,8 @@ fn without_identities_a_connection_that_is_over_names_nobody() {
             let mut desk = Desk::new(config(false));
             let at = desk.clock.wall();
             let there = before.map(|name| tcp(HERE, name)).into_iter().collect();
-            let look = Snapshot::new(Source::Scripted, at, at, there);
-            desk.policy.observe_snapshot(Arc::new(look));
+            let snapshot = Snapshot::new(Source::Scripted, at, at, there);
+            desk.policy.observe_snapshot(Arc::new(snapshot));
             desk.pass(ms(1));
             desk.ask(1, initiator, query(Protocol::Tcp, HERE, THERE));
             desk.pass(ms(wait));
@@ -222,7 +225,7 @@ fn without_identities_a_connection_that_is_over_names_nobody() {
                 state: Some(SocketState::Established),
                 ..tcp(HERE, "b")
             };
-            let heard = desk.look(&[connection]);
+            let heard = desk.answer(&[connection]);
             let (who, _) = said(&heard[0].ownership);
             let case = format!("{initiator:?} {before:?} {wait} ms, over: {is_over}");
             assert_eq!(who, expected, "{case}");
@@ -230,9 +233,9 @@ fn without_identities_a_connection_that_is_over_names_nobody() {
     }
 }
 
-/// It may have passed a connection on that it accepted.
+/// A listener may have passed on a connection that it accepted.
 #[test]
-fn without_identities_who_listens_is_named_beside_who_has_connections() {
+fn without_identities_listeners_are_named_beside_holders_of_connections() {
     let mut desk = Desk::new(config(false));
     let listener = Socket {
         state: Some(SocketState::Listen),
@@ -243,6 +246,6 @@ fn without_identities_who_listens_is_named_beside_who_has_connections() {
         ..tcp(HERE, "b")
     };
     desk.ask(1, Initiator::Remote, query(Protocol::Tcp, HERE, THERE));
-    let heard = desk.look(&[listener, connection]);
+    let heard = desk.answer(&[listener, connection]);
     check(&heard, &[(1, "a+b", LOCAL, true)]);
 }

@@ -1,4 +1,4 @@
-//! Linux: its own table, else the portable one, where that is built in.
+//! Linux: the native table, or else the portable one if it is built in.
 
 #[cfg_attr(feature = "portable", path = "portable.rs")]
 #[cfg_attr(not(feature = "portable"), path = "none.rs")]

@@ -1,9 +1,9 @@
-//! Without the portable table: there is no other.
+//! Without the portable table, nothing replaces the native one.
 
 use crate::answer::Error;
 use crate::tables::BestTable;
 
-/// The table to use, as the native one could not be opened: none.
+/// The replacement for a native table that could not be opened: none.
 pub(super) const fn in_place_of_native(error: Error) -> Result<BestTable, Error> {
     Err(error)
 }

@@ -1,10 +1,10 @@
-//! With the portable table.
+//! The portable table replaces the native one.
 
 use crate::answer::Error;
 use crate::tables::BestTable;
 use crate::tables::portable::PortableTable;
 
-/// The table to use, as the native one could not be opened.
+/// The replacement for a native table that could not be opened.
 pub(super) fn in_place_of_native(error: Error) -> Result<BestTable, Error> {
     tracing::warn!(%error, "the portable socket table is used instead");
     let table = PortableTable::new()?;

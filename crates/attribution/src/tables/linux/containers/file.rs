@@ -1,4 +1,5 @@
-//! Reads files that programs and users have written: bounded, whole, and no others than those.
+//! Reads files that programs and users have written: bounded, whole, and only those of the given
+//! writer.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,18 +7,19 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 use rustix::io::Errno;
 
-/// Who may have written a file.
+/// The user who must have written a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writer<'a> {
     /// The system: root, or the user of this process.
     System,
-    /// A user, below a directory of theirs: no link leads out of it, nor anywhere else.
+    /// A user, below a directory of that user. The path may not contain links.
     User { uid: u32, below: &'a Path },
 }
 
-/// What is in a file. `None` where it is missing, longer than `max` bytes, no file, or somebody else's.
+/// The content of a file. `None` if it does not exist, is longer than `max` bytes, is not a regular
+/// file, or belongs to another user.
 pub(super) fn read(path: &Path, writer: Writer<'_>, max: u64) -> Option<Vec<u8>> {
-    // What is no file, such as a pipe, does not hold anybody up.
+    // A pipe or the like must not block the reader.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match writer {
         Writer::System => openat(CWD, path, flags, Mode::empty()).ok()?,
@@ -27,7 +29,7 @@ pub(super) fn read(path: &Path, writer: Writer<'_>, max: u64) -> Option<Vec<u8>>
             let inside = path.strip_prefix(below).ok()?;
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             match openat2(&top, inside, flags, Mode::empty(), resolve) {
-                // Before Linux 5.6, nothing of a user's is read.
+                // Before Linux 5.6, this reads no files of users.
                 Err(Errno::NOSYS) => return None,
                 opened => opened.ok()?,
             }
@@ -83,7 +85,7 @@ mod tests {
             assert_eq!(get(path, own), None, "{path}");
         }
         assert_eq!(get("a/file", other), None);
-        // Nobody writes into it.
+        // No process writes to the pipe.
         let pipe = home.join("a/pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         if made.is_ok_and(|status| status.success()) {

@@ -1,4 +1,4 @@
-//! Where the files about a container are: those of Docker, containerd, Podman, CRI-O and the kubelet.
+//! Finds the files about a container that Docker, containerd, Podman, CRI-O and the kubelet write.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -8,23 +8,23 @@ use super::file::{Writer, read};
 use super::formats;
 use crate::answer::Container;
 
-/// Bytes of a file about one container, and of a list of all.
+/// The largest size of a file about one container, and of a list of all.
 const MAX_FILE: u64 = 1024 * 1024;
 const MAX_LIST: u64 = 16 * 1024 * 1024;
-/// Entries of a directory that are read.
+/// The number of entries that this reads of a directory.
 const MAX_ENTRIES: usize = 16_384;
 
-/// Which container it is.
+/// The identity of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ContainerKey {
     pub(crate) id: String,
     /// The user whose service manager runs it.
     pub(crate) user: Option<u32>,
-    /// The number of its pod (the `uid` of Kubernetes), as its cgroup has it.
+    /// The number of its pod (the `uid` of Kubernetes), from its cgroup.
     pub(crate) pod: Option<String>,
 }
 
-/// What was found, and the directories that change when it does.
+/// The facts, and the directories that change when the facts do.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) container: Container,
@@ -32,7 +32,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Adds what is not known yet.
+    /// Adds facts that are not known yet.
     fn add(&mut self, container: Option<Container>, directory: Option<&Path>) {
         let Some(container) = container.filter(|it| !it.is_empty()) else {
             return;
@@ -50,10 +50,10 @@ impl Found {
     }
 }
 
-/// Reads what is written about a container, with all of the host's files below `root`.
+/// Reads the facts about a container, from the host's files below `root`.
 pub(super) fn find(root: &Path, key: &ContainerKey) -> Found {
     let mut found = Found::default();
-    // What has no such id, such as a machine of systemd-nspawn(1), is known by its name.
+    // A container without such an id, such as a machine of systemd-nspawn(1), is known by its name.
     let is_id = key.id.len() == 64 && key.id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_id {
         let home = key.user.map(|uid| (uid, home_of(root, uid)));
@@ -99,7 +99,7 @@ fn of_system(root: &Path, key: &ContainerKey, found: &mut Found) {
     }
 }
 
-/// Of the engines that a user runs without being root.
+/// Reads the files of engines that a user runs without root.
 fn of_user(root: &Path, key: &ContainerKey, (uid, home): (u32, Option<&Path>), found: &mut Found) {
     let id = &key.id;
     let runtime = root.join("run/user").join(uid.to_string());
@@ -146,7 +146,7 @@ fn bundle(root: &Path, file: &Path, writer: Writer<'_>, id: &str, found: &mut Fo
     }
 }
 
-/// Podman and CRI-O: the bundle of a container, and the list of all.
+/// Podman and CRI-O: the bundle of a container, and the list of all containers.
 fn storage_of(root: &Path, storage: &Path, writer: Writer<'_>, id: &str, found: &mut Found) {
     let containers = storage.join("overlay-containers");
     let file = containers.join(id).join("userdata/config.json");
@@ -161,7 +161,7 @@ fn storage_of(root: &Path, storage: &Path, writer: Writer<'_>, id: &str, found: 
     }
 }
 
-/// What the kubelet calls the logs of a container, and of its pod.
+/// The names that the kubelet gives to the logs of a container and of its pod.
 fn kubelet(root: &Path, key: &ContainerKey, found: &mut Found) {
     let logs = names(&root.join("var/log/containers")).take(MAX_ENTRIES);
     let logs = logs.filter_map(|name| formats::log_name(&name, &key.id));
@@ -184,7 +184,7 @@ fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
     entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
-/// The home of a user, as passwd(5) has it.
+/// The home of a user, from passwd(5).
 fn home_of(root: &Path, uid: u32) -> Option<PathBuf> {
     let text = read(&root.join("etc/passwd"), Writer::System, MAX_FILE)?;
     let mut lines = text.split(|byte| *byte == b'\n');

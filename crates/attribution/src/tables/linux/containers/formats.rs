@@ -1,11 +1,10 @@
-//! What programs that run containers write about them. Pure: any bytes whatsoever give details or
-//! none.
+//! Parses the files that container runtimes write. Pure: any input gives facts or none.
 
 use serde_json::Value;
 
 use crate::answer::{Container, Pod};
 
-/// Characters of a name, and of the name of an image, that are kept.
+/// The number of characters that this keeps of a name, and of the name of an image.
 const MAX_NAME: usize = 512;
 
 /// `config.v2.json` of Docker (`container/container.go` of moby): the name begins with `/`.
@@ -23,7 +22,7 @@ pub(crate) fn docker(bytes: &[u8], id: &str) -> Option<Container> {
         &labels["io.kubernetes.pod.namespace"],
         &labels["io.kubernetes.pod.name"],
     );
-    // As the kubelet asked for it (`docker_labels.go` of cri-dockerd).
+    // From the labels of the kubelet (`docker_labels.go` of cri-dockerd).
     if container.pod.is_some() {
         container.name = text(&labels["io.kubernetes.container.name"]).or(container.name);
     }
@@ -60,14 +59,15 @@ pub(crate) fn bundle(bytes: &[u8]) -> Option<Container> {
             &notes["io.kubernetes.pod.name"],
         )
     });
-    // What keeps the namespaces of a pod has no name of its own.
+    // The container that keeps the namespaces of a pod has no name of its own.
     if first(&kinds).as_deref() == Some("sandbox") {
         container.name = Some("POD".to_owned());
     }
     Some(container)
 }
 
-/// Where Docker keeps the files of a container, as the bundle's mounts tell: its data may be anywhere.
+/// The directory in which Docker keeps the files of a container. The mounts of the bundle show it,
+/// because Docker's data may be anywhere.
 pub(crate) fn docker_directory(bytes: &[u8], id: &str) -> Option<String> {
     let file: Value = serde_json::from_slice(bytes).ok()?;
     let mounts = file["mounts"].as_array()?;
@@ -89,7 +89,7 @@ pub(crate) fn storage(bytes: &[u8], id: &str) -> Option<Container> {
     let mut container = Container::new();
     container.name = text(&entry["names"][0]).or_else(|| text(&more["name"]));
     container.image = text(&more["image-name"]);
-    // Of CRI-O (`RuntimeContainerMetadata` in `internal/storage/runtime.go`).
+    // From CRI-O (`RuntimeContainerMetadata` in `internal/storage/runtime.go`).
     if let Some(pod) = text(&more["pod-name"]) {
         let (_, rest) = pod.split_once('_').unwrap_or_default();
         let mut parts = rest.split('_');
@@ -160,7 +160,7 @@ mod tests {
         );
         check(docker(file.as_bytes(), ID), "shop-web-1", "nginx:1.27", "");
         assert_eq!(docker(file.as_bytes(), "another"), None);
-        // cri-dockerd.
+        // From cri-dockerd.
         let file = format!(
             r#"{{"ID":"{ID}","Name":"/k8s_web_web-0_default_1b2c_0","Config":{{"Image":"nginx",
             "Labels":{{"io.kubernetes.container.name":"web","io.kubernetes.pod.name":"web-0",
@@ -191,7 +191,7 @@ mod tests {
         check(bundle(crio), "web", image, "default/web-0");
         let nerdctl = br#"{"annotations":{"nerdctl/name":"web","nerdctl/namespace":"default"}}"#;
         check(bundle(nerdctl), "web", "", "");
-        // Of Docker, which writes none.
+        // From Docker, which writes no annotations.
         check(bundle(br#"{"root":{"path":"rootfs"}}"#), "", "", "");
         let mounts = format!(
             r#"{{"mounts":[{{"destination":"/proc","source":"proc"}},{{"destination":"/etc/hosts",

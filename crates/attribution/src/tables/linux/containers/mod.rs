@@ -1,9 +1,9 @@
-//! Names, images and pods of containers, from the files that Docker, containerd, Podman, CRI-O and the
-//! kubelet write. No daemon is asked.
+//! Names, images and pods of containers, from the files that Docker, containerd, Podman, CRI-O and
+//! the kubelet write. It sends no request to a daemon.
 //!
-//! One thread reads these files, and reads them again when they change (inotify(7)). No lookup waits
-//! longer for it than [`PATIENCE`], and the thread that captures never waits: a unit has a place into
-//! which the details are written when they are known.
+//! One thread reads these files, and reads them again when they change (inotify(7)). A lookup waits
+//! for it at most [`PATIENCE`], and the capture thread never waits: each unit has a slot, which the
+//! thread fills later.
 
 mod file;
 mod find;
@@ -28,27 +28,27 @@ use crate::answer::{ContainerDetails, Unit, UnitKind};
 use crate::observers::linux::wake_fd::WakeFd;
 use crate::policy::freshness::NO_CONTAINER;
 
-/// How long a lookup waits for the details of containers.
+/// How long a lookup waits for the facts about containers.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
-/// How long a list of all sockets does.
+/// How long a list of all sockets waits for them.
 pub(crate) const LIST_PATIENCE: Duration = Duration::from_millis(50);
-/// How long nobody waits after it took longer than that.
+/// How long no lookup waits after a read took longer than that.
 const REST: Duration = Duration::from_secs(5);
-/// Containers that are remembered. Past that, those without a unit are forgotten, and others have no
-/// details.
+/// The number of containers that this remembers. Past that, it forgets those without a unit, and
+/// others get no facts.
 const MAX: usize = 16_384;
-/// Directories that are watched.
+/// The number of directories that this watches.
 const MAX_WATCHED: usize = 4_096;
 
 /// The containers of this system, for all tables of this process.
 static OF_SYSTEM: LazyLock<Arc<Containers>> = LazyLock::new(|| Containers::new(Path::new("/")));
 
-/// Details of containers, as far as they are known.
+/// The known facts about containers.
 #[derive(Debug)]
 pub(crate) struct Containers {
     root: PathBuf,
     state: Mutex<State>,
-    /// All that was asked for was read.
+    /// The thread has read the files of all requested containers.
     is_done: Condvar,
 }
 
@@ -58,19 +58,19 @@ struct State {
     waiting: VecDeque<ContainerKey>,
     is_reading: bool,
     thread: Option<WakeFd>,
-    /// Until then, nobody waits: the files are on a file system that does not answer.
+    /// Until then no lookup waits: the files are on a file system that does not answer.
     rests_until: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Known {
     details: ContainerDetails,
-    /// When nothing was found.
+    /// When a search last found nothing.
     missed: Option<Instant>,
 }
 
 impl Containers {
-    /// Those of this system.
+    /// The containers of this system.
     pub(crate) fn of_system() -> Arc<Self> {
         Arc::clone(&OF_SYSTEM)
     }
@@ -83,7 +83,7 @@ impl Containers {
         })
     }
 
-    /// The unit with the place for its details, if it is a container. This neither reads a file nor
+    /// The unit with the slot for its facts, if it is a container. This neither reads a file nor
     /// waits. `group` is the text or path of its cgroup.
     pub(crate) fn with_details(self: &Arc<Self>, unit: Unit, group: &str) -> Unit {
         if unit.kind != UnitKind::Container {
@@ -158,7 +158,7 @@ impl Containers {
         Ok(wake_fd)
     }
 
-    /// Waits until all that was asked for is read, at most for so long.
+    /// Waits until the thread has read all requested files, at most for `patience`.
     pub(crate) fn wait(&self, patience: Duration) {
         let state = self.state();
         let began = Instant::now();
@@ -178,12 +178,12 @@ impl Containers {
     }
 }
 
-/// The thread that reads.
+/// The thread that reads the files.
 struct Reader {
     containers: Arc<Containers>,
     wake_fd: WakeFd,
     watcher: OwnedFd,
-    /// What is in a directory that is watched.
+    /// The containers with files in each watched directory.
     watched: HashMap<i32, Vec<ContainerKey>>,
 }
 
@@ -202,7 +202,7 @@ impl Reader {
         }
     }
 
-    /// The next one to be read; tells those who wait that there is none.
+    /// The next container to read. Wakes waiting lookups if there is none.
     fn next(&self) -> Option<ContainerKey> {
         let mut state = self.containers.state();
         let next = state.waiting.pop_front();
@@ -221,7 +221,7 @@ impl Reader {
         let mut state = self.containers.state();
         if let Some(known) = state.known.get_mut(key) {
             known.missed = found.container.is_empty().then(Instant::now);
-            // Of one that was removed, what was known stays.
+            // The facts about a removed container stay.
             if !found.container.is_empty() {
                 known.details.set(found.container);
             }
@@ -233,7 +233,7 @@ impl Reader {
         if self.watched.len() >= MAX_WATCHED {
             return;
         }
-        // The files are written anew, and then take the place of those before.
+        // Runtimes write a new file and rename it over the old one.
         let flags = Flags::MOVED_TO | Flags::CLOSE_WRITE | Flags::ONLYDIR;
         match inotify::add_watch(&self.watcher, directory, flags) {
             Ok(number) => {
@@ -242,11 +242,11 @@ impl Reader {
                     keys.push(key.clone());
                 }
             }
-            Err(error) => tracing::debug!(%error, "changes of a container are not seen"),
+            Err(error) => tracing::debug!(%error, "cannot watch the files of a container"),
         }
     }
 
-    /// Has what changed read again.
+    /// Queues the containers whose files changed for reading.
     fn changed(&mut self) {
         use inotify::ReadFlags as Flags;
         let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -277,7 +277,7 @@ fn pod_of(group: &str) -> Option<String> {
         let name = part.strip_suffix(".slice").unwrap_or(part);
         let (before, uid) = name.rsplit_once("pod")?;
         let is_pod = before.is_empty() || before.starts_with("kubepods");
-        // That of a pod in a file of the kubelet has no signs in it.
+        // The number of a pod from a file has no `-` or `_` in it.
         let is_uid = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'_');
         let is_pod = is_pod && (32..=36).contains(&uid.len()) && uid.bytes().all(is_uid);
         is_pod.then(|| uid.replace('_', "-"))

@@ -1,13 +1,14 @@
-//! Without the feature `containers`: no file about a container is read, and it has its id alone.
+//! Without the feature `containers`, the library reads no file about a container, and the container
+//! has only its id.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Unit;
 
-/// How long a lookup waits for the details of containers: there are none.
+/// How long a lookup waits for the facts about containers: there are none.
 pub(crate) const PATIENCE: Duration = Duration::ZERO;
-/// How long a list of all sockets does.
+/// How long a list of all sockets waits for them.
 pub(crate) const LIST_PATIENCE: Duration = Duration::ZERO;
 
 /// Knows nothing of containers.
@@ -16,12 +17,12 @@ pub(crate) struct Containers;
 
 #[expect(clippy::unused_self, reason = "the interface is that of the feature")]
 impl Containers {
-    /// Those of this system.
+    /// The containers of this system.
     pub(crate) fn of_system() -> Arc<Self> {
         Arc::new(Self)
     }
 
-    /// The unit as it is.
+    /// The unit without a change.
     pub(crate) fn with_details(&self, unit: Unit, _group: &str) -> Unit {
         unit
     }

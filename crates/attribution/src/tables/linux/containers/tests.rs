@@ -32,14 +32,14 @@ fn a_container_gets_its_name_and_the_next_one() {
     containers.wait(Duration::from_secs(30));
     assert_eq!(unit.to_string(), "container web");
     assert_eq!(unit.container().unwrap().image.as_deref(), Some("nginx"));
-    // As Docker does it after `docker rename`.
+    // As `docker rename` does it.
     let new = directory.join(".tmp-config.v2.json");
     fs::write(&new, docker_file("shop")).unwrap();
     fs::rename(new, directory.join("config.v2.json")).unwrap();
     wait_for(&unit, "container shop");
-    // Details are no part of what a unit is.
+    // The facts are not part of the identity of a unit.
     assert_eq!(unit, self::unit());
-    // What was known of it stays when it is removed.
+    // The facts stay after the container is removed.
     fs::remove_dir_all(&directory).unwrap();
     let again = containers.with_details(self::unit(), "");
     containers.wait(Duration::from_secs(30));
@@ -47,7 +47,7 @@ fn a_container_gets_its_name_and_the_next_one() {
 }
 
 #[test]
-fn one_of_which_nothing_is_found_has_a_short_id() {
+fn a_container_without_facts_has_a_short_id() {
     let root = tempfile::tempdir().unwrap();
     let containers = Containers::new(root.path());
     let unit = containers.with_details(unit(), "");

@@ -1,4 +1,4 @@
-//! Whether a socket still is whose it was, in microseconds where nothing has changed.
+//! Checks whether a socket still has the same owner, in microseconds if nothing has changed.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,36 +18,36 @@ use crate::tables::linux::netlink::conntrack::{Fit, Search, Translation};
 use crate::tables::linux::netlink::message::DiagSocket;
 use crate::tables::linux::{namespaces, sockets};
 
-/// What confirmations may take: so much at once, and one of so many parts of the time.
+/// The time budget of confirmations: a burst, and one part of `SHARE` of the time.
 const BUDGET: Duration = Duration::from_millis(10);
 const SHARE: u32 = 16;
-/// Sockets of which is remembered when their holders were confirmed.
+/// The number of sockets for which this remembers when it last confirmed the holders.
 const MAX_HELD: usize = 4_096;
 
-/// Processes whose descriptors are read to find a connection that one of them accepted.
+/// The number of processes whose descriptors this reads to find a connection that one of them
+/// accepted.
 const MAX_READ: usize = 2;
 
-/// What confirmations have of their own.
+/// The state of confirmations.
 #[derive(Debug)]
 pub(super) struct Confirmer {
     budget: TimeBudget,
-    /// When it was confirmed last who holds a socket: one that serves many flows is looked at
-    /// once for all of them.
+    /// When this last confirmed the holders of a socket: one check serves all flows of the socket.
     held: HashMap<SocketId, Held>,
-    /// When a socket of datagrams was seen last to be the only one that sends from its port.
+    /// When this last found that no other socket sends from the port of a datagram socket.
     alone: HashMap<SocketId, SystemTime>,
-    /// The inodes of sockets of other namespaces, which are not open at all times.
+    /// The inodes of sockets of other namespaces, which are not always open.
     inodes: HashMap<SocketId, u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Held {
     at: SystemTime,
-    /// When others were looked for who may have it, too.
+    /// When this last searched for processes that inherited the socket.
     inherited_checked_at: SystemTime,
 }
 
-/// Where a socket is looked for.
+/// Where this searches for a socket.
 #[derive(Debug, Clone)]
 enum Where {
     Here,
@@ -70,7 +70,7 @@ impl Confirmer {
         self.held.get(&socket).is_some_and(|held| held.at >= since)
     }
 
-    /// When others were looked for who may have a socket, too, if that was a moment ago.
+    /// The time of the last search for processes that inherited a socket, if it is recent enough.
     fn inherited_checked_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
         let at = self.held.get(&socket)?.inherited_checked_at;
         now.duration_since(at)
@@ -130,7 +130,7 @@ impl Confirmation<'_> {
         since: SystemTime,
     ) -> Confirmed {
         let began = Instant::now();
-        // A listener is not the socket of the connection that it was named for.
+        // A listener is not the socket of the connection for which its process was named.
         let is_listener =
             query.protocol() == Protocol::Tcp && known.evidence.matched != Some(Match::FiveTuple);
         let socket = known.evidence.socket;
@@ -141,7 +141,7 @@ impl Confirmation<'_> {
             return Confirmed::Unanswered;
         }
         let translated = self.translated(query, known);
-        // The socket is asked for by the ends that it has for itself.
+        // The lookup uses the original ends of the socket.
         let its_own = known.evidence.translated_from.as_deref();
         let its_own = its_own.map(|from| query.translated(*from));
         let (query, remote) = match &its_own {
@@ -169,8 +169,8 @@ impl Confirmation<'_> {
         })
     }
 
-    /// What to answer where packets of this network namespace are, or may be, of another socket than
-    /// the known one by now: conntrack forgets what was silent, and another gets its ends.
+    /// The result if packets of this network namespace belong, or may belong, to another socket
+    /// than the known one: conntrack forgets silent connections, and another one gets their ends.
     fn translated(&mut self, query: &SocketQuery, known: &Ownership) -> Option<Confirmed> {
         let before = known.evidence.translated_from.as_deref();
         if known.evidence.namespace.is_some() && before.is_none() {
@@ -187,14 +187,14 @@ impl Confirmation<'_> {
         ) {
             (Translation::From(now), Some(before)) if now == *before => None,
             (Translation::None | Translation::NotSeen, None) => None,
-            // The next packet may go to another.
+            // The next packet may go to another socket.
             (Translation::NotSeen, Some(_)) => Some(closed(query.protocol())),
             (Translation::NotNow, _) => Some(Confirmed::Unanswered),
             _ => Some(Confirmed::Changed),
         }
     }
 
-    /// Where the socket of an answer is.
+    /// The place of the socket in an answer.
     fn place_of(&self, known: &Ownership) -> Where {
         let Some(namespace) = &known.evidence.namespace else {
             return Where::Here;
@@ -207,7 +207,7 @@ impl Confirmation<'_> {
     }
 
     /// As [`confirm_socket`](Self::confirm_socket), in a namespace that is not open now: whether
-    /// those who were named hold what was confirmed before.
+    /// the named processes still hold the inode of an earlier confirmation.
     fn confirm_held(&mut self, socket: SocketId, known: &Ownership) -> Confirmed {
         let inode = self.confirmer.inodes.get(&socket).copied();
         let is_held = inode.is_some_and(|inode| self.do_all_hold(known, inode));
@@ -218,7 +218,7 @@ impl Confirmation<'_> {
         }
     }
 
-    /// The socket with these ends; a device is that of a namespace.
+    /// The socket with these ends. A device belongs to one namespace.
     fn exact_in(
         &mut self,
         place: &Where,
@@ -240,7 +240,7 @@ impl Confirmation<'_> {
         }
     }
 
-    /// What has the port of a question and waits for peers.
+    /// The sockets that wait for peers on the port of a query.
     fn waiting_in(&mut self, place: &Where, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
         let (protocol, port) = (query.protocol(), query.local().port());
         match place {
@@ -265,8 +265,8 @@ impl Confirmation<'_> {
         let found = match found {
             Some(found) if is_it(&found) => found,
             Some(other) if protocol == Protocol::Tcp => {
-                // The kernel tells a listener where there is no connection any more: what comes
-                // late is of nobody else for that.
+                // The kernel returns a listener if the connection does not exist any more. Late
+                // packets then belong to no other socket.
                 let is_connection =
                     other.remote.map(normalize).map(unscoped) == Some(unscoped(remote));
                 return Ok(if is_connection {
@@ -276,7 +276,7 @@ impl Confirmation<'_> {
                 });
             }
             None if protocol == Protocol::Tcp => return Ok(Confirmed::Closed),
-            // Such as one that a server connects to a peer whom it has answered before.
+            // For example, a server connects a socket to a peer that it has answered before.
             Some(other) => {
                 let is_theirs = self.do_all_hold(known, other.inode);
                 return Ok(if is_theirs {
@@ -285,7 +285,7 @@ impl Confirmation<'_> {
                     Confirmed::Changed
                 });
             }
-            // One that is bound to a device or to a group's address is not found so.
+            // This lookup does not find sockets that are bound to a device or to a group address.
             None => match self.waiting_in(place, query)?.into_iter().find(is_it) {
                 Some(found) => found,
                 None => return Ok(Confirmed::Gone),
@@ -304,8 +304,8 @@ impl Confirmation<'_> {
                 return Ok(Confirmed::Changed);
             }
         }
-        // Closed by its owner: the kernel alone sends what is left of it, and nothing tells who
-        // had it last.
+        // Its owner has closed it. The kernel alone sends the rest, and no interface shows the last
+        // holder.
         if found.inode == 0 {
             return Ok(Confirmed::Closed);
         }
@@ -321,15 +321,15 @@ impl Confirmation<'_> {
             return Ok(Confirmed::Changed);
         }
         let is_tcp = protocol == Protocol::Tcp;
-        let looked = self
+        let checked = self
             .confirmer
             .inherited_checked_at(socket, now)
             .filter(|_| !is_tcp);
-        if looked.is_none() && self.is_inherited(known, &found, is_tcp && !query.is_sender()) {
+        if checked.is_none() && self.is_inherited(known, &found, is_tcp && !query.is_sender()) {
             self.forget(&found, known);
             return Ok(Confirmed::Changed);
         }
-        let inherited_checked_at = looked.unwrap_or(now);
+        let inherited_checked_at = checked.unwrap_or(now);
         self.confirmer.hold(
             socket,
             Held {
@@ -340,9 +340,9 @@ impl Confirmation<'_> {
         Ok(Confirmed::Same)
     }
 
-    /// Whether somebody holds a socket that was there a moment ago. Its owner may close it after
-    /// the kernel has shown it and before the descriptors of the owner are read: then nobody else
-    /// took it over.
+    /// Whether some process still holds a socket that existed a moment ago. Its owner may close it
+    /// after the kernel has shown it and before this reads the owner's descriptors: then no other
+    /// process took it over.
     fn is_open(
         &mut self,
         place: &Where,
@@ -360,18 +360,18 @@ impl Confirmation<'_> {
         Ok(query.protocol().is_datagram() && self.waiting_in(place, query)?.iter().any(is_it))
     }
 
-    /// Forgets that those who were named have a connection: when it is closed before it is known
-    /// who has it by now, they are not who had it last.
+    /// Forgets that the named processes have a connection. If it closes before a lookup finds its
+    /// current holder, they were not the last ones to hold it.
     fn forget(&self, found: &DiagSocket, known: &Ownership) {
         self.lookup
             .scanner
             .forget(found.cookie, known.verdict.processes());
     }
 
-    /// Whether a process has it, too, that those who were named have started since, or passed
-    /// it on to.
+    /// Whether another process has the socket, too: one that the named processes have started
+    /// since, or to which they have passed it.
     fn is_inherited(&mut self, known: &Ownership, found: &DiagSocket, is_accepted: bool) -> bool {
-        // Of the newest processes only, as for a connection.
+        // This checks only the newest processes, as for a connection.
         let mut wanted = Wanted {
             first_is_enough: true,
             ..found.wanted()
@@ -385,8 +385,8 @@ impl Confirmation<'_> {
             .is_inherited(named, &wanted, &mut self.lookup.buffers)
     }
 
-    /// Whether nobody else can send datagrams from the same end: another process may have got a
-    /// socket with the port since its owner was named (`SO_REUSEADDR`, `SO_REUSEPORT`).
+    /// Whether no other process can send datagrams from the same end: one may have bound a socket
+    /// to the port since the owner was named (`SO_REUSEADDR`, `SO_REUSEPORT`).
     fn is_alone(
         &mut self,
         place: &Where,
@@ -399,7 +399,7 @@ impl Confirmation<'_> {
         Ok(rivals.all(|rival| self.do_all_hold(known, rival.inode)))
     }
 
-    /// As [`confirm_socket`](Self::confirm_socket), of a connection for which the holders of a
+    /// As [`confirm_socket`](Self::confirm_socket), for a connection for which the holders of a
     /// listener were named: whether one of them has it.
     fn confirm_accepted(
         &mut self,
@@ -417,7 +417,8 @@ impl Confirmation<'_> {
             return Ok(Confirmed::Closed);
         };
         let named = known.verdict.processes();
-        // Nobody can have it before it is accepted; when it was closed, nothing tells who had it.
+        // No process has a connection before it is accepted. After its close, no interface shows
+        // who had it.
         let inode = found.inode;
         if inode == 0 {
             return Ok(if found.is_unaccepted() {
@@ -433,14 +434,14 @@ impl Confirmation<'_> {
             }
             return Ok(Confirmed::Same);
         }
-        // Among many who may have it, it is looked for as it was at first.
+        // If many processes may have it, this searches as the first lookup did.
         let cookie = found.cookie;
         let found = self.lookup.look(query, true, sockets::accepted);
         let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
         let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
         Ok(match holders {
             [] if self.does_any_hold(named, inode) => Confirmed::Same,
-            // All of them were looked at.
+            // The search has covered all of them.
             [] if named.len() <= MAX_READ => {
                 if self.is_open(&place, query, remote, cookie)? {
                     Confirmed::Changed
@@ -454,7 +455,7 @@ impl Confirmation<'_> {
         })
     }
 
-    /// Whether one of a few processes holds a socket: all descriptors of each are looked at.
+    /// Whether one of a few processes holds a socket: this reads all descriptors of each.
     fn does_any_hold(&mut self, named: &[Arc<Process>], inode: u32) -> bool {
         let mut few = named.iter().take(MAX_READ);
         few.any(|it| {
@@ -464,7 +465,7 @@ impl Confirmation<'_> {
         })
     }
 
-    /// Whether all who were named for a socket hold the one with this inode.
+    /// Whether all processes that were named for a socket hold the one with this inode.
     fn do_all_hold(&mut self, known: &Ownership, inode: u32) -> bool {
         let mut named = known.verdict.processes().iter();
         inode != 0
@@ -475,8 +476,8 @@ impl Confirmation<'_> {
             })
     }
 
-    /// Whether a new look at the socket names the same processes: they hold it where a
-    /// confirmation does not look.
+    /// Whether a new lookup names the same processes: they may hold the socket in a place that a
+    /// confirmation does not check.
     fn is_named_again(&mut self, query: &SocketQuery, known: &Ownership) -> bool {
         let Some(found) = self.lookup.first(query) else {
             return false;
@@ -487,7 +488,7 @@ impl Confirmation<'_> {
     }
 }
 
-/// What becomes of a socket that nobody holds: what is left of a connection is the kernel's.
+/// The state of a socket without holder: the rest of a connection belongs to the kernel.
 const fn closed(protocol: Protocol) -> Confirmed {
     match protocol {
         Protocol::Tcp => Confirmed::Closed,
@@ -515,7 +516,7 @@ mod tests {
     use crate::tables::linux::LinuxOptions;
     use crate::tables::linux::table::LinuxTable;
 
-    /// A fast lookup without help, and what it tells of a socket.
+    /// A fast lookup without send watchers, and its answer for a query.
     fn fast_lookup_of(query: SocketQuery) -> (Box<dyn FastLookup>, Ownership) {
         let options = LinuxOptions {
             send_watchers: false,
@@ -528,34 +529,34 @@ mod tests {
             seen_at: SystemTime::now(),
             initiator: Initiator::Unknown,
         };
-        let told = told_in_time(&mut *fast_lookup, &question);
-        assert!(told.evidence.socket.is_some(), "{told:?}");
-        (fast_lookup, told)
+        let known = found_in_time(&mut *fast_lookup, &question);
+        assert!(known.evidence.socket.is_some(), "{known:?}");
+        (fast_lookup, known)
     }
 
-    /// A confirmation has a budget of time that passes on the clock: of it, a process on a machine
-    /// with much to do may get nothing for seconds, and answers nothing then.
+    /// A confirmation has a time budget, which refills with the clock. On a busy machine, a process
+    /// may get none of it for seconds, and answers nothing then.
     const DEADLINE: Duration = Duration::from_secs(60);
 
-    fn nobody() -> SocketAddr {
+    fn peer() -> SocketAddr {
         "127.0.0.1:9".parse().unwrap()
     }
 
     fn udp() -> (UdpSocket, SocketQuery) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let query = SocketQuery::udp(socket.local_addr().unwrap(), nobody());
+        let query = SocketQuery::udp(socket.local_addr().unwrap(), peer());
         (socket, query)
     }
 
-    /// What a fast lookup tells as soon as the budget allows one.
+    /// The answer of a fast lookup, as soon as the budget allows one.
     #[track_caller]
-    fn told_in_time(fast_lookup: &mut dyn FastLookup, question: &LookupRequest) -> Ownership {
+    fn found_in_time(fast_lookup: &mut dyn FastLookup, question: &LookupRequest) -> Ownership {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            if let Some(told) = fast_lookup.lookup(question).ownership() {
-                return told;
+            if let Some(known) = fast_lookup.lookup(question).ownership() {
+                return known;
             }
-            assert!(Instant::now() < deadline, "{question:?} is not told");
+            assert!(Instant::now() < deadline, "{question:?} has no answer");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -564,29 +565,29 @@ mod tests {
     fn check(
         fast_lookup: &mut dyn FastLookup,
         query: SocketQuery,
-        told: &Ownership,
+        known: &Ownership,
         expected: Confirmed,
     ) {
         let deadline = Instant::now() + DEADLINE;
-        let mut confirmed = fast_lookup.confirm(&query, told, SystemTime::now());
-        // On a busy machine the budget is spent soon; and what other tests start has our sockets,
-        // too, until it executes its program.
+        let mut confirmed = fast_lookup.confirm(&query, known, SystemTime::now());
+        // On a busy machine the budget is soon spent. And processes that other tests start have our
+        // sockets, too, until they execute their program.
         while confirmed != expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            confirmed = fast_lookup.confirm(&query, told, SystemTime::now());
+            confirmed = fast_lookup.confirm(&query, known, SystemTime::now());
         }
-        assert_eq!(confirmed, expected, "{query}: {told:?}");
+        assert_eq!(confirmed, expected, "{query}: {known:?}");
     }
 
-    /// Who starts a process while a socket of another test is there to be inherited would give it
-    /// that one, too.
+    /// A process that starts while a socket of another test can be inherited would get that one,
+    /// too.
     static STARTING: Mutex<()> = Mutex::new(());
 
     fn starting() -> MutexGuard<'static, ()> {
         STARTING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A process that has the socket for its output, and `sh`'s script to run.
+    /// A process that has the socket as its output, and runs a script of `sh`.
     fn holder(socket: impl Into<OwnedFd>, script: &str) -> Child {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::piped());
@@ -599,7 +600,7 @@ mod tests {
         child.wait().unwrap();
     }
 
-    /// Waits until a process executes a program of that name.
+    /// Waits until a process executes a program with that name.
     fn wait_for(pid: u32, name: &str) {
         let deadline = Instant::now() + DEADLINE;
         let executes = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
@@ -610,20 +611,20 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_stays_whose_it_is() {
+    fn a_socket_keeps_its_owner() {
         let (socket, query) = udp();
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
-        // Moved to another descriptor.
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
+        // The process moved it to another descriptor.
         let moved = socket.try_clone().unwrap();
         drop(socket);
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
-        // Another one of the same process in its place.
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
+        // The same process has another socket in its place.
         let local = query.local();
         drop(moved);
-        check(&mut *fast_lookup, query, &told, Confirmed::Gone);
+        check(&mut *fast_lookup, query, &known, Confirmed::Gone);
         let _again = UdpSocket::bind(local).unwrap();
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
     }
 
     #[test]
@@ -639,17 +640,17 @@ mod tests {
         rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr().unwrap();
-        let query = SocketQuery::udp(local, nobody()).as_sender();
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
-        // A list of a moment ago knows no other.
+        let query = SocketQuery::udp(local, peer()).as_sender();
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
+        // An earlier list does not contain the second socket.
         for address in [[0, 0, 0, 0], [127, 0, 0, 1]] {
             let other = reusing();
             rustix::net::bind(&other, &SocketAddr::from((address, local.port()))).unwrap();
-            // It is of the same process.
-            check(&mut *fast_lookup, query, &told, Confirmed::Same);
+            // It belongs to the same process.
+            check(&mut *fast_lookup, query, &known, Confirmed::Same);
             let child = holder(other, "read line; exec cat");
-            check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+            check(&mut *fast_lookup, query, &known, Confirmed::Changed);
             let question = LookupRequest {
                 query,
                 seen_at: SystemTime::now(),
@@ -659,27 +660,27 @@ mod tests {
             let named = found.as_ref().map(|found| found.verdict.processes().len());
             assert_ne!(named, Some(1), "{found:?}");
             end(child);
-            check(&mut *fast_lookup, query, &told, Confirmed::Same);
+            check(&mut *fast_lookup, query, &known, Confirmed::Same);
         }
     }
 
     #[test]
-    fn one_that_is_passed_on_is_somebody_elses() {
+    fn a_socket_that_is_passed_on_changes_its_owner() {
         let (socket, query) = udp();
-        let (mut fast_lookup, told) = fast_lookup_of(query);
+        let (mut fast_lookup, known) = fast_lookup_of(query);
         let child = holder(socket.try_clone().unwrap(), "read line; exec cat");
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
         drop(socket);
-        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         end(child);
     }
 
     #[test]
-    fn one_that_a_new_process_inherits_is_shared() {
+    fn a_socket_that_a_new_process_inherits_is_shared() {
         let (socket, query) = udp();
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
-        // As after fork(2): at the same descriptor.
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
+        // As after fork(2): the child has it at the same descriptor.
         let alone = starting();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
         let mut command = Command::new("sh");
@@ -687,15 +688,15 @@ mod tests {
         let child = command.spawn().unwrap();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
         drop(alone);
-        // The pace of the policy: who inherited it is not looked for before.
+        // At the pace of the policy: no search for heirs runs before that.
         std::thread::sleep(INHERITORS);
-        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         let question = LookupRequest {
             query,
             seen_at: SystemTime::now(),
             initiator: Initiator::Unknown,
         };
-        let shared = told_in_time(&mut *fast_lookup, &question);
+        let shared = found_in_time(&mut *fast_lookup, &question);
         let pids: Vec<_> = shared.verdict.processes().iter().map(|it| it.pid).collect();
         assert_eq!(pids.len(), 2, "{shared:?}");
         assert!(pids.contains(&child.id()) && pids.contains(&std::process::id()));
@@ -705,16 +706,16 @@ mod tests {
     }
 
     #[test]
-    fn what_executes_something_else_is_another_program() {
+    fn a_process_that_executes_another_program_has_changed() {
         let (socket, query) = udp();
         let mut child = holder(socket, "read line; exec sleep 1000");
         wait_for(child.id(), "sh");
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        assert_eq!(told.verdict.processes()[0].pid, child.id());
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        assert_eq!(known.verdict.processes()[0].pid, child.id());
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
         child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         wait_for(child.id(), "sleep");
-        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         end(child);
     }
 
@@ -723,21 +724,21 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
         let child = holder(stream.try_clone().unwrap(), "read line; exec cat");
         drop(stream);
-        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         let (_, passed) = fast_lookup_of(query);
         check(&mut *fast_lookup, query, &passed, Confirmed::Same);
         end(child);
-        // Nobody has it, and nothing tells who had it last.
+        // No process has it, and no interface shows the last holder.
         check(&mut *fast_lookup, query, &passed, Confirmed::Closed);
     }
 
     #[test]
-    fn one_that_is_closed_meanwhile_did_not_change_hands() {
-        // No process that another test starts inherits what is open here.
+    fn a_socket_closed_meanwhile_did_not_change_hands() {
+        // No process of another test may inherit the descriptors of this one.
         let _alone = starting();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (to_drop, streams) = std::sync::mpsc::sync_channel::<(TcpStream, Duration)>(0);
@@ -755,7 +756,7 @@ mod tests {
         while (round < 3_000 || same < 50 || over < 50) && Instant::now() < deadline {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
-            // The end that connects, or the one that is accepted once its listener was named.
+            // Either the end that connects, or the one that a listener accepts after its lookup.
             let is_client = round % 2 == 0;
             let ends = if is_client {
                 (here, there)
@@ -769,7 +770,7 @@ mod tests {
                 seen_at: SystemTime::now(),
                 initiator: Initiator::Unknown,
             };
-            let told = told_in_time(&mut **fast_lookup, &question);
+            let known = found_in_time(&mut **fast_lookup, &question);
             let (server, _) = listener.accept().unwrap();
             let (stream, _peer) = if is_client {
                 (client, server)
@@ -780,7 +781,7 @@ mod tests {
             let wait = Duration::from_micros(u64::from(round / 2 % 100));
             to_drop.send((stream, wait)).unwrap();
             for _ in 0..3 {
-                match fast_lookup.confirm(&query, &told, SystemTime::now()) {
+                match fast_lookup.confirm(&query, &known, SystemTime::now()) {
                     Confirmed::Same => same += 1,
                     Confirmed::Closed => over += 1,
                     Confirmed::Unanswered => std::thread::sleep(Duration::from_millis(1)),
@@ -793,14 +794,14 @@ mod tests {
         assert!(same >= 50 && over >= 50, "{same} {over} of {round}");
     }
 
-    /// Who had it next is not found before it is closed: the descriptor is on its way.
+    /// No lookup finds the next holder before it closes the socket: the descriptor is in flight.
     #[test]
-    fn one_that_was_passed_on_and_closed_is_not_its_former_holders() {
+    fn a_socket_passed_on_and_closed_does_not_belong_to_its_former_holder() {
         let _alone = starting();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let (mut fast_lookup, told) = fast_lookup_of(query);
+        let (mut fast_lookup, known) = fast_lookup_of(query);
         let (here, there) = UnixStream::pair().unwrap();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut passed = SendAncillaryBuffer::new(&mut space);
@@ -809,9 +810,9 @@ mod tests {
         let data = [IoSlice::new(b"x")];
         rustix::net::sendmsg(&here, &data, &mut passed, SendFlags::empty()).unwrap();
         drop(stream);
-        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         drop((here, there));
-        // It waits for the other end, which was not accepted.
+        // The descriptor waits at the other end, which no process has accepted.
         let question = LookupRequest {
             query,
             seen_at: SystemTime::now(),
@@ -823,40 +824,40 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_may_have_passed_on_what_was_accepted() {
+    fn a_listener_may_have_passed_on_an_accepted_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         let client = TcpStream::connect(here).unwrap();
         let query = SocketQuery::tcp(here, client.local_addr().unwrap());
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        assert_eq!(told.evidence.matched, Some(Match::LocalEndpoint));
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        assert_eq!(known.evidence.matched, Some(Match::LocalEndpoint));
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
         let (stream, _) = listener.accept().unwrap();
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
         let child = holder(stream, "read line; exec cat");
-        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         end(child);
-        check(&mut *fast_lookup, query, &told, Confirmed::Closed);
+        check(&mut *fast_lookup, query, &known, Confirmed::Closed);
     }
 
     #[test]
-    fn one_that_is_not_found_by_its_ends_is_confirmed() {
+    fn a_socket_that_its_ends_do_not_find_is_confirmed() {
         let group = UdpSocket::bind("224.0.0.1:0").unwrap();
-        let query = SocketQuery::udp(group.local_addr().unwrap(), nobody());
-        let (mut fast_lookup, told) = fast_lookup_of(query);
-        check(&mut *fast_lookup, query, &told, Confirmed::Same);
+        let query = SocketQuery::udp(group.local_addr().unwrap(), peer());
+        let (mut fast_lookup, known) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &known, Confirmed::Same);
         drop(group);
-        check(&mut *fast_lookup, query, &told, Confirmed::Gone);
+        check(&mut *fast_lookup, query, &known, Confirmed::Gone);
     }
 
     #[test]
-    fn no_more_is_taken_than_the_budget() {
+    fn confirmations_stay_within_the_budget() {
         let (_socket, query) = udp();
-        let (mut fast_lookup, told) = fast_lookup_of(query);
+        let (mut fast_lookup, known) = fast_lookup_of(query);
         let began = Instant::now();
         let (mut unanswered, mut rounds) = (0_u32, 0_u32);
         while unanswered == 0 {
-            let confirmed = fast_lookup.confirm(&query, &told, SystemTime::now());
+            let confirmed = fast_lookup.confirm(&query, &known, SystemTime::now());
             unanswered += u32::from(confirmed == Confirmed::Unanswered);
             rounds += 1;
             assert!(began.elapsed() < Duration::from_secs(10), "{rounds} rounds");

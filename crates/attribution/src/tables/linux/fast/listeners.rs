@@ -1,4 +1,4 @@
-//! Who holds the listeners that were looked at a moment ago. Pure.
+//! Remembers the holders of listeners for a moment. Pure.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::answer::{Process, SocketState};
 use crate::policy::freshness::LISTENER_HOLDERS;
 use crate::tables::linux::netlink::message::DiagSocket;
 
-/// Listeners that are kept in mind.
+/// The number of listeners that this remembers.
 const MAX: usize = 16;
 
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ struct Listener {
 }
 
 impl Listeners {
-    /// Who held it a moment ago, if the socket is a listener and that is known.
+    /// The holders of a listener a moment ago, if they are known.
     pub(crate) fn holders_of(&self, socket: &DiagSocket, now: Instant) -> Option<&[Arc<Process>]> {
         let is_it = |one: &&Listener| {
             let age = now.saturating_duration_since(one.looked);
@@ -33,7 +33,7 @@ impl Listeners {
         Some(&known.holders)
     }
 
-    /// Keeps who was found to hold a socket, if it is a listener.
+    /// Stores the holders of a socket if it is a listener.
     pub(crate) fn keep(&mut self, socket: &DiagSocket, holders: &[Arc<Process>], now: Instant) {
         if !is_listener(socket) || holders.is_empty() {
             return;
@@ -48,7 +48,7 @@ impl Listeners {
     }
 }
 
-/// Whether it waits for connections and has a number of its own. Without cookies, all have 0.
+/// Whether the socket waits for connections and has its own number. Without cookies, all have 0.
 fn is_listener(socket: &DiagSocket) -> bool {
     socket.state == Some(SocketState::Listen) && socket.cookie != 0
 }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_are_good_for_a_moment() {
+    fn holders_are_valid_for_a_moment() {
         let (mut listeners, now) = (Listeners::default(), Instant::now());
         let listener = socket(SocketState::Listen, 1);
         let holders = [Arc::new(Process::new(1, "one"))];
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_listener_or_has_no_number_is_looked_at_each_time() {
+    fn only_listeners_with_a_number_are_remembered() {
         let (mut listeners, now) = (Listeners::default(), Instant::now());
         let holders = [Arc::new(Process::new(1, "one"))];
         for (state, cookie) in [(SocketState::Established, 1), (SocketState::Listen, 0)] {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_kept() {
+    fn remembered_listeners_are_bounded() {
         let (mut listeners, now) = (Listeners::default(), Instant::now());
         let holders = [Arc::new(Process::new(1, "one"))];
         for cookie in 1..100 {

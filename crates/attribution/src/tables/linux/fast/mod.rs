@@ -1,4 +1,4 @@
-//! A look at one socket that does not keep a capturing thread from its packets.
+//! A lookup of one socket that is fast enough for the capture thread.
 
 mod confirm;
 mod listeners;
@@ -57,8 +57,8 @@ impl SenderLookup for OwnerLookup {
 
 impl FastLookup for LinuxFastLookup {
     fn init_thread(&mut self) {
-        sched::take_precedence();
-        if self.lookup.sockets.tells_listeners() {
+        sched::raise_priority();
+        if self.lookup.sockets.finds_listeners() {
             let closings = Closings::watch();
             let closings = closings.inspect_err(|error| {
                 tracing::debug!(%error, "sockets are closed unseen");

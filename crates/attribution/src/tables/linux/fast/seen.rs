@@ -1,4 +1,4 @@
-//! Who was seen sending what other processes may send as well. Pure.
+//! Remembers the observed senders of packets that several processes may send. Pure.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use crate::answer::{Ownership, ProcessId, SocketQuery, Verdict};
 
-/// Flows of which it is kept in mind who sent a packet of them last.
+/// The number of flows for which this remembers the last sender.
 const MAX_SEEN: usize = 4_096;
 
-/// Who was seen sending packets of a flow without ports, or frames, that another process may send as
-/// well. All that look share it.
+/// The observed senders of packets without ports, or of frames, which another process may send as
+/// well. All lookups share it.
 #[derive(Debug, Default)]
 pub(crate) struct SeenSenders {
     /// By the ends of the flow, whatever the device.
@@ -27,7 +27,7 @@ impl SeenSenders {
         self.flows.insert(query.without_device().as_sender(), seen);
     }
 
-    /// Whether those who are named were seen sending at that time or later, and nobody else was.
+    /// Whether the named processes were observed sending at that time or later, and no others were.
     pub(super) fn shows(&self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> bool {
         let seen = self.flows.get(&query.without_device().as_sender());
         let named = known.verdict.processes();
@@ -35,8 +35,8 @@ impl SeenSenders {
         seen.is_some_and(|(at, seen)| *at >= since && !seen.is_empty() && seen.iter().all(is_named))
     }
 
-    /// Whether the last sender was seen since an answer, and was somebody else than it names; or,
-    /// where several may send the same, may have been.
+    /// Whether an observation after an answer shows another sender than the answer names; or may
+    /// show one, if several processes may send the same.
     pub(super) fn contradicts(
         &self,
         query: &SocketQuery,
@@ -58,7 +58,7 @@ impl SeenSenders {
     }
 }
 
-/// What is guarded is whole between calls, also after a panic elsewhere.
+/// Between calls the guarded data is consistent, even after a panic elsewhere.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

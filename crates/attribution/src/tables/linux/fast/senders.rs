@@ -1,11 +1,11 @@
-//! Who has just sent a packet that is no one socket's by its ends: raw sockets have no ports, and a
-//! packet socket sends whatever it likes.
+//! Finds the sender of a packet whose ends do not identify a socket: raw sockets have no ports, and
+//! a packet socket sends any frame.
 //!
-//! Any such socket may have sent it. But whoever did ran at that time, on the CPU on which a send
-//! watcher looks now. So a socket is named only if a process that has it ran then, and none does that
-//! has another one. Where several may have run, all of them are named for raw sockets, and nobody for
-//! packet sockets: a program that only listens runs as well, as the packet wakes it. For a frame, the
-//! sender must have been interrupted before it went on.
+//! Any such socket may have sent the packet. But its process ran at that time, on the CPU of the
+//! send watcher. So this names a socket only if one of its processes ran then, and no process of
+//! another candidate did. If several may have run, it names all of them for raw sockets, and none
+//! for packet sockets: a program that only captures runs as well, because the packet wakes it. For
+//! a frame, the watcher must have interrupted the sender before it continued.
 
 use std::io;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use crate::tables::linux::procfs::running::{Moment, Ran};
 use crate::tables::linux::verdicts::{self, Resolved};
 use crate::tables::linux::{portless, sockets};
 
-/// Sockets that are looked at: where there are more, they are not told apart.
+/// The number of candidates. If there are more, this does not distinguish them.
 const MAX: usize = 16;
 
-/// A socket that may have sent the packet, with those who hold it and whether they ran.
+/// A socket that may have sent the packet, its holders, and whether they ran.
 struct Sender {
     socket: DiagSocket,
     owner: Verdict,
@@ -37,7 +37,7 @@ struct Sender {
 }
 
 impl OwnerLookup {
-    /// Who has just sent a packet of which no socket is known by its ends.
+    /// The sender of a packet whose ends identify no socket.
     pub(super) fn other_sender(
         &mut self,
         query: &SocketQuery,
@@ -59,39 +59,39 @@ impl OwnerLookup {
         }
         let reach = self.reach(query);
         let found = sockets::quick(&mut self.sockets, query, &reach)?;
-        // Raw sockets are looked at by themselves.
+        // Raw sockets are candidates of their own.
         let is_raw = query.protocol() == Protocol::Icmp && found.matched() == Some(Match::Protocol);
         Ok(found != Candidates::None && !is_raw)
     }
 
-    /// The owner of the socket that has just sent a packet, where it is no socket's by its ends.
+    /// The owner of the socket that has just sent a packet whose ends identify no socket.
     fn portless_sender(&mut self, query: &SocketQuery, sent: SentHere) -> Option<Ownership> {
         let observed_at = SystemTime::now();
         let age = observed_at.duration_since(sent.at?).ok()?;
-        // Packets that somebody here passes on are not sent here.
+        // A forwarded packet has no sender here.
         if age > SENT_WITHOUT_PORT || self.is_own(query) != Some(true) || query.is_of_kernel() {
             return None;
         }
         if self.has_socket(query).ok()? {
             return None;
         }
-        let moment = Moment::of(sent.at?, sent.processor, &mut self.buffers);
+        let moment = Moment::of(sent.at?, sent.cpu, &mut self.buffers);
         let seen = Arc::clone(&self.seen);
-        let told = |resolved: Resolved| {
+        let note = |resolved: Resolved| {
             lock(&seen).note(query, &resolved.verdict, observed_at);
             let found_by = SystemTime::now();
-            Some(verdicts::told(resolved, (observed_at, found_by), None))
+            Some(verdicts::ownership(resolved, (observed_at, found_by), None))
         };
         let raw = self.raw_candidates(query).ok()?;
         let raw = self.senders(Protocol::Raw, raw, &moment)?;
         let may_be_raw = raw.iter().any(|sender| sender.ran != Ran::No);
         if may_be_raw {
-            return told(resolve(raw, Match::Protocol, sent.is_realtime)?);
+            return note(resolve(raw, Match::Protocol, sent.is_realtime)?);
         }
         if is_of_tunnels(query) || self.is_to_kernel(query).ok()? {
             return None;
         }
-        // What somebody behind an address of ours sent was seen by conntrack by now.
+        // If a host behind our address sent the packet, conntrack has an entry by now.
         let translation = self
             .conntrack
             .translation(query, Fit::Nothing, Search::Exact);
@@ -100,10 +100,10 @@ impl OwnerLookup {
         }
         let packet = self.packet_candidates(query).ok()?;
         let packet = self.senders(Protocol::Packet, packet, &moment)?;
-        told(injector(packet, sent.is_realtime)?)
+        note(injector(packet, sent.is_realtime)?)
     }
 
-    /// Whether what has sent packets without a port, or frames, still is whose it was.
+    /// Whether the sender of packets without a port, or of frames, still is the same.
     pub(super) fn confirm_portless(
         &mut self,
         query: &SocketQuery,
@@ -113,7 +113,7 @@ impl OwnerLookup {
         if self.is_own(query) != Some(true) {
             return Ok(Confirmed::Unknown);
         }
-        // A socket that has the ends may have sent the newest packets.
+        // A socket with these ends may have sent the newest packets.
         if self.has_socket(query)? {
             return self.confirm_echo(query, known);
         }
@@ -125,9 +125,9 @@ impl OwnerLookup {
         } else {
             self.raw_candidates(query)?
         };
-        // The id of ICMP tells the packets of several apart, and nothing else does.
-        let is_told_apart = is_frame || query.protocol() == Protocol::Icmp;
-        if lock(&self.seen).contradicts(query, known, is_told_apart) {
+        // Only the id of ICMP distinguishes the packets of several senders.
+        let is_distinguished = is_frame || query.protocol() == Protocol::Icmp;
+        if lock(&self.seen).contradicts(query, known, is_distinguished) {
             return Ok(Confirmed::Changed);
         }
         let named = known.verdict.processes();
@@ -143,13 +143,13 @@ impl OwnerLookup {
         Ok(match candidates.len() {
             _ if was_seen => Confirmed::Same,
             theirs if theirs == all && all > 0 => Confirmed::Same,
-            0 if is_told_apart || all == 0 => Confirmed::Gone,
-            _ if is_told_apart => Confirmed::Same,
+            0 if is_distinguished || all == 0 => Confirmed::Gone,
+            _ if is_distinguished => Confirmed::Same,
             _ => Confirmed::Changed,
         })
     }
 
-    /// Whether a ping socket with the id still is theirs who were named.
+    /// Whether the named processes still have the ping socket with the id.
     fn confirm_echo(&mut self, query: &SocketQuery, known: &Ownership) -> io::Result<Confirmed> {
         let reach = self.reach(query);
         let (sockets, scanner, buffers) = (&mut self.sockets, &self.scanner, &mut self.buffers);
@@ -169,7 +169,7 @@ impl OwnerLookup {
         })
     }
 
-    /// Raw sockets whose protocol, addresses and device fit.
+    /// Raw sockets with a matching protocol, addresses and device.
     fn raw_candidates(&mut self, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
         let Some(query) = query.of_raw_sockets().map(SocketQuery::as_sender) else {
             return Ok(Vec::new());
@@ -182,8 +182,8 @@ impl OwnerLookup {
         })
     }
 
-    /// Packet sockets on the device of the packet. Those that share frames by a filter are left out:
-    /// they listen, and there may be one for each CPU, such as our own.
+    /// Packet sockets on the device of the packet, except those that share frames by a filter: they
+    /// only capture, and there may be one for each CPU, such as our own.
     fn packet_candidates(&mut self, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
         let mut all = Vec::new();
         self.sockets.list(Protocol::Packet, Which::All, &mut all)?;
@@ -196,8 +196,8 @@ impl OwnerLookup {
         Ok(all)
     }
 
-    /// Whether datagrams are for a port of this host that a socket of the kernel has: those of a
-    /// tunnel have the same port at both hosts, and any port at the sender's.
+    /// Whether datagrams go to a port of this host that a socket of the kernel has. Tunnels use the
+    /// same port at both hosts, and any port at the sender's.
     fn is_to_kernel(&mut self, query: &SocketQuery) -> io::Result<bool> {
         let Some(remote) = query.remote().filter(|_| query.protocol().is_datagram()) else {
             return Ok(false);
@@ -212,7 +212,7 @@ impl OwnerLookup {
         Ok(waiting.iter().any(&mut is_unheld))
     }
 
-    /// Those who hold these sockets, and whether they ran; `None` where that cannot be told of each.
+    /// The holders of these sockets, and whether they ran; `None` if this cannot be found for each.
     fn senders(
         &mut self,
         protocol: Protocol,
@@ -233,7 +233,7 @@ impl OwnerLookup {
             let is_open = || sockets::is_open(sockets, protocol, &socket);
             let now = Instant::now();
             let holders = self.scanner.quick(&wanted, now, &mut self.buffers, is_open);
-            // Who captures here sends nothing.
+            // A process that captures with this library sends nothing.
             if protocol == Protocol::Packet && holders.iter().any(|holder| holder.pid == own) {
                 continue;
             }
@@ -255,16 +255,16 @@ impl OwnerLookup {
     }
 }
 
-/// The owners of those that may have sent the packet, if one of them ran on the CPU that did.
-/// `goes_first`: whether none of them went on on that CPU between the packet and now.
+/// The owners of the sockets that may have sent the packet, if one of their processes ran on the
+/// CPU that did. `goes_first`: whether none of them has run on that CPU since the packet.
 fn resolve(mut senders: Vec<Sender>, matched: Match, goes_first: bool) -> Option<Resolved> {
     senders.retain(|sender| sender.ran != Ran::No);
     let most = senders.iter().map(|sender| sender.ran).max()?;
     if most == Ran::Perhaps {
         return None;
     }
-    // Who sends is interrupted before it goes on, and did not go to sleep. Whoever else would go on
-    // elsewhere did not send here.
+    // The watcher interrupts a sender, which has not gone to sleep. A process that would continue
+    // on another CPU did not send here.
     let interrupted = senders
         .iter()
         .filter(|sender| sender.ran == Ran::Interrupted);
@@ -283,9 +283,10 @@ fn resolve(mut senders: Vec<Sender>, matched: Match, goes_first: bool) -> Option
     })
 }
 
-/// The owner of the packet socket that sent a frame: the one process with such a socket that was
-/// interrupted on the CPU that did, if that is there to send. Who listens runs, too, as each frame
-/// wakes it, and what listens as a rule can send. So nobody is named where there is any doubt.
+/// The owner of the packet socket that sent a frame: the only process with such a socket that the
+/// watcher interrupted on the sending CPU, if its socket exists to send. A program that captures
+/// runs, too, because each frame wakes it, and its socket could usually send. So this names no
+/// process if there is any doubt.
 fn injector(mut senders: Vec<Sender>, goes_first: bool) -> Option<Resolved> {
     let is_certain = goes_first || senders.iter().all(|sender| sender.ran != Ran::Here);
     senders.retain(|sender| sender.ran == Ran::Interrupted);
@@ -300,7 +301,7 @@ fn injector(mut senders: Vec<Sender>, goes_first: bool) -> Option<Resolved> {
     })
 }
 
-/// Whether a packet socket is there to send IP packets.
+/// Whether a packet socket exists to send IP packets.
 fn may_send(socket: &DiagSocket) -> bool {
     (socket.packet).is_some_and(|packet| packet.may_send_ip())
 }
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_is_not_named_for_what_another_injects() {
+    fn a_sniffer_is_not_named_for_frames_that_another_process_injects() {
         use Ran::{Here, Interrupted, No, Perhaps};
         let found = |all: &[(u32, Ran, bool)], goes_first| {
             let all = all.iter().map(|&(pid, ran, may_send)| {
@@ -364,9 +365,9 @@ mod tests {
         assert_eq!(found(&beside(Perhaps), false), Some(1));
         assert_eq!(found(&beside(Here), true), Some(1));
         assert_eq!(found(&beside(Here), false), None);
-        // Either may have sent it.
+        // Either socket may have sent it.
         assert_eq!(found(&beside(Interrupted), true), None);
-        // Who did is gone, and who listens has read it.
+        // The sender has exited, and the sniffer has read the frame.
         assert_eq!(found(&[(1, Here, sends)], true), None);
         assert_eq!(found(&[(1, Perhaps, sends)], true), None);
         assert_eq!(found(&[(2, Interrupted, listens)], true), None);
@@ -379,7 +380,7 @@ mod tests {
         check(&[(1, No)], &[]);
         check(&[(1, Interrupted), (2, No)], &[1]);
         check(&[(1, No), (2, Here)], &[2]);
-        // Nobody ran here: whoever sent it is gone.
+        // None of them ran here: the sender has exited.
         check(&[(1, Perhaps)], &[]);
         check(&[(1, Perhaps), (2, No)], &[]);
         check(&[(1, Interrupted), (2, Perhaps)], &[1]);

@@ -1,4 +1,4 @@
-//! The fast lookup itself, of which each thread that looks has its own.
+//! The fast lookup itself. Each thread has its own.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -20,15 +20,15 @@ use crate::tables::linux::sockets;
 use crate::tables::linux::source::Sockets;
 use crate::tables::linux::verdicts;
 
-/// What may be spent at once, and which part of the time is given back.
+/// The time budget: a burst, and the share of the time that refills it.
 const BUDGET: Duration = Duration::from_millis(50);
 const SHARE: u32 = 4;
 
-/// Asks `sock_diag` on a socket of its own, and looks at the likely processes only.
+/// Queries `sock_diag` through its own netlink socket, and searches only the likely processes.
 #[derive(Debug)]
 pub(crate) struct OwnerLookup {
     pub(super) sockets: Sockets,
-    /// `None` if the kernel does not even show our own.
+    /// `None` if the kernel does not even show our own namespace.
     pub(super) namespaces: Option<Namespaces>,
     pub(super) others: Shared,
     pub(super) scanner: Arc<FdScanner>,
@@ -46,7 +46,7 @@ impl OwnerLookup {
         scanner: Arc<FdScanner>,
         conntrack: Conntrack,
     ) -> Self {
-        // Others are looked for by the table.
+        // The table searches for other namespaces.
         let namespaces = Namespaces::new(scanner.proc(), false).ok();
         Self {
             sockets,
@@ -81,11 +81,11 @@ impl OwnerLookup {
         } else {
             None
         };
-        // One that takes a single connection does not wait for another.
+        // A listener that takes a single connection does not wait for another.
         listener.or_else(|| self.first(query))
     }
 
-    /// What is seen of the sender of a first packet.
+    /// An immediate lookup of the sender of a first packet.
     pub(crate) fn first(&mut self, query: &SocketQuery) -> Option<Ownership> {
         self.look(query, false, sockets::quick)
     }
@@ -94,7 +94,7 @@ impl OwnerLookup {
 pub(super) type Ask = fn(&mut Sockets, &SocketQuery, &Reach) -> io::Result<Candidates>;
 
 impl OwnerLookup {
-    /// Whether a question is about this namespace; `None` if that is unknown now.
+    /// Whether a query is about this namespace; `None` if that is unknown now.
     pub(super) fn is_own(&mut self, query: &SocketQuery) -> Option<bool> {
         match &mut self.namespaces {
             Some(namespaces) => namespaces.is_own(query).ok(),
@@ -102,7 +102,7 @@ impl OwnerLookup {
         }
     }
 
-    /// Who holds the sockets that `ask` finds.
+    /// The holders of the sockets that `ask` finds.
     pub(super) fn look(
         &mut self,
         query: &SocketQuery,
@@ -110,7 +110,7 @@ impl OwnerLookup {
         ask: Ask,
     ) -> Option<Ownership> {
         let began = Instant::now();
-        // Who sends the packets decides how many questions there are.
+        // The senders of packets decide how many requests there are.
         if !self.budget.has_any(began) {
             return None;
         }
@@ -142,7 +142,7 @@ impl OwnerLookup {
                 };
                 Some(owner?.translated(from))
             }
-            // What it has not seen may be the first packet of what is translated.
+            // If conntrack has no entry, the packet may be the first of a translated connection.
             Translation::NotSeen
             | Translation::Several
             | Translation::NotTold
@@ -184,7 +184,7 @@ impl OwnerLookup {
         (looker, &mut self.sockets)
     }
 
-    /// Who holds the sockets of the namespace that has the local address, if it is one.
+    /// The holders of the sockets of the one namespace that has the local address.
     fn look_elsewhere(&mut self, query: &SocketQuery, look: &Look) -> Option<Ownership> {
         let ip = query.local().ip();
         let others = namespaces::lock(&self.others).clone();
@@ -194,11 +194,11 @@ impl OwnerLookup {
             is_there.then_some(other)
         });
         let mut other = has_it.next()?;
-        // Which of several it is, is decided with time.
+        // The table decides between several, because that takes time.
         if has_it.next().is_some() {
             return None;
         }
-        // Or our own, by a socket that is bound to that address.
+        // Or the socket may be our own, bound to that address.
         let reach = self.reach(query);
         match sockets::standing_in(&mut self.sockets, query, &reach) {
             Ok(Candidates::None) => {}
@@ -217,21 +217,21 @@ impl OwnerLookup {
     }
 }
 
-/// How it is looked.
+/// The parameters of a search.
 struct Look {
     now: Instant,
     is_accepted: bool,
     ask: Ask,
 }
 
-/// The sockets that fit, and when that was asked.
+/// The matching sockets, with the times of the request.
 struct Found {
     candidates: Candidates,
     /// Wall-clock times before and after.
-    asked: (SystemTime, SystemTime),
+    times: (SystemTime, SystemTime),
 }
 
-/// One look.
+/// One search.
 struct Looker<'a> {
     scanner: &'a FdScanner,
     buffers: &'a mut ReadBuffers,
@@ -246,12 +246,12 @@ impl Looker<'_> {
             self.catch(query, reach, sockets);
         }
         let candidates = (self.look.ask)(sockets, query, reach).ok()?;
-        // Who sends is seen by the send watcher alone; of the rest a list is made.
+        // Only the send watcher finds these senders. For the rest, a list decides.
         if matching::beyond_sockets(query, candidates.matched()).is_some() {
             return None;
         }
-        let asked = (observed_at, SystemTime::now());
-        Some(Found { candidates, asked })
+        let times = (observed_at, SystemTime::now());
+        Some(Found { candidates, times })
     }
 
     fn resolve(
@@ -261,7 +261,7 @@ impl Looker<'_> {
         sockets: &mut Sockets,
         namespace: Option<&Arc<NetworkNamespace>>,
     ) -> Option<Ownership> {
-        let Found { candidates, asked } = found;
+        let Found { candidates, times } = found;
         let Look {
             now, is_accepted, ..
         } = *self.look;
@@ -276,7 +276,7 @@ impl Looker<'_> {
             let is_open = || sockets::is_open_for(sockets, query, socket);
             let found = self.scanner.quick(&wanted, now, self.buffers, is_open);
             let is_gone = |process: &Arc<Process>| self.scanner.is_gone(process);
-            // It had the socket from another, who still has it.
+            // It had received the socket from another process, which still has it.
             if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
                 return (Vec::new(), false);
             }
@@ -286,10 +286,10 @@ impl Looker<'_> {
         if let Verdict::Unknown(_) = resolved.verdict {
             return None;
         }
-        Some(verdicts::told(resolved, asked, namespace))
+        Some(verdicts::ownership(resolved, times, namespace))
     }
 
-    /// Looks for the process that sends before it is seen who else may: that takes
+    /// Searches for the sender before the lookup knows which other processes may be it: that takes
     /// longer than some processes live.
     fn catch(&mut self, query: &SocketQuery, reach: &Reach, sockets: &mut Sockets) {
         if let Ok(Some(found)) = sockets::nearest(sockets, query, reach) {

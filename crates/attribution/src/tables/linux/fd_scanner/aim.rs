@@ -1,24 +1,25 @@
-//! What a search is for, and what was missed.
+//! The purpose of a search, and the gaps that it left.
 
 use super::wanted::Wanted;
 
-/// What a search is for.
+/// The purpose of a search.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Aim<'a> {
-    /// A list of all: everything is read, whatever it takes.
+    /// A list of all sockets: the search reads everything, however long it takes.
     All,
-    /// One socket: what takes long is done within a budget.
+    /// One socket: the search does slow parts within a time budget.
     One(&'a Wanted),
 }
 
-/// What kept a search from being complete.
+/// The reasons why a search was not complete.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Gaps {
-    /// A process ended before it was looked at: what it had may be another's by now.
+    /// A process exited before the search read it: its descriptors may have moved to another
+    /// process.
     pub(super) vanished: bool,
-    /// Something was not read for want of time.
+    /// The search had no time for a part.
     pub(super) unread: bool,
-    /// Something could not be read: there is no memory, or no more files may be opened.
+    /// A read failed: out of memory, or too many open files.
     pub(super) failed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a process that was named for a socket still holds it.
+//! Checks whether a named process still holds a socket.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::answer::Process;
 use crate::tables::linux::procfs::proc::{Part, ReadBuffers};
 
 impl FdScanner {
-    /// Whether a process that was named still holds the socket with an inode, and executes what
-    /// it did: three looks at single files where it has not moved it to another descriptor.
+    /// Whether a named process still holds the socket with an inode and executes the same program.
+    /// This reads three files if the process has not moved the socket to another descriptor.
     pub(crate) fn still_holds(
         &self,
         process: &Process,
@@ -26,7 +26,7 @@ impl FdScanner {
             && self.is_still(process)
     }
 
-    /// Whether a socket is where it is known to be, with one of some processes.
+    /// Whether a socket is still at its known descriptor in one of some processes.
     pub(crate) fn is_known_with_any(&self, named: &[Arc<Process>], inode: u32) -> bool {
         let holders = self.index().holders(inode);
         let mut held = holders
@@ -38,10 +38,10 @@ impl FdScanner {
         })
     }
 
-    /// Whether another process than those that were named has the socket, too: one that was
-    /// started since has what its parent had, at the same descriptor; and for an accepted
-    /// connection, those who had others before are looked at, where they had them. (What is
-    /// passed on to anybody else is not looked for.)
+    /// Whether a process that was not named has the socket, too. A process that started since has
+    /// its parent's sockets at the same descriptors. For an accepted connection, this also checks
+    /// the places where processes had others before. (It does not search for other processes that
+    /// received the socket.)
     pub(crate) fn is_inherited(
         &self,
         named: &[Arc<Process>],
@@ -64,7 +64,8 @@ impl FdScanner {
         others.any(|other| self.is_seen(wanted.inode, other, u64::MAX))
     }
 
-    /// Whether it is the process that was looked at last under this id, and executes the same.
+    /// Whether the process is the one that the last scan read under this id, and executes the same
+    /// program.
     fn is_as_known(&self, pid: u32) -> bool {
         let known = self.index().scanned(pid).map(|known| known.stamp);
         let now = self.proc.stamp(pid).ok();
@@ -78,7 +79,7 @@ impl FdScanner {
         held.any(|holder| self.is_seen(inode, holder, since))
     }
 
-    /// Whether what was looked at last is what was named.
+    /// Whether the last scan read the named process.
     fn is_still(&self, named: &Process) -> bool {
         let index = self.index();
         let known = index.scanned(named.pid);

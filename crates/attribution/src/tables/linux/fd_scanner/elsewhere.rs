@@ -1,5 +1,5 @@
-//! Where a process may hold sockets beside its own table of descriptors: tables of single
-//! threads, and files that are registered with `io_uring`.
+//! The places where a process may hold sockets beside its own descriptor table: the tables of
+//! single threads, and files that are registered with `io_uring`.
 
 use std::cmp::{Ordering, Reverse};
 use std::io;
@@ -12,12 +12,12 @@ use super::{FdScanner, kcmp, lock};
 use crate::tables::linux::procfs::io_uring;
 use crate::tables::linux::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
 
-/// Tables of one process that are read.
+/// The number of tables that this reads of one process.
 const MOST_TABLES: usize = 64;
-/// Threads of one process that are compared.
+/// The number of threads that this compares of one process.
 const MOST_THREADS: usize = 32_768;
 
-/// What was found in the other tables of a process.
+/// The sockets in the other tables of a process.
 #[derive(Debug, Default)]
 pub(super) struct Others {
     pub(super) tables: Vec<Table>,
@@ -27,8 +27,8 @@ pub(super) struct Others {
 }
 
 impl FdScanner {
-    /// Looks at every process for the places that an ordinary look passes over: of the wanted
-    /// user's first, the youngest first. True if that was everywhere.
+    /// Searches the places that an ordinary scan skips, in every process: those of the wanted user
+    /// first, and the youngest first. True if this covered all of them.
     pub(super) fn scan_elsewhere(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let mut pids = self.index().pids();
         {
@@ -59,7 +59,7 @@ impl FdScanner {
             };
             (known.nameless.clone(), known.is_hidden)
         };
-        // It is known already that this one hides something.
+        // It is already known that this process hides descriptors.
         if is_hidden {
             return true;
         }
@@ -98,8 +98,8 @@ impl FdScanner {
         is_all && !matches!(taken, Err(Miss::Failed(_)))
     }
 
-    /// Reads the sockets of tables, and of the rings that are found in those of threads.
-    /// Tables that are gone are left out.
+    /// Reads the sockets of tables, and of the rings in the tables of threads. Skips tables that do
+    /// not exist any more.
     pub(super) fn read_others(
         &self,
         directory: &OwnedFd,
@@ -149,7 +149,7 @@ impl FdScanner {
     }
 }
 
-/// Where the table of a thread is among others, as [`slice::binary_search`] tells it.
+/// The position of a thread's table among the known ones, as [`slice::binary_search`] returns it.
 fn place(known: &[u32], thread: u32) -> io::Result<Result<usize, usize>> {
     let (mut start, mut end) = (0, known.len());
     while start < end {
@@ -163,7 +163,7 @@ fn place(known: &[u32], thread: u32) -> io::Result<Result<usize, usize>> {
     Ok(Err(start))
 }
 
-/// The tables of threads that are not the process's own, each by one thread that has it.
+/// The tables of threads that differ from that of the process, each with one thread that has it.
 pub(super) fn thread_tables(pid: u32, directory: &OwnedFd, buffers: &mut ReadBuffers) -> Others {
     let mut found = Others::default();
     let mut threads = Vec::new();
@@ -181,12 +181,12 @@ pub(super) fn thread_tables(pid: u32, directory: &OwnedFd, buffers: &mut ReadBuf
         match place(&known, thread) {
             Ok(Ok(_)) => continue,
             Ok(Err(place)) => known.insert(place, thread),
-            // It, or another one, has exited meanwhile.
+            // This thread, or the other one, has exited meanwhile.
             Err(error) if is_gone(&error) => {
                 found.is_cut = true;
                 continue;
             }
-            // Not to be compared: it is read.
+            // The comparison failed, so this reads the table.
             Err(_) => {}
         }
         if found.tables.len() == MOST_TABLES {
@@ -204,7 +204,7 @@ fn read_ring(
     found: &mut Others,
     buffers: &mut ReadBuffers,
 ) -> io::Result<()> {
-    // The kernel tells nothing of a ring while it is being used.
+    // The kernel does not show a ring while it is in use.
     const ATTEMPTS: usize = 3;
     let table = Table::Ring { thread, descriptor };
     for attempt in 1..=ATTEMPTS {

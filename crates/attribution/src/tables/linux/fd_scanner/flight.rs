@@ -1,5 +1,5 @@
-//! Sockets that are on their way from one process to another (unix(7), `SCM_RIGHTS`): no
-//! process has a descriptor of theirs, and the kernel does not say which they are.
+//! Sockets in flight from one process to another (unix(7), `SCM_RIGHTS`): no process has a
+//! descriptor for them, and the kernel does not show which they are.
 
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -9,14 +9,14 @@ use super::{FdScanner, lock};
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers, Table, read};
 
 impl FdScanner {
-    /// Whether some socket may be on its way.
+    /// Whether some socket may be in flight.
     pub(super) fn is_any_in_flight(&self, buffers: &mut ReadBuffers) -> bool {
-        !self.tells_flights(buffers) || self.has_unaccepted(buffers) || self.is_any_sent(buffers)
+        !self.shows_flights(buffers) || self.has_unaccepted(buffers) || self.is_any_sent(buffers)
     }
 
     /// Whether the kernel shows how many descriptors wait in a unix socket: since Linux 5.6
     /// (`unix_show_fdinfo` in `net/unix/af_unix.c`).
-    fn tells_flights(&self, buffers: &mut ReadBuffers) -> bool {
+    fn shows_flights(&self, buffers: &mut ReadBuffers) -> bool {
         let Ok((one, _other)) = UnixStream::pair() else {
             return false;
         };
@@ -28,8 +28,8 @@ impl FdScanner {
         })
     }
 
-    /// Whether no process has accepted a connection of unix sockets yet: the kernel does not show what
-    /// waits in it. Such a socket has no inode yet.
+    /// Whether some connection of unix sockets is not accepted yet: the kernel does not show the
+    /// descriptors that wait in it. Such a socket has no inode yet.
     fn has_unaccepted(&self, buffers: &mut ReadBuffers) -> bool {
         let root = self.proc.root();
         let text = read(root, c"thread-self/net/unix", usize::MAX, buffers);
@@ -58,7 +58,7 @@ impl FdScanner {
             let place = |(table, number)| match table {
                 Table::Process => (0, number),
                 Table::Thread(thread) => (thread, number),
-                // What `fdinfo` tells of is the ring.
+                // `fdinfo` describes the ring.
                 Table::Ring { thread, descriptor } => (thread, descriptor),
             };
             known.descriptors().map(place).collect()
@@ -73,7 +73,7 @@ impl FdScanner {
     }
 }
 
-/// How many descriptors wait in a unix socket, from its `fdinfo`.
+/// The number of descriptors that wait in a unix socket, from its `fdinfo`.
 fn waiting(info: &[u8]) -> Option<u32> {
     let mut lines = info.split(|byte| *byte == b'\n');
     let count = lines.find_map(|line| line.strip_prefix(b"scm_fds:"))?;

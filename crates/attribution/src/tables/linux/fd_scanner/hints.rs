@@ -1,4 +1,4 @@
-//! Where a socket is most likely held: looked at in the microseconds that there are.
+//! Searches the most likely holders of a socket, within microseconds.
 
 use std::time::Instant;
 
@@ -11,8 +11,8 @@ use crate::tables::linux::procfs::facts;
 use crate::tables::linux::procfs::proc::{Descriptor, Part, ReadBuffers, Table};
 
 impl FdScanner {
-    /// Looks where a socket is most likely held, until it is found: in the order of what that
-    /// is worth, beside what it takes.
+    /// Searches the most likely holders until it finds the socket. The order weighs the chance of
+    /// success against the cost.
     pub(super) fn look_at_likely(
         &self,
         wanted: &Wanted,
@@ -20,7 +20,7 @@ impl FdScanner {
         mut is_open: impl FnMut() -> bool,
     ) {
         let is_accepted = wanted.kind == Kind::Accepted;
-        // Servers are hardly ever new.
+        // Servers are hardly ever new processes.
         if is_accepted && self.look_at_slots(wanted, buffers) {
             return;
         }
@@ -34,7 +34,7 @@ impl FdScanner {
             return;
         }
         self.look_at_new(wanted, buffers);
-        // What is closed is not found by looking further, and much is: it takes longer.
+        // A longer search does not find a closed socket, and many sockets close soon.
         if self.is_held(wanted) || !is_open() {
             return;
         }
@@ -49,23 +49,22 @@ impl FdScanner {
         }
     }
 
-    /// Looks at the processes that were started since this was done last: first at the
-    /// descriptors of each, until the socket is found; then at everything else of it,
-    /// and of the others at last.
+    /// Scans the processes that started since the last call: first the descriptors of each, until
+    /// it finds the socket; then the rest of that process, and last the other processes.
     fn look_at_new(&self, wanted: &Wanted, buffers: &mut ReadBuffers) {
-        /// Directories that are open at a time.
+        /// The number of directories that this keeps open at a time.
         const MAX_OPEN: usize = 32;
         let mut looks: Vec<Look> = Vec::new();
         while let Some(id) = self.take_new() {
             let mut looked = self.look(id, Part::End, buffers);
             if let Err(Miss::Failed(_)) = looked {
-                // There is room for fewer open files.
+                // The process may open fewer files than that.
                 while let Some(look) = looks.pop() {
                     self.take_in_new(look, wanted, buffers);
                 }
                 looked = self.look(id, Part::End, buffers);
             }
-            // Most have ended by now.
+            // Most have exited by now.
             let Ok(look) = looked else {
                 self.index().hints.remove_new(id);
                 continue;
@@ -81,8 +80,8 @@ impl FdScanner {
         }
     }
 
-    /// Tries the descriptors of the newest processes through which sockets were found
-    /// last. True if that finds it.
+    /// Tries the descriptors of the newest processes through which earlier searches found sockets.
+    /// True if that finds it.
     fn look_where_likely(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let (newest, likely) = {
             let index = self.index();
@@ -113,7 +112,7 @@ impl FdScanner {
     }
 
     fn take_in_one(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
-        // `/proc` lists processes only, but opens threads too.
+        // `/proc` lists only processes, but also opens threads.
         let Some(pid) = facts::leader(&look.directory, buffers) else {
             return;
         };
@@ -130,14 +129,14 @@ impl FdScanner {
             let id = look.pid;
             drop(look);
             drop(self.scan(pid, Part::End, buffers));
-            // The thread may have descriptors of its own.
+            // The thread may have its own descriptor table.
             if is_held && !self.is_held(wanted) {
                 self.scan_thread(pid, id, buffers);
             }
         }
     }
 
-    /// Looks at a process and at a table that a thread of it has.
+    /// Scans a process and the table of one of its threads.
     fn scan_thread(&self, pid: u32, thread: u32, buffers: &mut ReadBuffers) {
         let looked = self.look(pid, Part::End, buffers);
         let taken = looked.and_then(|look| {
@@ -149,8 +148,8 @@ impl FdScanner {
         drop(taken.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
     }
 
-    /// Looks where sockets were found last: a descriptor that was closed is the next
-    /// one to be opened. True if that finds it.
+    /// Tries the descriptors after those of the last sockets: a process often reuses the number of
+    /// a closed one. True if that finds it.
     fn look_at_slots(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let winners = self.index().hints.winners(wanted.kind);
         let mut winners = winners.into_iter();
@@ -168,16 +167,16 @@ impl FdScanner {
         }
     }
 
-    /// Looks at new processes where one that has the socket has it: what is inherited
-    /// keeps its number. True if that finds another one.
+    /// Searches new processes for the socket at the descriptor of its holder: an inherited
+    /// descriptor keeps its number. True if that finds another process.
     pub(super) fn look_for_inherited(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
-        /// Of connections, which hardly are inherited.
+        /// The limit for connections, which processes hardly ever inherit.
         const MOST_FOR_CONNECTIONS: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
             return false;
         };
         let listed_until = *lock(&self.listed_until);
-        // All that was started before was looked at when all were listed.
+        // The scan of all processes covered everything that started before.
         let is_since = |id: &u32| listed_until.is_none_or(|until| until > newest || *id > until);
         let most = if wanted.first_is_enough {
             MOST_FOR_CONNECTIONS
@@ -208,7 +207,7 @@ impl FdScanner {
         is_any
     }
 
-    /// Looks at processes that were looked at before, until the socket is found.
+    /// Scans known processes again until it finds the socket.
     fn look_again(
         &self,
         pids: impl IntoIterator<Item = u32>,
@@ -216,8 +215,8 @@ impl FdScanner {
         buffers: &mut ReadBuffers,
     ) {
         for pid in pids {
-            // What was seen before it executed its program says nothing, even if it had
-            // as many descriptors then.
+            // An earlier scan is void if the process has executed another program since, even if it
+            // has the same number of descriptors.
             let has_changed = self.has_changed(pid) || self.executes_another(pid);
             if has_changed {
                 drop(self.scan(pid, Part::End, buffers));
@@ -228,8 +227,8 @@ impl FdScanner {
         }
     }
 
-    /// Looks once more at new processes that held no socket: one that was starting had
-    /// files open for a moment, in place of which it may have a socket by now.
+    /// Scans new processes without sockets once more: a starting process has files open for a
+    /// moment, in place of which it may have a socket by now.
     fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, buffers: &mut ReadBuffers) {
         for pid in young {
             if self.index().scanned(pid).is_some_and(Scanned::holds_any) {

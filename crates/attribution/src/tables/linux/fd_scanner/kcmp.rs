@@ -1,4 +1,4 @@
-//! Whether two threads have the same table of descriptors (kcmp(2)).
+//! Compares the descriptor tables of two threads (kcmp(2)).
 #![allow(unsafe_code, reason = "no crate in use calls kcmp(2)")]
 
 use std::cmp::Ordering;
@@ -7,13 +7,13 @@ use std::io;
 /// `KCMP_FILES` in `include/uapi/linux/kcmp.h`.
 const FILES: libc::c_int = 2;
 
-/// The order in which the kernel puts the tables of two threads, by their ids.
+/// The kernel's order of the descriptor tables of two threads, by their ids.
 ///
 /// # Errors
-/// Where one is gone, may not be looked at, or the kernel has no such call.
+/// If one thread has exited or may not be inspected, or the kernel has no such call.
 pub(crate) fn descriptor_tables(one: u32, other: u32) -> io::Result<Ordering> {
     let (one, other) = (one.cast_signed(), other.cast_signed());
-    // SAFETY: It takes numbers only, and the two that are not used are ignored.
+    // SAFETY: the call takes only numbers, and ignores the two unused ones.
     match unsafe { libc::syscall(libc::SYS_kcmp, one, other, FILES, 0_usize, 0_usize) } {
         0 => Ok(Ordering::Equal),
         1 => Ok(Ordering::Less),
@@ -43,7 +43,7 @@ mod tests {
         };
         assert_eq!(compared, Ordering::Equal);
         let thread = std::thread::spawn(move || {
-            // SAFETY: What other threads have open is not used by this one.
+            // SAFETY: this thread does not use the descriptors of other threads.
             assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
             let own = id();
             (

@@ -1,4 +1,4 @@
-//! A look at one process: its descriptors, and what else is known of it.
+//! The scan of one process: its descriptors, and other facts about it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,12 +21,12 @@ use crate::tables::linux::procfs::proc::{
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) pid: u32,
-    /// Looks are counted in the order in which they begin.
+    /// Scans are numbered in the order in which they begin.
     number: u64,
     began: Instant,
     pub(super) directory: OwnedFd,
     stamp: FdStamp,
-    /// `None` where they may not be read.
+    /// `None` if this process may not read them.
     listed: Option<Listed>,
     others: Others,
 }
@@ -43,12 +43,12 @@ impl Look {
         Some(found.number)
     }
 
-    /// Whether the descriptors of the process were read to the end, if they may be read.
+    /// Whether the scan read the descriptors of the process to the end, as far as it may.
     pub(super) fn is_whole(&self) -> bool {
         self.listed.as_ref().is_none_or(Listed::is_whole)
     }
 
-    /// With what was read of other tables.
+    /// Adds the sockets of other tables.
     pub(super) fn with_others(self, others: Others) -> Self {
         Self { others, ..self }
     }
@@ -58,7 +58,7 @@ impl Look {
         (self.number, self.stamp)
     }
 
-    /// Where to read on.
+    /// Where the next scan continues.
     pub(super) fn next(&self) -> Option<u32> {
         self.listed.as_ref()?.next
     }
@@ -73,7 +73,7 @@ impl FdScanner {
         })
     }
 
-    /// Whether a process held sockets when it was looked at last.
+    /// Whether a process held sockets at its last scan.
     pub(super) fn is_holder(&self, pid: u32) -> bool {
         self.index().scanned(pid).is_some_and(Scanned::holds_any)
     }
@@ -90,12 +90,12 @@ impl FdScanner {
         if !is_due {
             return false;
         }
-        // The same interpreter may interpret something else.
-        // Of one that has exited, neither can be read.
+        // The same interpreter may run another script. Neither can be read for a process that has
+        // exited.
         self.proc.image(pid) != known && executable.is_some()
     }
 
-    /// Reads the descriptors of a process.
+    /// Scans the descriptors of a process.
     pub(super) fn scan(&self, pid: u32, part: Part, buffers: &mut ReadBuffers) -> Result<(), Miss> {
         let looked = self.look(pid, part, buffers);
         let taken = looked.and_then(|look| self.take_in(look, buffers));
@@ -105,7 +105,7 @@ impl FdScanner {
         taken
     }
 
-    /// The first half of a scan of a process of which one descriptor says enough.
+    /// The first half of a scan, for a process of which one descriptor says enough.
     pub(super) fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
         let (look, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
         let stamp = self.proc.stamp(pid).ok()?.without_count();
@@ -126,7 +126,7 @@ impl FdScanner {
         })
     }
 
-    /// The first half of a scan: descriptors, which are gone before the process is.
+    /// The first half of a scan: the descriptors, which disappear before the process does.
     pub(super) fn look(
         &self,
         pid: u32,
@@ -140,7 +140,7 @@ impl FdScanner {
             .descriptors(&directory, Table::Process, part, buffers);
         let (stamp, listed) = match listed {
             Ok(listed) => (listed.stamp, Some(listed)),
-            // Another user's: its sockets stay without a process.
+            // The process belongs to another user: its sockets stay without a process.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 (self.proc.stamp(pid)?, None)
             }
@@ -171,8 +171,8 @@ impl FdScanner {
         })
     }
 
-    /// Whether it seems that the first thread of a process has exited: no descriptor is left in
-    /// its table, whose directory is root's then (`task_dump_owner` in `fs/proc/base.c`).
+    /// Whether the first thread of a process seems to have exited: its descriptor table is empty,
+    /// and root owns the directory (`task_dump_owner` in `fs/proc/base.c`).
     fn is_headless(
         &self,
         pid: u32,
@@ -189,7 +189,7 @@ impl FdScanner {
         may_be && self.proc.threads(pid).is_ok_and(|threads| threads > 1)
     }
 
-    /// The second half: everything else, of a process that holds sockets.
+    /// The second half of a scan: everything else, for a process that holds sockets.
     pub(super) fn take_in(&self, look: Look, buffers: &mut ReadBuffers) -> Result<(), Miss> {
         let (pid, number) = (look.pid, look.number);
         let (first, next) = match &look.listed {
@@ -230,7 +230,7 @@ impl FdScanner {
             scanned.executable = None;
             return Ok(scanned);
         } else {
-            // What may not be read is of a thread that has exited.
+            // The unreadable table belongs to a thread that has exited.
             scanned.is_hidden = false;
         }
         if scanned.holds_any() {
@@ -240,7 +240,7 @@ impl FdScanner {
             };
             let stat = facts::stat_of(&look.directory, buffers).ok_or_else(unread)?;
             scanned.name.clone_from(&stat.name);
-            // Of one whose first thread has exited, another one tells what it executes.
+            // If the first thread of a process has exited, another one shows the program.
             let thread = match (scanned.executable, scanned.tables.first()) {
                 (None, Some(Table::Thread(thread))) => Proc::thread(&look.directory, *thread).ok(),
                 _ => None,
@@ -255,7 +255,7 @@ impl FdScanner {
                 let directory = thread.as_ref().unwrap_or(&look.directory);
                 let facts = self.facts.read(directory, look.pid, owner, stat, buffers);
                 let mut facts = facts.ok_or_else(unread)?;
-                // Read before all others: what is executed since then is found out.
+                // This was read before all others, so that a later check notices a new program.
                 facts.image = image;
                 facts.program_seen = self.index().program_seen(look.pid, &scanned, image);
                 scanned.process = Some(Arc::new(facts));

@@ -1,14 +1,14 @@
-//! Why a process could not be looked at.
+//! The reasons why a scan of a process failed.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Why a process could not be looked at.
+/// Why a scan of a process failed.
 #[derive(Debug)]
 pub(super) enum Miss {
     Gone,
-    /// It is still there: this process may open no more files, or there is no memory.
+    /// The process still exists, but this one may open no more files, or is out of memory.
     Failed(io::Error),
 }
 
@@ -22,7 +22,7 @@ impl From<io::Error> for Miss {
     }
 }
 
-/// Whether an error says that a process or thread has ended.
+/// Whether an error means that a process or thread has exited.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     let is_no_process = error.raw_os_error() == Some(Errno::SRCH.raw_os_error());
     is_no_process || error.kind() == io::ErrorKind::NotFound

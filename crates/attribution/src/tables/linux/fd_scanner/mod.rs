@@ -38,13 +38,12 @@ pub(crate) use aim::Gaps;
 use index::{Count, Holder, Index, Unowned};
 pub(crate) use wanted::{Kind, Wanted};
 
-/// Processes for which a second thread is worth its start.
+/// The number of processes from which on a second thread is worth its start.
 const MANY: usize = 64;
-/// What may be spent at once on places that take long, and which part of the time is given
-/// back.
+/// The time budget for slow places: a burst, and the share of the time that refills it.
 const BUDGET: Duration = Duration::from_millis(250);
 const SHARE: u32 = 4;
-/// How often the processes that came, went or changed during a search are looked at once more.
+/// How often a search scans the processes again that started, exited or changed during it.
 const ROUNDS: usize = 3;
 
 /// Finds the processes that hold a socket.
@@ -55,7 +54,7 @@ pub(crate) struct FdScanner {
     sees_all_pids: bool,
     index: Mutex<Index>,
     looks: AtomicU64,
-    /// When the last scan of what changed began, and of everything.
+    /// When the last scan of changed processes began, and the last scan of everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Everywhere>>,
     budget: Mutex<TimeBudget>,
@@ -67,20 +66,20 @@ pub(crate) struct FdScanner {
 #[derive(Debug, Clone, Copy)]
 struct Everywhere {
     began: Instant,
-    /// Whether the places that are not looked at for every question were looked at, too.
+    /// Whether it also covered the places that an ordinary lookup skips.
     is_deep: bool,
-    /// Whether all of that was read which may be read.
+    /// Whether it read everything that it may read.
     is_complete: bool,
-    /// Whether some could not be read, though it may be.
+    /// Whether a permitted read failed.
     is_failed: bool,
 }
 
-/// Which processes are to be checked for changes, and which of them have.
+/// The processes to check for changes, and those that have changed.
 #[derive(Debug)]
 pub(crate) struct Checks {
     began: Instant,
     pids: Vec<u32>,
-    /// Whether there may be others.
+    /// Whether there may be other processes.
     is_unlisted: bool,
     next: AtomicUsize,
     changed: Mutex<Vec<u32>>,
@@ -107,9 +106,9 @@ impl FdScanner {
         &self.proc
     }
 
-    /// The processes that hold a socket, as far as microseconds show it, lowest pid first. This includes
-    /// processes that held it at the given time or later and have closed it since. If no process is
-    /// found soon, `is_open` says whether any still has it.
+    /// The processes that hold a socket, as far as microseconds show it, lowest pid first. This
+    /// includes processes that held it at the given time or later and have closed it since. If the
+    /// search does not soon find a process, `is_open` decides whether any can still have it.
     pub(crate) fn quick(
         &self,
         wanted: &Wanted,
@@ -128,7 +127,7 @@ impl FdScanner {
         self.look_at_likely(wanted, buffers, &mut is_open);
         let found = self.known(wanted.inode, since, buffers);
         self.note_winners(wanted);
-        // While the socket is there, some process has it from its last known holder.
+        // While the socket exists, some process has received it from the last known holder.
         if found.is_empty() && !is_open() {
             return self
                 .index()
@@ -138,8 +137,8 @@ impl FdScanner {
         found
     }
 
-    /// All processes that hold a socket, lowest pid first. Looks that began after
-    /// `asked` are not repeated, so that many questions share them.
+    /// All processes that hold a socket, lowest pid first. This does not repeat scans that began
+    /// after `asked`, so that many lookups share them.
     pub(crate) fn all(
         &self,
         wanted: &Wanted,
@@ -165,7 +164,7 @@ impl FdScanner {
                 found = again;
             }
         } else if wanted.first_is_enough && self.look_for_inherited(wanted, buffers) {
-            // Who was started since then has what the one that started it had.
+            // A process that started since then has the sockets of its parent.
             let again = self.known(inode, since, buffers);
             if !again.is_empty() {
                 found = again;
@@ -182,7 +181,7 @@ impl FdScanner {
         found
     }
 
-    /// Looks at everything, then where descriptors hardly are.
+    /// Scans everything, then the places where descriptors seldom are.
     fn look_everywhere(
         &self,
         wanted: &Wanted,
@@ -195,7 +194,7 @@ impl FdScanner {
         let mut last = last.unwrap_or_else(|| {
             let began = Instant::now();
             let mut gaps = self.scan_all(Some(wanted), buffers);
-            // Who has ended may have passed it to one that was looked at before.
+            // A process that exited may have passed the socket to one that was scanned before.
             let mut rounds = 1..ROUNDS;
             while (gaps.vanished || self.is_any_unlisted(buffers))
                 && !self.is_held(wanted)
@@ -227,7 +226,7 @@ impl FdScanner {
     fn give_up(&self, wanted: &Wanted, search: Everywhere, buffers: &mut ReadBuffers) {
         let is_complete = search.is_deep && search.is_complete;
         let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
-        // Only those of root may be the kernel's, for which alone it counts.
+        // Only sockets of root may belong to the kernel, and only that case needs this.
         let is_sure = is_sure && wanted.uid == 0 && !self.is_any_in_flight(buffers);
         let unowned = Unowned {
             since: Instant::now(),
@@ -238,7 +237,7 @@ impl FdScanner {
         self.index().add_unowned(wanted.inode, unowned);
     }
 
-    /// Whether a search of everything found no holder of this socket, and no later look did.
+    /// Whether a search of everything found no holder of this socket, and no later scan found one.
     pub(crate) fn is_unowned(&self, inode: u32) -> bool {
         self.index().is_unowned(inode, Instant::now())
     }
@@ -264,20 +263,20 @@ impl FdScanner {
         self.index().count() >= MANY
     }
 
-    /// Looks again at every process that changed; forgets those that are gone. For one wanted
-    /// socket within bounds, else at all of each.
+    /// Scans every changed process again, and forgets those that have exited. For one wanted socket
+    /// this has limits; otherwise it reads all of each process.
     pub(crate) fn refresh(&self, wanted: Option<&Wanted>, buffers: &mut ReadBuffers) -> Gaps {
-        let checks = self.checks(self.is_anybody_new(), buffers);
+        let checks = self.checks(self.has_new_processes(), buffers);
         self.check(&checks);
         self.look_at_changed(checks, wanted, buffers)
     }
 
-    /// What several threads can do of [`refresh`](Self::refresh): each calls
-    /// [`check`](Self::check), and one of them [`look_at_changed`](Self::look_at_changed)
-    /// after that.
-    pub(crate) fn checks(&self, is_anybody_new: bool, buffers: &mut ReadBuffers) -> Checks {
+    /// The parts of [`refresh`](Self::refresh) that several threads share: each calls
+    /// [`check`](Self::check), and then one of them calls
+    /// [`look_at_changed`](Self::look_at_changed).
+    pub(crate) fn checks(&self, has_new_processes: bool, buffers: &mut ReadBuffers) -> Checks {
         let began = Instant::now();
-        let (pids, is_listed) = self.living(is_anybody_new, buffers);
+        let (pids, is_listed) = self.living(has_new_processes, buffers);
         Checks {
             began,
             pids,
@@ -287,9 +286,9 @@ impl FdScanner {
         }
     }
 
-    /// Finds out which processes changed, as long as there are some left.
+    /// Finds the processes that changed, as long as some are unchecked.
     pub(crate) fn check(&self, checks: &Checks) {
-        /// At a time.
+        /// The number of processes that a thread takes at a time.
         const SOME: usize = 16;
         loop {
             let start = checks.next.fetch_add(SOME, Ordering::Relaxed);
@@ -297,7 +296,8 @@ impl FdScanner {
                 return;
             };
             let pids = pids.iter().take(SOME).copied();
-            // One that holds sockets may execute something else with as many descriptors.
+            // A process that holds sockets may execute another program with the same number of
+            // descriptors.
             let has_changed = |pid: u32| {
                 self.has_changed(pid) || (self.is_holder(pid) && self.executes_another(pid))
             };
@@ -306,7 +306,7 @@ impl FdScanner {
         }
     }
 
-    /// Looks again at the processes that were found to have changed.
+    /// Scans the processes that have changed.
     pub(crate) fn look_at_changed(
         &self,
         checks: Checks,
@@ -324,7 +324,7 @@ impl FdScanner {
     /// Reads the descriptors of every process.
     pub(crate) fn scan_all(&self, wanted: Option<&Wanted>, buffers: &mut ReadBuffers) -> Gaps {
         let began = Instant::now();
-        let (pids, is_listed) = self.living(self.is_anybody_new(), buffers);
+        let (pids, is_listed) = self.living(self.has_new_processes(), buffers);
         let mut gaps = self.scan_each(pids, self.aim(wanted), buffers);
         gaps.failed |= !is_listed;
         *lock(&self.refreshed) = Some(began);
@@ -337,7 +337,7 @@ impl FdScanner {
         gaps
     }
 
-    /// The first scan of everything is not bounded: nothing is known yet.
+    /// The first scan of everything has no limit: nothing is known yet.
     fn aim<'a>(&self, wanted: Option<&'a Wanted>) -> Aim<'a> {
         match wanted {
             Some(wanted) if lock(&self.refreshed).is_some() => Aim::One(wanted),
@@ -345,8 +345,8 @@ impl FdScanner {
         }
     }
 
-    /// The processes known to hold a socket: those that did in a scan since the given
-    /// one, also if they have exited by now, and those that still do.
+    /// The known holders of a socket: those that a scan since the given one found, even if they
+    /// have exited by now, and those that still hold it.
     pub(crate) fn known(
         &self,
         inode: u32,
@@ -359,14 +359,14 @@ impl FdScanner {
         for holder in holders {
             let pid = holder.pid;
             let is_seen = |holder: &Holder| self.is_seen(inode, holder, since);
-            // Moved to another descriptor, perhaps; or it executes something else.
+            // The process may have moved it to another descriptor, or executes another program.
             if !is_seen(&holder) || (holder.look < since && self.executes_another(pid)) {
                 let scanned = self.scan(pid, Part::End, buffers);
                 drop(scanned.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
             }
             let still = self.index().holders(inode);
             let still = still.into_iter().find(|holder| holder.pid == pid);
-            // Of one that was looked at in part, it may be what was known before.
+            // A partial scan leaves earlier results in place.
             let Some(holder) = still.filter(is_seen) else {
                 continue;
             };
@@ -385,15 +385,15 @@ impl FdScanner {
         distinct(processes)
     }
 
-    /// Whether a holder was seen by a scan since the given one, or is by reading its
-    /// descriptor only.
+    /// Whether a scan since the given one found the holder, or its descriptor still refers to the
+    /// socket.
     fn is_seen(&self, inode: u32, holder: &Holder, since: u64) -> bool {
         let number = holder.descriptor;
         let socket = Descriptor { inode, number };
         holder.look >= since || self.proc.holds(holder.pid, holder.table, socket)
     }
 
-    /// Keeps in mind where a socket was found.
+    /// Remembers where the search found a socket.
     fn note_winners(&self, wanted: &Wanted) {
         let index = &mut *self.index();
         for Holder {
@@ -404,8 +404,8 @@ impl FdScanner {
         }
     }
 
-    /// The process that started a holder, if the holder has the socket from there: until it
-    /// executes its program, a new process has all that its parent has.
+    /// The parent of a holder, if the holder has the socket from there: until it executes its
+    /// program, a new process has all descriptors of its parent.
     fn parent_holder(
         &self,
         parent: u32,
@@ -425,13 +425,13 @@ impl FdScanner {
         known.and_then(|known| known.process.clone())
     }
 
-    /// Whether a process was gone when it was read: the kernel shows no parent any more
-    /// (`do_task_stat` in `fs/proc/array.c`), as of one that was started from outside.
+    /// Whether a process had exited when it was read: the kernel shows no parent any more
+    /// (`do_task_stat` in `fs/proc/array.c`), as for a process that was started from outside.
     pub(crate) fn is_gone(&self, process: &Process) -> bool {
         process.parent == Some(0) && self.proc.stamp(process.pid).is_err()
     }
 
-    /// Forgets that a process that is gone ever held a socket: another one does.
+    /// Forgets that a process that has exited ever held a socket: another one does.
     pub(crate) fn evict_owner(&self, process: &Process, inode: u32) {
         self.index().evict_owner(process.pid, inode);
     }
@@ -441,14 +441,14 @@ impl FdScanner {
         self.looks.load(Ordering::Relaxed)
     }
 
-    /// The start time of the oldest process that may just have been started.
+    /// The earliest start time at which a process still counts as new.
     pub(crate) fn young_since(&self) -> Option<SystemTime> {
         self.facts.now().checked_sub(NEW_PROCESS_WINDOW)
     }
 
-    /// The only process that is known to hold a socket, without another scan; it is
-    /// [remembered](Index::remember). One that was started since the given time may
-    /// [have it from another](Self::parent_holder).
+    /// The only known holder of a socket, without another scan; it is
+    /// [remembered](Index::remember). A holder that started since the given time may have the
+    /// socket [from its parent](Self::parent_holder).
     pub(crate) fn only_known(
         &self,
         found: &DiagSocket,
@@ -466,30 +466,30 @@ impl FdScanner {
         Ok(process)
     }
 
-    /// Remembers who had a connection; see [`Index::remember`].
+    /// Remembers the owners of a connection; see [`Index::remember`].
     pub(crate) fn remember(&self, cookie: u64, owners: &[Arc<Process>]) {
         self.index()
             .recent_owners
             .remember(cookie, owners, Instant::now());
     }
 
-    /// Forgets who had a connection; see [`Index::forget`].
+    /// Forgets the owners of a connection; see [`Index::forget`].
     pub(crate) fn forget(&self, cookie: u64, owners: &[Arc<Process>]) {
         self.index().recent_owners.forget(cookie, owners);
     }
 
-    /// Who had a connection that is closed by now.
+    /// The owners of a connection that has closed.
     pub(crate) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
         self.index().recent_owners.remembered(cookie).to_vec()
     }
 
-    /// What reads processes and users.
+    /// The reader of processes and users.
     pub(crate) const fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// Adds a socket to what is known of a process, which need not be looked at for that
-    /// again: a server may have very many. False if it is not known, or not as it was.
+    /// Adds a socket to the known ones of a process without another scan, because a server may have
+    /// very many. False if the process is unknown or has changed.
     fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
         let look = self.looks.fetch_add(1, Ordering::Relaxed);
         let Ok(stamp) = self.proc.stamp(pid) else {
@@ -500,10 +500,10 @@ impl FdScanner {
         is_as_it_was && self.index().add_socket(pid, stamp, added)
     }
 
-    /// All processes, and whether they could be listed; the others are forgotten. Where it is
-    /// known that none was started since they were listed, they are not listed again.
-    fn living(&self, is_anybody_new: bool, buffers: &mut ReadBuffers) -> (Vec<u32>, bool) {
-        if !is_anybody_new {
+    /// All processes, and whether they could be listed; forgets all others. Does not list them
+    /// again if no process has started since the last list.
+    fn living(&self, has_new_processes: bool, buffers: &mut ReadBuffers) -> (Vec<u32>, bool) {
+        if !has_new_processes {
             return (self.index().pids(), true);
         }
         let newest = self.proc.newest_id();
@@ -528,15 +528,15 @@ impl FdScanner {
         (pids, true)
     }
 
-    /// Whether a process may have been started since all were listed.
-    pub(crate) fn is_anybody_new(&self) -> bool {
+    /// Whether a process may have started since all were listed.
+    pub(crate) fn has_new_processes(&self) -> bool {
         let newest = self.proc.newest_id();
         newest.is_none() || *lock(&self.listed_until) != newest
     }
 
-    /// Whether there is a process that was started since all were listed.
+    /// Whether a process exists that has started since all were listed.
     fn is_any_unlisted(&self, buffers: &mut ReadBuffers) -> bool {
-        if !self.is_anybody_new() {
+        if !self.has_new_processes() {
             return false;
         }
         let listed = self.proc.pids(buffers);
@@ -546,7 +546,7 @@ impl FdScanner {
         })
     }
 
-    /// To be called by a thread that was started for a moment: it is nobody new.
+    /// A short-lived thread calls this, because its id is not that of a new process.
     pub(crate) fn ignore_this_thread(&self) {
         let id = rustix::thread::gettid()
             .as_raw_nonzero()
@@ -563,7 +563,7 @@ impl FdScanner {
     }
 }
 
-/// What is guarded is whole between calls, also after a panic elsewhere.
+/// Between calls the guarded data is consistent, even after a panic elsewhere.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! Looks at many processes, within bounds: those with few descriptors first, those with very
-//! many a part at a time, by turns between users and processes.
+//! Scans many processes within limits: those with few descriptors first, then those with very many
+//! in parts, taking turns between users and processes.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -13,32 +13,32 @@ use super::wanted::Wanted;
 use super::{FdScanner, MANY, lock};
 use crate::tables::linux::procfs::proc::{FdStamp, Part, ReadBuffers};
 
-/// How long processes that are not the wanted user's are looked at for one question.
+/// How long one lookup scans processes of other users than the wanted one.
 const AT_MOST: Duration = Duration::from_secs(1);
 
-/// What is left over when processes were looked at once.
+/// The processes that the first pass left over.
 #[derive(Debug, Default)]
 struct Left {
     gaps: Gaps,
     failed: Vec<u32>,
-    /// Those with very many descriptors.
+    /// Processes with very many descriptors.
     large: Vec<u32>,
 }
 
-/// The way through the descriptors of a process that has very many: from some place to the end,
-/// and on from the start.
+/// The progress through the descriptors of a process that has very many: from some position to the
+/// end, and on from the start.
 #[derive(Debug)]
 struct Sweep {
     pid: u32,
     start: u32,
     at: u32,
     is_past_end: bool,
-    /// Of the first scan.
+    /// The number and stamp of the first scan.
     first: Option<(u64, FdStamp)>,
 }
 
 impl FdScanner {
-    /// Reads the descriptors of processes: of the wanted user's first, the youngest first.
+    /// Scans the descriptors of processes: those of the wanted user first, and the youngest first.
     pub(super) fn scan_each(
         &self,
         mut pids: Vec<u32>,
@@ -78,7 +78,7 @@ impl FdScanner {
                         self.ignore_this_thread();
                         scan(&mut ReadBuffers::default());
                     };
-                    // Where no thread may be started, this one does all.
+                    // If no thread can be started, this one does all the work.
                     let started = std::thread::Builder::new().spawn_scoped(scope, helping);
                     drop(started.inspect_err(|error| tracing::debug!(%error, "no thread")));
                 }
@@ -116,8 +116,7 @@ impl FdScanner {
         }
     }
 
-    /// Looks once more at those where that failed: alone, and with the descriptors that are
-    /// kept for this.
+    /// Repeats failed scans: on one thread, and with the descriptors that are reserved for this.
     fn scan_failed(&self, failed: Vec<u32>, mut gaps: Gaps, buffers: &mut ReadBuffers) -> Gaps {
         if failed.is_empty() {
             return gaps;
@@ -136,15 +135,15 @@ impl FdScanner {
         }
         if let Some(error) = last {
             gaps.failed = true;
-            // One that nothing is known of is found again only in a new list.
+            // Only a new list finds an unknown process again.
             *lock(&self.listed_until) = None;
-            tracing::warn!(missed, %error, "not all processes can be looked at");
+            tracing::warn!(missed, %error, "cannot read all processes");
         }
         gaps
     }
 
-    /// Reads the descriptors of processes with very many, by turns, as long as there is time.
-    /// True if all were read.
+    /// Scans processes with very many descriptors in turns, as long as there is time. True if that
+    /// covered all.
     fn sweep(&self, large: Vec<u32>, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let mut users = self.by_user(large, wanted.uid);
         while let Some((user, mut sweeps)) = users.pop_front() {
@@ -166,7 +165,7 @@ impl FdScanner {
         true
     }
 
-    /// What is to be read of each user's processes, of this user's first.
+    /// The unread parts of each user's processes, with this user first.
     fn by_user(&self, pids: Vec<u32>, first: u32) -> VecDeque<(u32, VecDeque<Sweep>)> {
         let mut users: VecDeque<(u32, VecDeque<Sweep>)> = VecDeque::new();
         let index = self.index();

@@ -1,4 +1,4 @@
-//! Where network namespaces are found: by processes, and by names.
+//! Finds network namespaces by processes and by names.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::sys;
 
 impl Namespaces {
-    /// The device of ours in whose network an address is: the smallest network that has it.
+    /// Our device whose network contains an address: the smallest such network decides.
     pub(crate) fn device_towards(&self, ip: IpAddr) -> Option<u32> {
         self.own_addresses.as_ref()?.known().device_towards(ip)
     }
@@ -48,7 +48,7 @@ impl Namespaces {
         found
     }
 
-    /// Adds those that have a name, also if no process is in them.
+    /// Adds namespaces that have a name, even if no process is in them.
     pub(super) fn add_named(&mut self, found: &mut HashMap<NamespaceId, Found>) {
         let entries = match fs::read_dir(sys::named_namespaces()) {
             Ok(entries) => entries,
@@ -91,13 +91,13 @@ impl Namespaces {
     }
 }
 
-/// Whether a file stands for a namespace (`NSFS_MAGIC` in `include/uapi/linux/magic.h`).
+/// Whether a file refers to a namespace (`NSFS_MAGIC` in `include/uapi/linux/magic.h`).
 pub(super) fn is_namespace(file: &OwnedFd) -> bool {
     const MAGIC: u32 = 0x6e73_6673;
     rustix::fs::fstatfs(file).is_ok_and(|of| u32::try_from(of.f_type) == Ok(MAGIC))
 }
 
-/// Whether a process was, or has gone, when its file was asked for.
+/// Whether a process had exited, or its file did not exist.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     let error = Errno::from_io_error(error);
     matches!(error, Some(Errno::NOENT | Errno::SRCH))

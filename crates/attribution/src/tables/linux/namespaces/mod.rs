@@ -1,13 +1,14 @@
 //! The other network namespaces of this host: those of containers, and named ones.
 //!
-//! A netlink socket asks in the namespace in which it was opened, no matter which thread uses it. So
-//! a thread that enters a namespace is needed only to open one, and ends then.
+//! A netlink socket works in the namespace in which it was opened, no matter which thread uses it.
+//! So a thread enters a namespace only to open one, and then ends.
 //!
-//! An open socket keeps its namespace from going away, so they are closed as soon as
-//! nothing else is found to be there, and when no question comes for a while.
+//! An open socket keeps its namespace alive. So this closes the sockets when it finds nothing else
+//! in the namespace, and when no query comes for a while.
 //!
-//! Any user may make as many as the kernel permits. They take a part of the descriptors that this
-//! process may have, which is shared between the users who made them; the rest is counted.
+//! Any user may make as many namespaces as the kernel permits. They get a part of the descriptors
+//! that this process may open, which is shared between the users who made them. This counts the
+//! rest.
 
 mod find;
 mod open;
@@ -39,21 +40,21 @@ use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
 use crate::policy::freshness::{NAMESPACES, THREADS_STAY};
 use crate::policy::time_budget::TimeBudget;
 
-/// Namespaces that are kept open.
+/// The number of namespaces that this keeps open.
 const MAX: usize = 1_024;
-/// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices, and
-/// of itself.
+/// The descriptors of an open namespace: for `sock_diag`, for its addresses, for its devices, and
+/// for itself.
 const FILES: u64 = 4;
-/// Which part of those that this process may have is for namespaces: there may be two tables.
+/// The part of this process's descriptors that serves namespaces: there may be two tables.
 const PART_OF_FILES: u64 = 4;
-/// How long an open namespace that nobody asks about is kept while others wait to be opened.
+/// How long an open namespace without queries stays open while others wait.
 const IDLE: Duration = Duration::from_secs(10);
-/// What may be spent at once on the threads of processes, and which part of the time is given
-/// back.
+/// The time budget for the threads of processes: a burst, and the share of the time that refills
+/// it.
 const BUDGET: Duration = Duration::from_millis(250);
 const SHARE: u32 = 8;
 
-/// All of them but the one in which questions are asked.
+/// All network namespaces except the one in which queries begin.
 #[derive(Debug)]
 pub(crate) struct Namespaces {
     own: NamespaceId,
@@ -63,24 +64,25 @@ pub(crate) struct Namespaces {
     searched: Option<Instant>,
     may_enter: bool,
     shared: Option<Shared>,
-    /// Whether there are some that may not be entered, or may be.
+    /// Whether there are, or may be, namespaces that this process may not enter.
     hides_some: bool,
-    /// How many threads processes had when all were looked at, and when that was.
+    /// The number of threads of a process at their last scan, and its time.
     threads: HashMap<u32, (u64, Instant)>,
     budget: TimeBudget,
-    /// Whether there was no time for some threads.
+    /// Whether the search had no time for some threads.
     is_cut: bool,
-    /// Why the last search did not find all that may be entered.
+    /// Why the last search did not find all namespaces that it may enter.
     trouble: Option<Trouble>,
-    /// Those of single threads that were found and not opened, by process and id.
+    /// Namespaces of single threads that the search found and did not open, by process and id.
     waiting: HashMap<NamespaceId, (u32, u32)>,
-    /// Who made them, as far as that was asked: only where not all are opened.
+    /// The users who made them, as far as known. Needed only if not all are open.
     users: HashMap<NamespaceId, Option<u32>>,
-    /// Those that the last search found and did not open, as there are too many.
+    /// The number of namespaces that the last search found and did not open, because there are too
+    /// many.
     skipped: usize,
 }
 
-/// What failed in a search, and what the system said.
+/// The step of a search that failed, and the error.
 #[derive(Debug)]
 struct Trouble {
     kind: io::ErrorKind,
@@ -97,23 +99,23 @@ impl Trouble {
     }
 }
 
-/// One of them, open.
+/// An open namespace.
 #[derive(Debug)]
 pub(crate) struct Namespace {
     pub(crate) id: NamespaceId,
     pub(crate) public: Arc<NetworkNamespace>,
     pub(crate) sockets: Sockets,
     pub(crate) addresses: Addresses,
-    /// By which thread it was found, by process and id, if only threads are in it.
+    /// The thread that led to it, by process and id, if only threads are in it.
     thread: Option<(u32, u32)>,
-    /// Whether its address was asked about since the last search, here or by who shares it.
+    /// Whether a query needed its address since the last search, here or in a sharing thread.
     is_used: Arc<AtomicBool>,
-    /// When that was, or when it was opened.
+    /// The time of that query, or when it was opened.
     used_at: Instant,
 }
 
 impl Namespace {
-    /// Whether it has an address that somebody asks about.
+    /// Whether it has an address that a query needs.
     pub(crate) fn has_asked(&mut self, ip: IpAddr) -> io::Result<bool> {
         let has = self.addresses.contains(ip)?;
         if has {
@@ -123,22 +125,21 @@ impl Namespace {
     }
 }
 
-/// What other threads may ask in. They hold none of it for longer than a question, so
-/// that all is closed when the table closes it; the table itself asks elsewhere, so that
-/// only those wait for each other.
+/// The namespaces that other threads may use. They hold none of it for longer than one query, so
+/// that everything closes when the table closes it. The table itself uses its own copies, so that
+/// only those threads wait for each other.
 pub(crate) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 
-/// How much a search for namespaces may take.
+/// How much work a search for namespaces may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// No more than there is time for, on behalf of many questions.
+    /// As much as there is time for, on behalf of many queries.
     Bounded,
-    /// What it takes to be sure, but no longer than that, where somebody waits for a single
-    /// answer.
+    /// As much as certainty needs, up to a limit, because a caller waits for a single answer.
     Within(Duration),
 }
 
-/// One that was found, and the way to a file for it: there may be more than descriptors.
+/// A namespace that the search found, and a path to its file: there may be more than descriptors.
 #[derive(Debug)]
 struct Found {
     way: Way,
@@ -146,7 +147,7 @@ struct Found {
 }
 
 impl Namespaces {
-    /// None of them yet, and never if they may not be entered.
+    /// No namespaces yet, and never any if they may not be entered.
     pub(crate) fn new(proc: &Proc, may_enter: bool) -> io::Result<Self> {
         let own_addresses = Addresses::open(Location::Own).inspect_err(|error| {
             tracing::warn!(%error, "it is not known which addresses are this host's");
@@ -169,29 +170,29 @@ impl Namespaces {
         })
     }
 
-    /// Whether it is known which addresses are our own.
-    pub(crate) const fn tells_own(&self) -> bool {
+    /// Whether our own addresses are known.
+    pub(crate) const fn knows_own(&self) -> bool {
         self.own_addresses.is_some()
     }
 
-    /// Whether a question is about our own namespace, by its local address.
+    /// Whether a query is about our own namespace, by its local address.
     ///
     /// # Errors
-    /// When our own addresses changed and could not be read again.
+    /// If our own addresses changed and could not be read again.
     pub(crate) fn is_own(&mut self, query: &SocketQuery) -> io::Result<bool> {
         match &mut self.own_addresses {
-            // What every host has is ours, whatever our addresses are.
+            // Addresses that every host has are ours, whatever our own addresses are.
             Some(_) if Place::default().is_own(query) => Ok(true),
             Some(addresses) => Ok(addresses.place()?.is_own(query)),
             None => Ok(true),
         }
     }
 
-    /// What there is to know of our own namespace and of the others that are open, if they
-    /// are listed; `None` if the kernel does not give our own.
+    /// The facts about our own namespace, and about the other open ones if they are listed; `None`
+    /// if the kernel does not give our own.
     ///
     /// # Errors
-    /// When our own addresses changed and could not be read again.
+    /// If our own addresses changed and could not be read again.
     pub(crate) fn surroundings(
         &mut self,
         with_others: bool,

@@ -1,4 +1,4 @@
-//! Entering a network namespace, for as long as it takes to open what asks there.
+//! Enters a network namespace for as long as it takes to open sockets in it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,13 +8,13 @@ use crate::tables::linux::netlink::exchange::Location;
 use crate::tables::linux::source::Sockets;
 use crate::tables::linux::sys;
 
-/// Opens what asks in a namespace, so many times.
+/// Opens sockets in a namespace, `copies` times.
 pub(super) fn open(file: OwnedFd, copies: usize) -> io::Result<Vec<(Sockets, Addresses)>> {
     let opening = std::thread::Builder::new().name("flowner-enter".to_owned());
     let system = sys::System::of_this_thread();
     let opening = opening.spawn(move || {
         system.take_over();
-        // Of this thread only (setns(2)), which ends here.
+        // This affects only this thread (setns(2)), which ends here.
         sys::enter_network_namespace(&file)?;
         let copy = |_| {
             Ok((

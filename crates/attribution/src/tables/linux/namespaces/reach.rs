@@ -8,10 +8,10 @@ use crate::tables::linux::procfs::igmp;
 use crate::tables::linux::procfs::proc::Proc;
 
 impl Namespaces {
-    /// How a packet of the question can reach sockets of our own namespace, as its devices
-    /// were when it was asked whether an address [is our own](Self::is_own).
+    /// How a packet of the query can reach sockets of our own namespace, by its devices at the last
+    /// check whether an address [is our own](Self::is_own).
     ///
-    /// Which multicast groups are joined, this reads anew: nothing reports a change of them.
+    /// This reads the joined multicast groups anew, because nothing reports their changes.
     pub(crate) fn reach(&self, query: &SocketQuery, proc: &Proc) -> Reach {
         let reach = match &self.own_addresses {
             Some(addresses) => addresses.known().devices.reach(query),

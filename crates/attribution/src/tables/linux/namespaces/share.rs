@@ -1,31 +1,31 @@
-//! Which namespaces are looked into, where there are more than descriptors for them. Pure.
+//! Chooses the namespaces to open, if there are more than descriptors for them. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-/// How much speaks for a namespace, among those of the same user.
+/// The priority of a namespace among those of the same user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
-    /// It is open, and was opened or asked about lately.
+    /// It is open, and was opened or queried recently.
     InUse,
     /// It is not open.
     Waiting,
-    /// It is open, and nobody has asked about it for a while.
+    /// It is open, and no query has needed it for a while.
     Idle,
 }
 
-/// A namespace that may be looked into.
+/// A namespace that may be opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<I> {
     pub(super) id: I,
-    /// Who made it, as far as that is known.
+    /// The user who made it, if known.
     pub(super) user: Option<u32>,
     pub(super) claim: Claim,
 }
 
-/// At most so many of them: as many of each user as of every other, as far as they have that
-/// many, so that nobody loses by what another one makes. Of each user's, those with the best
-/// claim; among equals, those that come first.
+/// Chooses at most `most` of them: an equal number for each user, as far as they have that many, so
+/// that one user's namespaces do not displace another's. Of each user's, it takes those with the
+/// highest priority; among equals, those that come first.
 pub(super) fn choose<I: Copy + Eq + Hash>(mut all: Vec<Candidate<I>>, most: usize) -> HashSet<I> {
     all.sort_by_key(|candidate| candidate.claim);
     let mut of_user: HashMap<Option<u32>, usize> = HashMap::new();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn who_makes_many_takes_no_place_of_others() {
+    fn a_user_with_many_does_not_displace_others() {
         let flood = (0..400).map(|id| candidate(id, 1_000, Claim::InUse));
         let others = (400..408).map(|id| candidate(id, 0, Claim::Waiting));
         let chosen = choose(flood.chain(others).collect(), 16);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_idle_gives_way_to_what_waits_and_what_is_used_does_not() {
+    fn idle_namespaces_give_way_to_waiting_ones_and_used_ones_do_not() {
         let all = vec![
             candidate(1, 0, Claim::Idle),
             candidate(2, 0, Claim::InUse),
@@ -85,7 +85,7 @@ mod tests {
             }).collect();
             let chosen = choose(all.clone(), most);
             prop_assert_eq!(chosen.len(), most.min(all.len()));
-            // Who has something left out has no less than anybody else, but for one.
+            // A user with a skipped namespace has no fewer open ones than any other, minus one.
             for user in 0..5 {
                 let of = |user: u32| all.iter().filter(move |one| one.user == Some(user));
                 let has = |user| of(user).filter(|one| chosen.contains(&one.id)).count();

@@ -1,4 +1,4 @@
-//! The way to a file that stands for a network namespace.
+//! The path to the file of a network namespace.
 
 use std::fs;
 use std::io;

@@ -1,10 +1,10 @@
-//! Which sockets the kernel reports as closed.
+//! Receives the kernel's reports of closed sockets.
 //!
 //! The kernel sends a message for each destroyed socket to the members of some groups
-//! (`sock_diag_broadcast_destroy` in `net/core/sock_diag.c`, since Linux 4.4): no privilege is
-//! needed for those of this network namespace, and `CAP_NET_BROADCAST` for those of the
-//! others that devices lead to. The message says which socket it was, by
-//! cookie, and not when; so a thread takes it at once.
+//! (`sock_diag_broadcast_destroy` in `net/core/sock_diag.c`, since Linux 4.4). Sockets of this
+//! network namespace need no privilege; those of namespaces to which devices lead need
+//! `CAP_NET_BROADCAST`. The message identifies the socket by its cookie and has no time, so a
+//! thread receives it at once.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,10 +25,10 @@ use crate::tables::linux::source;
 
 /// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
 const GROUPS: u32 = 1 << 1 | 1 << 3;
-/// Sockets that are kept for who asks.
+/// The number of closed sockets that wait for the caller.
 const MAX: usize = 4_096;
 
-/// Watches sockets being closed. The thread ends with it.
+/// Receives reports of closed sockets. Dropping this ends its thread.
 #[derive(Debug)]
 pub(crate) struct Closings {
     shared: Arc<Shared>,
@@ -38,7 +38,7 @@ pub(crate) struct Closings {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Whether there is anything to be taken: to ask that costs nothing.
+    /// Whether any report waits: this check costs nothing.
     has_any: AtomicBool,
     closed: Mutex<Closed>,
 }
@@ -58,7 +58,7 @@ impl Closings {
         })
     }
 
-    /// What was closed since this was asked last.
+    /// The sockets that closed since the last call.
     pub(crate) fn take(&self) -> Closed {
         self.shared.take()
     }
@@ -79,12 +79,12 @@ impl Drop for Closings {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Closed> {
-        // What is guarded is whole between calls, also after a panic elsewhere.
+        // Between calls the guarded data is consistent, even after a panic elsewhere.
         self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self) -> Closed {
-        // To write costs more than to read, and this is asked with each packet.
+        // A write costs more than a read, and the caller comes here with each packet.
         if !self.has_any.load(Ordering::Relaxed) || !self.has_any.swap(false, Ordering::Acquire) {
             return Closed::default();
         }
@@ -137,7 +137,7 @@ impl Watcher {
 
     fn run(mut self) {
         // The sooner it takes what the kernel tells, the closer is the time that it notes.
-        sched::take_precedence();
+        sched::raise_priority();
         while self.wake_fd.waits_for(&self.link) {
             if let Err(error) = self.take() {
                 tracing::warn!(%error, "sockets are closed unseen from now on");
@@ -146,10 +146,10 @@ impl Watcher {
         }
     }
 
-    /// Takes the reports of the kernel, and notes when there were more than there was room for.
+    /// Receives the reports of the kernel, and records when more came than there was room for.
     fn take(&mut self) -> io::Result<()> {
         match self.link.receive(&mut self.buffer, false) {
-            // Another process may send anything.
+            // Another process may send any message.
             Ok(received) if !received.is_from_kernel => {}
             Ok(received) => match self.buffer.get(..received.length) {
                 Some(bytes) => {
@@ -168,7 +168,7 @@ impl Watcher {
                     io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                 ) => {}
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
-                tracing::debug!("more sockets were closed than could be told");
+                tracing::debug!("more sockets were closed than the kernel could report");
                 self.shared.lose();
             }
             Err(error) => return Err(error),
@@ -196,7 +196,7 @@ fn closed_socket(
     at: SystemTime,
 ) -> Option<ClosedSocket> {
     let closed = ClosedSocket::new(SocketId::new(namespace, socket.cookie)?, at);
-    // Devices have numbers of their own elsewhere.
+    // In another namespace, devices have different indexes.
     let device = socket.device.filter(|_| namespace == SocketNamespace::Own);
     let socket = DiagSocket { device, ..*socket };
     Some(closed.between(socket.ends(Protocol::Udp)))
@@ -210,14 +210,14 @@ mod tests {
     use super::*;
     use crate::answer::SocketQuery;
 
-    /// What the kernel calls a socket of ours.
+    /// The kernel's number of a socket of this test.
     fn cookie(socket: &UdpSocket) -> SocketId {
         let cookie = rustix::net::sockopt::socket_cookie(socket).unwrap();
         SocketId::own(cookie).unwrap()
     }
 
     #[test]
-    fn the_kernel_tells_of_a_socket_that_is_closed() {
+    fn the_kernel_reports_a_closed_socket() {
         let closings = Closings::watch().unwrap();
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(socket) = UdpSocket::bind(address) else {
@@ -227,29 +227,29 @@ mod tests {
             let local = socket.local_addr().unwrap();
             drop(socket);
             let deadline = Instant::now() + Duration::from_secs(10);
-            let told = loop {
+            let report = loop {
                 let closed = closings.take().sockets;
                 if let Some(found) = closed.into_iter().find(|closed| closed.id == id) {
                     break found;
                 }
-                assert!(Instant::now() < deadline, "{address} was not told");
+                assert!(Instant::now() < deadline, "{address} was not reported");
                 std::thread::sleep(Duration::from_millis(1));
             };
-            assert!(before <= told.at && told.at <= SystemTime::now());
-            // The message tells the ends, though the socket has them no more.
-            assert_eq!(told.port(), Some(local.port()));
+            assert!(before <= report.at && report.at <= SystemTime::now());
+            // The message has the ends, though the socket has none any more.
+            assert_eq!(report.port(), Some(local.port()));
             let query = SocketQuery::udp(local, "192.0.2.1:53".parse().unwrap());
-            assert!(told.may_have_served(&query), "{told:?}");
+            assert!(report.may_have_served(&query), "{report:?}");
             let mut other = local;
             other.set_port(local.port().wrapping_add(1));
             let query = SocketQuery::udp(other, "192.0.2.1:53".parse().unwrap());
-            assert!(!told.may_have_served(&query), "{told:?}");
+            assert!(!report.may_have_served(&query), "{report:?}");
         }
     }
 
     #[test]
-    fn what_is_too_much_is_told_as_incomplete() {
-        // Nobody takes what the kernel sends, and there is hardly room for it.
+    fn an_overflow_is_reported_as_incomplete() {
+        // No thread receives the messages, and there is hardly room for them.
         let mut watcher = Watcher::new(Arc::default(), WakeFd::new().unwrap()).unwrap();
         rustix::net::sockopt::set_socket_recv_buffer_size(&watcher.link, 1).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -260,7 +260,7 @@ mod tests {
             watcher.take().unwrap();
             assert!(Instant::now() < deadline, "nothing was lost");
         }
-        // Nor does a reader that does not ask get more than there is room for.
+        // A caller that does not collect the reports gets no more than there is room for.
         let id = SocketId::own(7).unwrap();
         let one = ClosedSocket::new(id, SystemTime::now());
         watcher.shared.add(std::iter::repeat_n(one, MAX + 1));

@@ -1,4 +1,4 @@
-//! Questions to `sock_diag`.
+//! Requests to `sock_diag`.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,18 +19,18 @@ pub(crate) struct Diag {
 }
 
 impl Diag {
-    /// Opens the socket, and asks once, to be sure of answers.
+    /// Opens the socket, and makes one request to be sure of answers.
     pub(crate) fn open(location: Location) -> io::Result<Self> {
         let netlink = Netlink::open(Some(netlink::SOCK_DIAG), 0, location)?;
         let mut diag = Self { netlink };
-        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        diag.exact(0, Protocol::Tcp, nobody, nobody)?;
+        let end = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        diag.exact(0, Protocol::Tcp, end, end)?;
         Ok(diag)
     }
 
-    /// The socket that a packet between these ends belongs to, or the listener that
-    /// would take it; `None` where there is none. The packet is of an interface, by its
-    /// number, or 0 for any.
+    /// The socket that exchanges packets between these ends, or the listener that would accept
+    /// them; `None` if there is none. The packets are of the interface with this index, or 0 for
+    /// any.
     pub(crate) fn exact(
         &mut self,
         interface: u32,
@@ -39,27 +39,26 @@ impl Diag {
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
         let mut found = None;
-        let asked = self.netlink.ask(
+        let result = self.netlink.ask(
             Answer::One,
             |sequence| message::exact(interface, protocol, local, remote, sequence),
             |part| {
                 found = match part {
                     Part::Begin => None,
-                    // A message that tells no socket is no answer to this.
+                    // A message without a socket is no answer to this request.
                     Part::Message(kind, body) => Some(message::of(kind, body)?.ok_or(Malformed)?),
                 };
                 Ok(())
             },
         );
-        match asked {
+        match result {
             Ok(()) => Ok(found),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Adds the sockets of both families. False if the kernel does not list those of
-    /// this protocol.
+    /// Adds the sockets of both families. False if the kernel does not list those of this protocol.
     pub(crate) fn dump(
         &mut self,
         protocol: Protocol,
@@ -75,20 +74,20 @@ impl Diag {
             Protocol::Icmp => return Ok(false),
             _ => {}
         }
-        let mut is_told = false;
-        // Of IPv6 alone, there is nothing on a kernel without it.
+        let mut is_known = false;
+        // A kernel without IPv6 lists none of its sockets.
         for family in [Family::V4, Family::V6] {
             let request = |sequence| message::dump(protocol, family, which, sequence);
-            is_told |= if protocol == Protocol::Sctp {
+            is_known |= if protocol == Protocol::Sctp {
                 self.dumped_by(request, association, sockets)?
             } else {
                 self.dumped(request, sockets)?
             };
         }
-        Ok(is_told)
+        Ok(is_known)
     }
 
-    /// False where the kernel does not know what is asked for.
+    /// False if the kernel does not know the request.
     fn dumped<R: AsRef<[u8]>>(
         &mut self,
         request: impl Fn(u32) -> R,
@@ -97,7 +96,7 @@ impl Diag {
         self.dumped_by(request, message::of, sockets)
     }
 
-    /// The same, with what reads the sockets in a message of a type.
+    /// The same, with a function that parses the sockets in a message.
     fn dumped_by<R: AsRef<[u8]>, S: IntoIterator<Item = DiagSocket>>(
         &mut self,
         request: impl Fn(u32) -> R,
@@ -105,17 +104,17 @@ impl Diag {
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
         let start = sockets.len();
-        let asked = self.netlink.ask(Answer::Dump, request, |part| {
+        let found = self.netlink.ask(Answer::Dump, request, |part| {
             match part {
                 Part::Begin => sockets.truncate(start),
                 Part::Message(kind, body) => sockets.extend(read(kind, body)?),
             }
             Ok(())
         });
-        match asked {
+        match found {
             Ok(()) => Ok(true),
             Err(error) => {
-                // What came before the error is not all.
+                // The sockets before the error are incomplete.
                 sockets.truncate(start);
                 if is_absent(&error) {
                     Ok(false)

@@ -1,10 +1,9 @@
-//! Questions to the kernel through a netlink socket, one at a time.
+//! Requests to the kernel through a netlink socket, one at a time.
 //!
-//! Each request has a number, and an answer counts only if the kernel sent it, to this socket,
-//! under that number: what an earlier question left behind is skipped. After an error, what is
-//! still on its way is thrown away. A dump that the kernel says was disturbed, or that was
-//! cut off or lost on the way, is asked for again, a few times; no answer is waited for longer
-//! than a moment.
+//! Each request has a number. An answer counts only if the kernel sent it to this socket with that
+//! number, so leftovers of an earlier request do not count. After an error, this discards messages
+//! that are still on their way. It repeats a few times a dump that the kernel reports as
+//! interrupted, or that was truncated or lost. No wait for an answer is longer than a moment.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,15 +18,15 @@ use crate::tables::linux::sys::Link;
 
 /// The kernel fills at most 32 KiB at a time (`netlink_recvmsg`).
 const BUFFER: usize = 32 * 1024;
-/// What is cut off at that is asked for again with more room, up to this.
+/// A truncated answer is requested again with a larger buffer, up to this size.
 const MOST_BUFFER: usize = 1024 * 1024;
-/// How often a question is asked that fails for a reason which may pass.
+/// How often a request is repeated after an error that may pass.
 const ATTEMPTS: usize = 4;
-/// How long the answer to one question may take, however many parts it has.
+/// How long the answer to one request may take, however many parts it has.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Interrupted calls are repeated so often.
+/// The number of repetitions of interrupted calls.
 const INTERRUPTIONS: usize = 100;
-/// Parts of an answer, or messages that come unasked, that are thrown away at a time.
+/// The number of parts or notifications that are discarded at a time.
 const MOST_DRAINED: usize = 4_096;
 
 /// A connection to one part of the kernel, in the network namespace of the thread that
@@ -35,25 +34,25 @@ const MOST_DRAINED: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Netlink {
     link: Link,
-    /// Where the kernel sends answers.
+    /// The port to which the kernel sends answers.
     port: u32,
     part: Option<Protocol>,
     groups: u32,
     location: Location,
     buffer: Vec<u8>,
     sequence: u32,
-    /// Whether something came unasked, or may have been lost.
+    /// Whether a notification came, or may have been lost.
     has_news: bool,
-    /// Whether a message that comes unasked counts, by its type and what follows its header.
+    /// Whether a notification counts, by its type and the bytes after its header.
     counts: fn(u16, &[u8]) -> bool,
 }
 
-/// In which network namespace a socket is opened.
+/// The network namespace in which a socket is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Location {
-    /// In the one of all threads but those that enter another one.
+    /// The namespace of all threads except those that enter another one.
     Own,
-    /// By a thread that has entered another one: no other thread can open it again.
+    /// A namespace that a thread has entered: no other thread can open the socket again.
     Entered,
 }
 
@@ -62,29 +61,29 @@ pub(crate) enum Location {
 pub(crate) enum Part<'a> {
     /// It begins, perhaps for the second time: earlier parts do not count.
     Begin,
-    /// A message: its type, and what follows its header.
+    /// A message: its type, and the bytes after its header.
     Message(u16, &'a [u8]),
 }
 
-/// Whether an answer is one message, or many and then a message that says so.
+/// Whether an answer is one message, or many with a final one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     One,
     Dump,
 }
 
-/// Why a question has no answer.
+/// Why a request has no answer.
 enum Trouble {
-    /// The kernel says so: nothing else comes.
+    /// The kernel refused it: nothing else follows.
     Refused(Errno),
     /// A call failed.
     Failed(io::Error),
-    /// What came is of no use, but may be the next time.
+    /// The answer was unusable, but the next one may be good.
     Spoilt(&'static str),
 }
 
 impl Netlink {
-    /// Opens the socket; messages to these groups come unasked.
+    /// Opens the socket, which receives notifications of these groups.
     pub(crate) fn open(
         part: Option<Protocol>,
         groups: u32,
@@ -104,7 +103,7 @@ impl Netlink {
         })
     }
 
-    /// The same, but of what comes unasked only those messages count.
+    /// The same, but counts only notifications that `counts` accepts.
     pub(crate) fn counting(self, counts: fn(u16, &[u8]) -> bool) -> Self {
         Self { counts, ..self }
     }
@@ -114,13 +113,13 @@ impl Netlink {
         self.link.is_strict()
     }
 
-    /// Asks a question, whose request is made for a number, and hands over each message of the
-    /// answer. Where this fails, what was handed over is not to be used.
+    /// Sends a request, which the closure makes for a number, and passes each message of the answer
+    /// to `take`. If this fails, the caller must not use the messages.
     ///
     /// # Errors
-    /// What the kernel said, and [`io::ErrorKind::TimedOut`] or
-    /// [`io::ErrorKind::InvalidData`] where it did not answer, or not so that it can be
-    /// understood.
+    ///
+    /// The error of the kernel, and [`io::ErrorKind::TimedOut`] or [`io::ErrorKind::InvalidData`]
+    /// if it did not answer, or not in a valid form.
     pub(crate) fn ask<R: AsRef<[u8]>>(
         &mut self,
         answer: Answer,
@@ -131,8 +130,8 @@ impl Netlink {
         loop {
             attempts += 1;
             self.sequence = self.sequence.wrapping_add(1);
-            let asked = self.ask_once(answer, request(self.sequence).as_ref(), &mut take);
-            let Err(trouble) = asked else {
+            let result = self.ask_once(answer, request(self.sequence).as_ref(), &mut take);
+            let Err(trouble) = result else {
                 return Ok(());
             };
             if let Trouble::Refused(error) = trouble
@@ -147,9 +146,9 @@ impl Netlink {
         }
     }
 
-    /// Whether messages came unasked since this was asked last, or may have and were lost.
+    /// Whether notifications came since the last call, or may have been lost.
     pub(crate) fn take_news(&mut self) -> bool {
-        // What the kernel does not let be received may be news.
+        // If the socket cannot be read, there may be notifications.
         let is_whole = self.drain().is_ok();
         !is_whole | std::mem::take(&mut self.has_news)
     }
@@ -175,7 +174,7 @@ impl Netlink {
             for message in messages.into_iter().flatten() {
                 let (header, frame) = message.map_err(malformed)?;
                 if header.port != self.port || header.sequence != self.sequence {
-                    // The rest of an answer to an earlier question is no news.
+                    // The rest of an answer to an earlier request is no notification.
                     self.has_news |= header.port != self.port && self.is_counted(frame);
                     continue;
                 }
@@ -200,7 +199,7 @@ impl Netlink {
                     }
                 }
             }
-            // Mostly, one part is all.
+            // Usually the answer has one part.
             let now = Instant::now();
             if *deadline.get_or_insert(now + DEADLINE) <= now {
                 return Err(Trouble::Failed(Errno::TIMEDOUT.into()));
@@ -218,8 +217,8 @@ impl Netlink {
         self.buffer.resize(wanted.max(self.buffer.len()), 0);
     }
 
-    /// Throws away what an answer left behind. Where that does not end, opens the socket again
-    /// if that is possible: what was left behind has another number anyway.
+    /// Discards the rest of an answer. If that does not end, opens the socket again if possible:
+    /// the rest has another number anyway.
     fn recover(&mut self) {
         if self.drain().is_ok() || self.location == Location::Entered {
             return;
@@ -229,7 +228,7 @@ impl Netlink {
                 let sequence = self.sequence;
                 *self = Self {
                     sequence,
-                    // Of what came meanwhile, nothing is known.
+                    // Notifications may have been lost in the meantime.
                     has_news: true,
                     counts: self.counts,
                     ..opened
@@ -239,12 +238,12 @@ impl Netlink {
         }
     }
 
-    /// Throws away what has come.
+    /// Discards the messages that have arrived.
     fn drain(&mut self) -> io::Result<()> {
         for _ in 0..MOST_DRAINED {
             match self.receive(false) {
                 Ok(received) => self.has_news |= self.is_news(received),
-                // Lost: there was no room for it.
+                // A message was lost because there was no room for it.
                 Err(error) if is(&error, Errno::NOBUFS) => self.has_news = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
@@ -253,7 +252,7 @@ impl Netlink {
         Err(io::ErrorKind::Other.into())
     }
 
-    /// Whether what was received came unasked.
+    /// Whether a received message is a notification.
     fn is_news(&self, received: Received) -> bool {
         let Some(bytes) = self.buffer.get(..received.length) else {
             return true;
@@ -273,11 +272,11 @@ impl Netlink {
 }
 
 impl Trouble {
-    /// Whether the next attempt may have more luck.
+    /// Whether the next attempt may succeed.
     fn may_pass(&self) -> bool {
         match self {
             Self::Refused(error) => may_pass(*error),
-            // To wait twice for what does not come takes too long.
+            // Waiting twice for an answer that does not come takes too long.
             Self::Failed(error) => {
                 Errno::from_io_error(error).is_some_and(may_pass)
                     && error.kind() != io::ErrorKind::WouldBlock
@@ -303,7 +302,7 @@ impl From<Trouble> for io::Error {
     }
 }
 
-/// What may be over at the next attempt: no room for a moment, another dump on this socket.
+/// Errors that may be gone at the next attempt: no room for a moment, another dump on this socket.
 fn may_pass(error: Errno) -> bool {
     matches!(
         error,

@@ -1,21 +1,21 @@
-//! How netlink messages and their attributes stand in bytes (netlink(7)). Pure: any
-//! bytes whatsoever are read as messages or as malformed.
+//! The binary form of netlink messages and their attributes (netlink(7)). Pure: any input parses as
+//! messages or as malformed.
 
 /// `NLMSG_NOOP`, `NLMSG_ERROR`, `NLMSG_DONE` and `NLMSG_OVERRUN`.
 const NOTHING: u16 = 1;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const LOST: u16 = 4;
-/// `NLM_F_REQUEST`, and `NLM_F_DUMP` for everything there is.
+/// `NLM_F_REQUEST`, and `NLM_F_DUMP` for a list of everything.
 pub(crate) const REQUEST: u16 = 1;
 pub(crate) const DUMP: u16 = 0x300;
-/// `NLM_F_DUMP_INTR`: what is listed changed meanwhile, so that some may be missing.
+/// `NLM_F_DUMP_INTR`: the list changed during the dump, so some entries may be missing.
 pub(crate) const DISTURBED: u16 = 0x10;
 
 /// `struct nlmsghdr`.
 pub(crate) const HEADER_LEN: usize = 16;
 
-/// The bytes are not as the kernel writes them.
+/// The bytes do not have the form that the kernel writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -26,7 +26,7 @@ pub(crate) enum Frame<'a> {
     Done,
     /// An error number, negative; 0 acknowledges.
     Error(i32),
-    /// It says nothing.
+    /// A message without content.
     Nothing,
     /// Messages before it were lost.
     Lost,
@@ -44,7 +44,7 @@ pub(crate) struct Header {
     pub(crate) port: u32,
 }
 
-/// The header of a request whose body has so many bytes.
+/// The header of a request with a body of this length.
 pub(crate) fn header(body_len: usize, kind: u16, flags: u16, sequence: u32) -> [u8; HEADER_LEN] {
     let length = u32::try_from(HEADER_LEN + body_len).unwrap_or(u32::MAX);
     let mut bytes = [0; HEADER_LEN];
@@ -55,12 +55,12 @@ pub(crate) fn header(body_len: usize, kind: u16, flags: u16, sequence: u32) -> [
     bytes
 }
 
-/// The messages in what was received at once, without what their headers say.
+/// The messages in one datagram, without their headers.
 pub(crate) fn frames(bytes: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, Malformed>> {
     messages(bytes).map(|message| message.map(|(_, frame)| frame))
 }
 
-/// The messages in what was received at once.
+/// The messages in one datagram.
 pub(crate) fn messages(
     mut bytes: &[u8],
 ) -> impl Iterator<Item = Result<(Header, Frame<'_>), Malformed>> {
@@ -84,7 +84,7 @@ fn take(bytes: &[u8]) -> Result<(Header, Frame<'_>, &[u8]), Malformed> {
     };
     let body = bytes.get(HEADER_LEN..length).ok_or(Malformed)?;
     let frame = match kind {
-        // With an error number where what was asked for is not known to the kernel.
+        // It has an error number if the kernel does not know the request.
         DONE => match array_at(body, 0).map(i32::from_ne_bytes) {
             Ok(error) if error < 0 => Frame::Error(error),
             _ => Frame::Done,

@@ -1,4 +1,4 @@
-//! The devices of a network namespace, and which of them are above which (rtnetlink(7)).
+//! The devices of a network namespace, and how they are stacked (rtnetlink(7)).
 
 use std::collections::HashMap;
 use std::io;
@@ -30,7 +30,7 @@ pub(crate) struct Interfaces {
 }
 
 impl Interfaces {
-    /// Opens what asks for them.
+    /// Opens the connection.
     pub(crate) fn open(location: Location) -> io::Result<Self> {
         Ok(Self {
             netlink: Netlink::open(None, 0, location)?,
@@ -60,11 +60,11 @@ fn request(sequence: u32) -> [u8; HEADER_LEN + BODY_LEN] {
     bytes
 }
 
-/// Whether sockets that are bound to no device get what comes through a VRF, in the network
+/// Whether sockets without a device receive packets that arrive through a VRF, in the network
 /// namespace of this thread.
 fn accepts() -> Accepts {
     let read = |protocol: &str| {
-        // What stands there is of the network namespace of the process that reads it (`net/sysctl_net.c`).
+        // The file shows the network namespace of the process that reads it (`net/sysctl_net.c`).
         let path = format!("/proc/sys/net/ipv4/{protocol}_l3mdev_accept");
         let text = std::fs::read_to_string(path).ok()?;
         Some(text.trim() != "0")
@@ -76,7 +76,7 @@ fn accepts() -> Accepts {
     }
 }
 
-/// The index of a device, and what counts of it.
+/// The index of a device, and its relevant facts.
 pub(crate) fn link(body: &[u8]) -> Result<(u32, Link), Malformed> {
     let device = u32_at(body, 4)?;
     let mut link = Link::default();

@@ -1,4 +1,4 @@
-//! Netlink: bytes, messages, the bare socket, questions and their answers.
+//! Netlink: bytes, messages, the bare socket, requests and their answers.
 
 pub(crate) mod addresses;
 pub(crate) mod closings;

@@ -1,5 +1,5 @@
-//! Packet sockets as the kernel lists them (`include/uapi/linux/packet_diag.h`; `net/packet/diag.c`).
-//! Pure: any bytes whatsoever are read as a socket or as malformed.
+//! Packet sockets in the kernel's list (`include/uapi/linux/packet_diag.h`; `net/packet/diag.c`).
+//! Pure: any input parses as a socket or as malformed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -36,7 +36,7 @@ pub(crate) fn dump(sequence: u32) -> [u8; HEADER_LEN + REQUEST_LEN] {
     bytes
 }
 
-/// The socket in a message of this type; `None` if it is about something else.
+/// The socket in a message of this type; `None` for another type.
 pub(crate) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     if kind != BY_FAMILY || *body.first().ok_or(Malformed)? != FAMILY {
         return Ok(None);
@@ -54,7 +54,7 @@ pub(crate) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed
             (INFO, value) => device = Some(u32_at(value, 0)?).filter(|index| *index != 0),
             (RX_RING, _) => facts.receives_by_ring = Some(true),
             (TX_RING, _) => facts.sends_by_ring = Some(true),
-            // The number of the group, and in the upper half how it shares.
+            // The number of the group, and in the upper half its mode.
             (FANOUT, value) => {
                 let group = u32_at(value, 0)? & 0xffff;
                 facts.fanout_group = u16::try_from(group).ok();
@@ -70,7 +70,7 @@ pub(crate) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed
     }))
 }
 
-/// By the number of its type.
+/// The kind by the number of its type.
 pub(crate) const fn socket_kind(number: u8) -> PacketKind {
     if number == DATAGRAM {
         PacketKind::Datagram
@@ -107,10 +107,10 @@ mod tests {
         bytes
     }
 
-    /// As the kernel writes a socket of tcpdump (Linux 6.18, little endian).
+    /// As the kernel writes the socket of tcpdump (Linux 6.18, little endian).
     #[test]
     #[cfg(target_endian = "little")]
-    fn what_the_kernel_writes_of_a_listener_is_read() {
+    fn a_capture_socket_of_the_kernels_list_is_parsed() {
         let mut body = vec![17, 3, 3, 0, 0x39, 0x30, 0, 0, 0x07, 0, 0, 0, 0x01, 0, 0, 0];
         let info = [5_u32, 2, 0, 0, 0, 1].map(u32::to_ne_bytes).concat();
         body.extend(attribute(INFO, &info));

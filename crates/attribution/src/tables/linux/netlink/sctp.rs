@@ -1,7 +1,8 @@
-//! What `sctp_diag` writes otherwise than the rest of `sock_diag` (`net/sctp/diag.c`). Pure.
+//! The messages of `sctp_diag` where they differ from the rest of `sock_diag` (`net/sctp/diag.c`).
+//! Pure.
 //!
-//! An endpoint or an association has several addresses at each end (RFC 9260, 6.4), and packets go
-//! between any two of them. So it is read as a socket for each pair.
+//! An endpoint or an association has several addresses at each end (RFC 9260, 6.4), and exchanges
+//! packets between any two of them. So the parser returns a socket for each pair.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,10 +15,10 @@ const LOCALS: u16 = 12;
 const PEERS: u16 = 13;
 const ADDRESS_LEN: usize = 128;
 
-/// Addresses of an end that are read: an association with more has more than anybody has seen.
+/// The number of addresses that this parses for an end. More do not occur in practice.
 pub(crate) const MAX_ADDRESSES: usize = 16;
 
-/// The sockets of a message of which the first pair of ends is known: one for each pair.
+/// The sockets of a message, given the first pair of ends: one for each pair.
 pub(crate) fn each(first: DiagSocket, body: &[u8]) -> Result<Vec<DiagSocket>, Malformed> {
     let (mut locals, mut peers) = (Vec::new(), Vec::new());
     for attribute in attributes(body.get(SOCKET_LEN..).ok_or(Malformed)?) {
@@ -28,11 +29,11 @@ pub(crate) fn each(first: DiagSocket, body: &[u8]) -> Result<Vec<DiagSocket>, Ma
         }
     }
     let state = match first.remote {
-        // That of the association, in place of the socket's.
+        // The state of the association, in place of that of the socket.
         Some(_) => association_state(body[1]),
         None => first.state,
     };
-    // The device of an association is that of its route: it is bound to none of its own.
+    // The device of an association comes from its route: the association is not bound to it.
     let device = first.device.filter(|_| first.remote.is_none());
     Ok(pairs(
         DiagSocket {
@@ -45,7 +46,7 @@ pub(crate) fn each(first: DiagSocket, body: &[u8]) -> Result<Vec<DiagSocket>, Ma
     ))
 }
 
-/// A socket for each pair of these addresses, with the ports that it has.
+/// A socket for each pair of these addresses, with the ports of the first.
 pub(crate) fn pairs(first: DiagSocket, locals: &[IpAddr], peers: &[IpAddr]) -> Vec<DiagSocket> {
     let (own_local, own_remote) = (first.local.ip(), first.remote.map(|end| end.ip()));
     let locals = if locals.is_empty() {
@@ -135,7 +136,7 @@ mod tests {
         body[6..8].copy_from_slice(&60_000_u16.to_be_bytes());
         body[8..12].copy_from_slice(&[10, 0, 0, 1]);
         body[24..28].copy_from_slice(&[10, 0, 0, 2]);
-        // Of the route.
+        // From the route.
         body[40..44].copy_from_slice(&3_u32.to_ne_bytes());
         body[44] = 9;
         body[64..68].copy_from_slice(&1_000_u32.to_ne_bytes());

@@ -1,13 +1,14 @@
-//! Which file a process executes, and whether its path leads to that file here.
+//! The file that a process executes, and whether its path leads to that file here.
 //!
-//! `/proc/PID/exe` leads to the file itself, and as a link it gives a path. That path is text:
-//! a process in a mount namespace of its own has `/usr/bin/curl`, too, and may have any file
-//! there. So device and inode are compared with those of what the path leads to here.
+//! `/proc/PID/exe` refers to the file itself, and as a link it gives a path. That path is only
+//! text: a process in another mount namespace has `/usr/bin/curl`, too, and may have any file
+//! there. So this compares device and inode with those of the file at the path here.
 //!
-//! The comparison never waits for a file system of a network or of a program, which may never answer.
-//! For the file itself, it takes what the kernel has (`AT_STATX_DONT_SYNC`). It follows a path only
-//! through cached directories (`RESOLVE_CACHED`), as those of a file that is executed are, and then
-//! through disks of this host. If neither works, it compares the two lists of mounts as text.
+//! The comparison never waits for a file system of a network or of a program, which may never
+//! answer. For the file itself, it takes the kernel's cached attributes (`AT_STATX_DONT_SYNC`). It
+//! follows a path only through cached directories (`RESOLVE_CACHED`), which those of an executing
+//! file are, and then through disks of this host. If neither works, it compares the two mount
+//! tables as text.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -26,31 +27,31 @@ use super::proc::ReadBuffers;
 use super::{mountinfo, proc};
 use crate::answer::{ExeFile, ExeState, NamedFile};
 
-/// What the kernel appends to the path of a file that was unlinked (`d_path` in `fs/d_path.c`).
+/// The suffix that the kernel appends to the path of an unlinked file (`d_path` in `fs/d_path.c`).
 const DELETED: &[u8] = b" (deleted)";
-/// Bytes of a list of mounts that are read; others may have made it long.
+/// The number of bytes that this reads of a mount table; another user may have made it long.
 const MAX_MOUNTS: usize = 1 << 20;
 
-/// The type of a regular file, and the bits that tell types (inode(7)).
+/// The type of a regular file, and the mask of file types (inode(7)).
 const REGULAR: u32 = 0o100_000;
 const TYPES: u32 = 0o170_000;
 
 const FLAGS: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-/// The link and the file, as they are at one moment.
+/// The link and the file at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Executable {
-    /// The path, perhaps with what says that it was unlinked.
+    /// The path, perhaps with the suffix for an unlinked file.
     link: OsString,
     file: Option<Found>,
 }
 
-/// Facts about a file that the kernel has without asking the file system.
+/// The kernel's cached attributes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     file: ExeFile,
     links: u32,
-    /// The mount that it was reached through; of any mount namespace.
+    /// The mount through which it was reached, in any mount namespace.
     mount: u64,
 }
 
@@ -74,7 +75,7 @@ impl From<Statx> for Found {
     }
 }
 
-/// Where an executable is.
+/// The location of an executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Located {
     pub(crate) path: PathBuf,
@@ -83,17 +84,17 @@ pub(crate) struct Located {
     pub(crate) state: ExeState,
 }
 
-/// What a path leads to.
+/// What exists at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lookup {
     Found(Found),
     /// To nothing.
     Nothing,
-    /// Not without asking a file system, or not allowed.
+    /// Unknown, because the answer needs a request to the file system or a permission.
     Unknown,
 }
 
-/// Finds out where executables are.
+/// Finds the locations of executables.
 #[derive(Debug)]
 pub(crate) struct Locator {
     /// The device of all files of `memfd_create(2)`: one mount within the kernel (`shm_mnt` in
@@ -101,8 +102,8 @@ pub(crate) struct Locator {
     memory: Option<u64>,
 }
 
-/// The executable of the process whose directory this is; `None` if it is gone, has none, or may
-/// not be inspected.
+/// The executable of the process with this directory; `None` if the process has exited, has none,
+/// or may not be inspected.
 pub(crate) fn executable(process: &OwnedFd) -> Option<Executable> {
     let link = readlinkat(process, c"exe", Vec::new()).ok()?;
     let file = Found::of(process, Path::new("exe"), AtFlags::empty());
@@ -121,7 +122,7 @@ impl Locator {
         }
     }
 
-    /// Where the executable of a process is.
+    /// The location of a process's executable.
     pub(crate) fn locate(
         &self,
         process: &OwnedFd,
@@ -166,9 +167,9 @@ impl Locator {
     }
 }
 
-/// What is at a path that a process of a user names, for the process itself; `None` where there is
-/// no regular file, or the file system would have to be asked, or that user may not reach it: whoever
-/// chooses the path is to learn nothing by the rights of this process.
+/// The file at a path that a process names, as the process itself has it. `None` if it is no
+/// regular file, if the answer needs a request to the file system, or if the user may not reach it:
+/// the user who chooses the path must learn nothing through the rights of this process.
 pub(super) fn named_file(
     process: &OwnedFd,
     guard: Guard,
@@ -178,10 +179,10 @@ pub(super) fn named_file(
     let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty()).ok()?;
     let inner = path.strip_prefix("/").ok()?;
     let own = Found::of(CWD, Path::new("/"), AtFlags::empty()).ok()?;
-    let seen = Found::of(&root, Path::new(""), AtFlags::EMPTY_PATH).ok()?;
-    // What was read once may have left the cache since; a disk of this host is asked for it.
+    let named = Found::of(&root, Path::new(""), AtFlags::EMPTY_PATH).ok()?;
+    // An entry may have left the cache since, so this asks a disk of this host for it.
     let here = look_up_here(process, path, buffers);
-    let is_same_root = own.mount == seen.mount && own.file.is_same(&seen.file);
+    let is_same_root = own.mount == named.mount && own.file.is_same(&named.file);
     let (theirs, is_here) = if is_same_root {
         match here {
             Lookup::Found(here) => (here, true),
@@ -210,8 +211,8 @@ pub(super) fn named_file(
     Some(if is_guarded { file.guarded() } else { file })
 }
 
-/// Whether an absolute path leads a process to its own working directory. Only if all of the path is
-/// cached, so this never waits.
+/// Whether an absolute path leads a process to its own working directory. This only uses a path
+/// that is cached as a whole, so it never waits.
 pub(super) fn is_working_directory(process: &OwnedFd, path: &Path) -> bool {
     let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty());
     let (Ok(root), Ok(inner)) = (root, path.strip_prefix("/")) else {
@@ -225,7 +226,8 @@ pub(super) fn is_working_directory(process: &OwnedFd, path: &Path) -> bool {
 }
 
 /// Whether a user may search all directories on the way to a file, by their modes: those of the
-/// path, and those of where links in it lead. What only a group may search counts as closed.
+/// path, and those of link targets in it. A directory that only a group may search counts as
+/// closed.
 fn may_reach(user: u32, path: &Path, file: &Found) -> bool {
     const SEARCHED_BY_OWNER: u32 = 0o100;
     const SEARCHED_BY_OTHERS: u32 = 0o001;
@@ -247,7 +249,7 @@ fn may_reach(user: u32, path: &Path, file: &Found) -> bool {
     if !same.is_ok_and(|same| same.file.is_same(&file.file)) {
         return false;
     }
-    // Where it is without links.
+    // The path of the file without links.
     let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
     let Ok(real) = readlinkat(CWD, link, Vec::new()) else {
         return false;
@@ -257,7 +259,7 @@ fn may_reach(user: u32, path: &Path, file: &Found) -> bool {
     directories.all(|at| at == path || at == real || may_search(at))
 }
 
-/// The path without the marker, if it ends with that.
+/// The path without the suffix, if it has one.
 fn without_marker(link: &OsStr) -> (Option<OsString>, bool) {
     let path = link.as_bytes().strip_suffix(DELETED);
     let path = path.map(|path| OsStr::from_bytes(path).to_owned());
@@ -265,13 +267,13 @@ fn without_marker(link: &OsStr) -> (Option<OsString>, bool) {
     (path, is_marked)
 }
 
-/// Whether the marker is one, and not a part of the name: `app (deleted)` is a name, too.
+/// Whether the suffix is one, rather than part of the name: `app (deleted)` is a valid name, too.
 fn is_unlinked(process: &OwnedFd, link: &OsStr, file: &Found) -> bool {
     if file.links == 0 {
         return true;
     }
-    // It may have another hard link. If it were called so, the process itself would find it
-    // under this name: what is executed is in the cache.
+    // The file may have another hard link. If that had this name, the process itself would find it
+    // there, because the path of an executing file is in the cache.
     let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty());
     let inner = Path::new(link).strip_prefix("/");
     let (Ok(root), Ok(inner)) = (root, inner) else {
@@ -281,7 +283,7 @@ fn is_unlinked(process: &OwnedFd, link: &OsStr, file: &Found) -> bool {
     !matches!(theirs, Lookup::Found(theirs) if theirs.file.is_same(&file.file))
 }
 
-/// Of a file that was unlinked: whether it was at this path here.
+/// For an unlinked file: whether it was at this path here.
 fn state_of_unlinked(
     process: &OwnedFd,
     path: &OsStr,
@@ -289,12 +291,12 @@ fn state_of_unlinked(
     buffers: &mut ReadBuffers,
 ) -> ExeState {
     let path = Path::new(path);
-    // The directory that it was in is kept as long as it is executed.
+    // The kernel keeps its directory as long as the file executes.
     let parent = path
         .parent()
         .map(|parent| look_up(CWD, parent, ResolveFlags::empty()));
     let was_here = match parent {
-        // The kernel made the path of this very mount.
+        // The kernel made the path from this mount.
         Some(Lookup::Found(parent)) if parent.mount == file.mount => true,
         Some(Lookup::Nothing) | None => false,
         _ => state_by_mounts(process, path, file, true, buffers) == ExeState::Here,
@@ -303,7 +305,8 @@ fn state_of_unlinked(
         return ExeState::Elsewhere;
     }
     match look_up_here(process, path, buffers) {
-        // Where everybody may make files, the next one of this name can be anybody's.
+        // In a directory where every user may make files, the next one with this name can belong to
+        // any of them.
         Lookup::Found(now) if now.file.owner == file.file.owner => ExeState::Replaced,
         Lookup::Found(_) => ExeState::Elsewhere,
         Lookup::Nothing => ExeState::Deleted,
@@ -311,8 +314,8 @@ fn state_of_unlinked(
     }
 }
 
-/// Whether a path leads here to where the process has the file, by the lists of mounts alone: on
-/// the same file system to the same place, through mounts that nothing hides.
+/// Whether a path leads to the process's file here, by the two mount tables alone: to the same
+/// place on the same file system, through mounts that nothing hides.
 fn state_by_mounts(
     process: &OwnedFd,
     path: &Path,
@@ -330,7 +333,7 @@ fn state_by_mounts(
         return ExeState::Unverified;
     };
     let (theirs, ours) = (mounts(&theirs), mounts(&ours));
-    // The kernel gives its mounts from its own root directory, but not the path.
+    // The kernel gives the mounts relative to the process's own root directory, but not the path.
     if !is_path_of_its_own(process, path, file, is_unlinked) {
         return ExeState::Unverified;
     }
@@ -353,8 +356,8 @@ fn state_by_mounts(
     }
 }
 
-/// Whether the path of a file is the one under which the process itself has it: not so below
-/// another root directory. Of a file that was unlinked, this is asked of its directory.
+/// Whether the path of a file is the one that the process itself has for it. This does not hold
+/// below another root directory. For an unlinked file, this checks its directory.
 fn is_path_of_its_own(process: &OwnedFd, path: &str, file: &Found, is_unlinked: bool) -> bool {
     let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty());
     let inner = Path::new(path).strip_prefix("/");
@@ -382,8 +385,12 @@ enum Mounts {
     Theirs,
 }
 
-fn read_mounts(process: &OwnedFd, whose: Mounts, buffers: &mut ReadBuffers) -> Option<Vec<u8>> {
-    let name = match whose {
+fn read_mounts(
+    process: &OwnedFd,
+    namespace_of: Mounts,
+    buffers: &mut ReadBuffers,
+) -> Option<Vec<u8>> {
+    let name = match namespace_of {
         Mounts::Theirs => c"mountinfo",
         Mounts::Ours => c"../self/mountinfo",
     };
@@ -391,15 +398,15 @@ fn read_mounts(process: &OwnedFd, whose: Mounts, buffers: &mut ReadBuffers) -> O
     (bytes.len() < MAX_MOUNTS).then(|| bytes.to_vec())
 }
 
-/// Lines that are no text are of no mount that a path of text leads through.
+/// Skips lines that are not UTF-8, because no path in UTF-8 leads through their mounts.
 fn mounts(bytes: &[u8]) -> Vec<Mount<'_>> {
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
     lines.flat_map(mountinfo::mounts).collect()
 }
 
-/// Whether a path leads through nothing but file systems that this host itself has: those of
-/// networks, and those that programs make, may never answer.
+/// Whether a path leads only through file systems on this host's disks: those on a network and
+/// those that programs serve may never answer.
 fn is_on_disk(process: &OwnedFd, path: &Path, buffers: &mut ReadBuffers) -> bool {
     const LOCAL: [&str; 16] = [
         "bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660",
@@ -416,12 +423,11 @@ fn is_on_disk(process: &OwnedFd, path: &Path, buffers: &mut ReadBuffers) -> bool
     above.all(|mount| LOCAL.contains(&mount.file_system))
 }
 
-/// What a path leads to here: from the cache, and if that does not have it, from a disk of this
-/// host.
+/// The file at a path here: from the cache or, if that does not have it, from a disk of this host.
 fn look_up_here(process: &OwnedFd, path: &Path, buffers: &mut ReadBuffers) -> Lookup {
     match look_up(CWD, path, ResolveFlags::empty()) {
         Lookup::Unknown if is_on_disk(process, path, buffers) => {
-            // A link may lead to what is on no disk.
+            // A link may lead away from the disk.
             found(openat2(
                 CWD,
                 path,

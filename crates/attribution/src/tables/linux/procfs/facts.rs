@@ -1,4 +1,4 @@
-//! What is known of a process, read once from `/proc/PID`.
+//! The facts about a process, read once from `/proc/PID`.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, OsString};
@@ -16,9 +16,9 @@ use crate::answer::{ExeState, Process, User};
 use crate::tables::linux::containers::Containers;
 use crate::tables::linux::user_names::UserNames;
 
-/// Bytes of arguments that are kept of a process.
+/// The number of bytes that this keeps of a process's arguments.
 const MAX_ARGUMENTS: usize = 16 * 1024;
-/// Bytes of any other file that are read.
+/// The number of bytes that this reads of any other file.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// Reads facts of processes.
@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     names: Arc<UserNames>,
     containers: Arc<Containers>,
     locator: Locator,
-    /// The id that users have here who have none.
+    /// The id that stands here for users without one.
     unmapped: Option<u32>,
 }
 
@@ -55,12 +55,12 @@ impl Facts {
         }
     }
 
-    /// The facts of the process whose directory and `stat` these are, as far as they can
-    /// be read, but for its image; `None` if it is gone.
+    /// The facts about the process with this directory and `stat`, as far as this process may read
+    /// them, except for its image; `None` if it has exited.
     ///
-    /// The directory ends with the process, so all are of the same one, also if its pid
-    /// is given to another meanwhile. If it executes something else meanwhile, they
-    /// are read again.
+    /// The directory disappears with the process, so all facts are about the same one, even if the
+    /// system reuses its pid meanwhile. If the process executes another program meanwhile, this
+    /// reads them again.
     pub(crate) fn read(
         &self,
         process: &OwnedFd,
@@ -74,7 +74,7 @@ impl Facts {
         for _ in 1..ATTEMPTS {
             let facts = self.read_once(process, pid, owner, stat, executed.clone(), buffers);
             let after = executable(process);
-            // Of one that has just exited, the executable cannot be read any more.
+            // The executable of a process that has just exited cannot be read any more.
             if after == executed || after.is_none() {
                 return Some(facts);
             }
@@ -95,8 +95,8 @@ impl Facts {
     ) -> Process {
         let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, buffers);
         let arguments = arguments.ok().map(split_arguments);
-        // Also where the directory of descriptors is root's, because the process may not be
-        // dumped, this one is its own user's (`task_dump_owner` in `fs/proc/base.c`).
+        // If the process may not be dumped, root owns its directory of descriptors, but this one
+        // still belongs to its own user (`task_dump_owner` in `fs/proc/base.c`).
         let uid = match owner {
             0 => rustix::fs::fstat(process).map(|stat| stat.st_uid).ok(),
             uid => Some(uid),
@@ -107,7 +107,7 @@ impl Facts {
             Some(self.containers.with_details(unit, group))
         });
         let uid = match (uid, group) {
-            // Of one that has exited it is root's too, and nothing can be read there.
+            // For a process that has exited it belongs to root, too, and nothing in it can be read.
             (Some(0), None) => {
                 text(process, c"status", buffers).and_then(|text| stat::effective_uid(&text))
             }
@@ -137,8 +137,8 @@ impl Facts {
         }
     }
 
-    /// A user, with the name if it is known; `None` for all who have no id in the user namespace of
-    /// this process.
+    /// A user, with the name if it is known; `None` for users without an id in the user namespace
+    /// of this process.
     pub(crate) fn user(&self, uid: u32) -> Option<User> {
         let is_mapped = self.unmapped != Some(uid);
         is_mapped.then(|| User::new(uid, self.names.known(uid)))
@@ -152,12 +152,12 @@ impl Facts {
         &self.names
     }
 
-    /// The time now, by the clock of start times.
+    /// The current time, by the clock of start times.
     pub(crate) fn now(&self) -> SystemTime {
         self.boot + since_boot()
     }
 
-    /// When something happened, from clock ticks since boot.
+    /// The wall-clock time of an event, from clock ticks since boot.
     pub(crate) fn wall_clock(&self, ticks: u64) -> SystemTime {
         let seconds = ticks / self.ticks_per_second;
         let rest = ticks % self.ticks_per_second * 1_000_000_000 / self.ticks_per_second;
@@ -166,7 +166,7 @@ impl Facts {
 }
 
 /// The id that stands for all users without one in the user namespace of this process
-/// (`/proc/sys/kernel/overflowuid` in `user_namespaces(7)`). `None` where all have one.
+/// (`/proc/sys/kernel/overflowuid` in `user_namespaces(7)`). `None` if all have one.
 fn unmapped_user() -> Option<u32> {
     const DEFAULT: u32 = 65_534;
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
@@ -179,9 +179,9 @@ fn unmapped_user() -> Option<u32> {
     Some(id.unwrap_or(DEFAULT))
 }
 
-/// When this host was started, as precisely as the kernel gives start times: so that it is the
-/// same whenever it is asked for, if the clock was not set. Rounded down, as the kernel rounds
-/// start times: so that no process starts after the first packet that it sent.
+/// The boot time of this host, as precise as the kernel's start times, so that it stays the same
+/// for as long as the clock is not set. It is rounded down, as the kernel rounds start times, so
+/// that no process starts after its first packet.
 fn boot_time() -> SystemTime {
     const PRECISION: u128 = 10_000_000;
     let now = SystemTime::now()
@@ -197,14 +197,14 @@ fn since_boot() -> Duration {
     Duration::try_from(since_boot).unwrap_or_default()
 }
 
-/// Names in it may be of any bytes; those that are not UTF-8 are replaced.
+/// Names in it may have any bytes; this replaces those that are not UTF-8.
 fn text<'a>(process: &OwnedFd, name: &CStr, buffers: &'a mut ReadBuffers) -> Option<Cow<'a, str>> {
     let bytes = proc::read_record(process, name, MAX_TEXT, buffers).ok()?;
     Some(String::from_utf8_lossy(bytes))
 }
 
-/// The kernel cuts names at 15 bytes, also inside of a character; where the file or the first
-/// argument goes on from there, that is the name.
+/// The full name. The kernel cuts names at 15 bytes, even within a character. If the file or the
+/// first argument continues from there, that is the name.
 fn full_name(stat: Stat, path: Option<&Path>, arguments: Option<&[OsString]>) -> String {
     let cut = &stat.raw_name;
     if cut.len() < CUT_LENGTH {
@@ -220,7 +220,7 @@ fn full_name(stat: Stat, path: Option<&Path>, arguments: Option<&[OsString]>) ->
     longer.map_or(stat.name, |name| String::from_utf8_lossy(name).into_owned())
 }
 
-/// Arguments end with a zero each.
+/// A zero byte ends each argument.
 fn split_arguments(bytes: &[u8]) -> Vec<OsString> {
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
     if bytes.is_empty() {

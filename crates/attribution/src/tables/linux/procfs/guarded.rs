@@ -1,7 +1,7 @@
-//! Whether others can have put another file at a path since a process started.
+//! Whether another user can have replaced the file at a path since a process started.
 //!
-//! A user who may write to a directory decides what its names lead to. So each directory on the way counts,
-//! also those of links.
+//! A user who may write to a directory decides where its names lead. So each directory on the way
+//! counts, including those of links.
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,12 +15,13 @@ use rustix::fs::{
 
 use crate::policy::freshness::SAME_START;
 
-/// Links that are followed, as many as the kernel follows (`MAXSYMLINKS` in `include/linux/namei.h`).
+/// The number of links that this follows, which is that of the kernel (`MAXSYMLINKS` in
+/// `include/linux/namei.h`).
 const MAX_LINKS: usize = 40;
-/// Parts of a path that are followed, with those of its links.
+/// The number of path components that this follows, including those of links.
 const MAX_PARTS: usize = 512;
 
-/// Whose file may be at a path.
+/// The user who may own the file at a path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guard {
     /// The user of the process.
@@ -30,9 +31,9 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Whether nobody but root and the user can have changed, since the process started, where an
-    /// absolute path leads below this root directory. `false` also where that cannot be known
-    /// without asking a file system that may not answer.
+    /// Whether no one but root and the user can have changed, since the process started, where an
+    /// absolute path leads below this root directory. `false` also if this cannot be known without
+    /// a request to a file system that may not answer.
     pub(super) fn holds(self, root: impl AsFd, path: &Path) -> bool {
         self.walk(root.as_fd().try_clone_to_owned(), path)
             .unwrap_or(false)
@@ -44,7 +45,7 @@ impl Guard {
         };
         let mut rest: Vec<Part> = Vec::new();
         push(&mut rest, path);
-        // The directories down to where the walk is; above the first one is nothing.
+        // The directories down to the current one; the first one has no parent.
         let mut way: Vec<OwnedFd> = Vec::new();
         let (mut links, mut parts) = (0, 0);
         while let Some(part) = rest.pop() {
@@ -84,14 +85,14 @@ impl Guard {
         Ok(true)
     }
 
-    /// Whether only root and the user may have given this name in a directory to another file since the
-    /// process started.
+    /// Whether only root and the user can have given this name in a directory to another file since
+    /// the process started.
     fn is_kept(self, directory: &Statx, named: &Statx) -> bool {
         const OTHERS_WRITE: u16 = 0o022;
         const STICKY: u16 = 0o1000;
         let is_trusted = |owner: u32| owner == 0 || owner == self.user;
         let is_closed = directory.stx_mode & OTHERS_WRITE == 0;
-        // There, nobody gives the name of another one's file to his own.
+        // In a sticky directory, no user can replace the file of another user.
         let is_sticky = directory.stx_mode & STICKY != 0 && is_trusted(named.stx_uid);
         is_trusted(directory.stx_uid) && (is_closed || is_sticky)
             || changed(directory).is_some_and(|changed| changed + SAME_START < self.started)
@@ -104,7 +105,7 @@ enum Part {
     Name(OsString),
 }
 
-/// The parts of a path, the first one on top.
+/// Pushes the components of a path, so that the first one is on top.
 fn push(rest: &mut Vec<Part>, path: &Path) {
     let parts = path.components().rev();
     rest.extend(parts.filter_map(|part| match part {
@@ -115,7 +116,7 @@ fn push(rest: &mut Vec<Part>, path: &Path) {
     }));
 }
 
-/// Only what is cached, as all of the path is that was just followed: it never waits.
+/// Opens only cached entries, so this never waits: the kernel has just followed the whole path.
 fn open(directory: impl AsFd, name: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::CACHED | ResolveFlags::NO_MAGICLINKS;
@@ -133,7 +134,7 @@ fn is_link(stat: &Statx) -> bool {
     stat.stx_mode & TYPES == LINK
 }
 
-/// When a name in a directory, its owner or its permissions changed last.
+/// The last change of a name in a directory, of its owner or of its permissions.
 fn changed(directory: &Statx) -> Option<SystemTime> {
     let seconds = u64::try_from(directory.stx_ctime.tv_sec).ok()?;
     Some(UNIX_EPOCH + Duration::new(seconds, directory.stx_ctime.tv_nsec))

@@ -7,11 +7,11 @@ use super::proc;
 use super::proc::{Proc, ReadBuffers};
 use crate::answer::memberships::Memberships;
 
-/// Bytes that are read of each list.
+/// The number of bytes that this reads of each list.
 const MAX: usize = 4 << 20;
 
-/// The groups of the network namespace of this thread. A family whose list cannot be read whole is
-/// not known.
+/// The groups of the network namespace of this thread. A family is unknown if its list cannot be
+/// read as a whole.
 pub(crate) fn read(proc: &Proc) -> Memberships {
     let mut buffers = ReadBuffers::default();
     let mut memberships = Memberships::default();
@@ -41,7 +41,7 @@ fn groups(text: &str) -> Vec<(u32, IpAddr)> {
             device = first.parse::<u32>().ok();
             continue;
         }
-        // A word as it is in memory.
+        // A word in the byte order of memory.
         let group = u32::from_str_radix(first, 16).map(u32::to_ne_bytes);
         if let (Some(device), Ok(group)) = (device, group) {
             found.push((device, Ipv4Addr::from(group).into()));

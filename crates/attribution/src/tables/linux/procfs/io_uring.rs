@@ -1,20 +1,19 @@
-//! `/proc/PID/fdinfo` of an `io_uring`, parsed. Pure: any text gives values or
-//! nothing.
+//! The parser of `/proc/PID/fdinfo` of an `io_uring`. Pure: any text gives values or nothing.
 
 use super::proc::Descriptor;
 
 /// The sockets among the files that are registered with a ring.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Registered {
-    /// By the number of their slot.
+    /// By the number of the slot.
     pub(crate) sockets: Vec<Descriptor>,
-    /// Whether nothing else that is registered may be a socket.
+    /// Whether no other registered file may be a socket.
     pub(crate) is_all: bool,
 }
 
-/// Parses the lines below `UserFiles:`, such as `    0: socket:[41264]`
-/// (`__io_uring_show_fdinfo` in `io_uring/fdinfo.c`). They are not there while the ring is
-/// being used; before Linux 6.3, they do not say which socket it is.
+/// Parses the lines below `UserFiles:`, such as `    0: socket:[41264]` (`__io_uring_show_fdinfo`
+/// in `io_uring/fdinfo.c`). They are missing while the ring is in use. Before Linux 6.3, they do
+/// not identify the socket.
 pub(crate) fn registered(text: &[u8]) -> Registered {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines();
@@ -60,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_kernel_writes() {
+    fn the_format_of_this_kernel() {
         let expected = Registered {
             sockets: vec![socket(0, 41264), socket(3, 7)],
             is_all: true,
@@ -69,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_socket_is_not_passed_over() {
+    fn a_file_that_may_be_a_socket_is_not_skipped() {
         let is_all = |text: &str| registered(text.as_bytes()).is_all;
-        // The ring is in use, or an older kernel says what protocol it is.
+        // The ring is in use, or an older kernel gives only the protocol.
         assert!(!is_all("SqMask:\t0x7\n"));
         assert!(!is_all("UserFiles:\t1\n    0: TCP\nUserBufs:\t0\n"));
         assert!(!is_all("UserFiles:\t1\n    0: socket:[x]\n"));

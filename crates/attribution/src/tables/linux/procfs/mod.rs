@@ -1,4 +1,4 @@
-//! What is in `/proc`: sockets, processes, their descriptors and cgroups.
+//! The content of `/proc`: sockets, processes, their descriptors and cgroups.
 
 pub(crate) mod cgroup;
 pub(crate) mod executable;

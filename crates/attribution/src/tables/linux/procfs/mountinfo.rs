@@ -1,21 +1,21 @@
-//! The text of `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`), parsed. Pure: lines
-//! that are not as the kernel writes them are passed over.
+//! The parser of `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`). Pure: it skips lines that the
+//! kernel would not write.
 
 use std::borrow::Cow;
 
-/// A file system that is mounted somewhere.
+/// A mounted file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount<'a> {
-    /// Its number, the one that `statx(2)` gives of a file on it.
+    /// Its number, which `statx(2)` gives for a file on it.
     pub(crate) id: u32,
-    /// The number of the mount that it is on.
+    /// The number of its parent mount.
     pub(crate) parent: u32,
-    /// The device of its file system, as it is written: `8:1`.
+    /// The device of its file system in text form: `8:1`.
     pub(crate) device: &'a str,
-    /// The directory of the file system that is to be seen here: `/` unless only a part of
-    /// it was mounted. Cgroups above our own namespace begin with `/..`.
+    /// The directory of the file system that is visible here: `/` unless only a part of it is
+    /// mounted. Cgroups above our own namespace begin with `/..`.
     pub(crate) root: Cow<'a, str>,
-    /// Where it is mounted, as seen from our own root directory.
+    /// The mount point, relative to our own root directory.
     pub(crate) point: Cow<'a, str>,
     /// Its type, such as `cgroup2`.
     pub(crate) file_system: &'a str,
@@ -36,9 +36,9 @@ pub(crate) fn mounts(text: &str) -> impl Iterator<Item = Mount<'_>> {
     text.lines().filter_map(mount)
 }
 
-/// The mount that a path from the root directory leads through last, its symbolic links
-/// resolved. `None` where that is not certain from the text alone: mounts may hide others, and
-/// are listed in no order that tells it.
+/// The last mount on a path from the root directory, with symbolic links resolved. `None` if the
+/// text alone does not prove it: mounts may hide others, and the order of the list does not show
+/// which.
 pub(crate) fn covering<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'m Mount<'a>> {
     let above: Vec<&Mount<'_>> = mounts
         .iter()
@@ -48,7 +48,8 @@ pub(crate) fn covering<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'
     let is_above = |other: &Mount<'_>, last: &Mount<'_>| {
         let mut at = last.parent;
         let mut found = false;
-        // A chain is no longer than the list; numbers may lead in circles if it changed.
+        // A chain is no longer than the list. Numbers may form a cycle if the list changed during
+        // the read.
         for _ in 0..above.len() {
             found |= at == other.id;
             match above.iter().find(|mount| mount.id == at) {
@@ -65,13 +66,13 @@ pub(crate) fn covering<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'
     certain.next().copied()
 }
 
-/// Where a path leads within the file system that is mounted on it.
+/// The path within the file system that is mounted on it.
 pub(crate) fn inner(mount: &Mount<'_>, path: &str) -> Option<String> {
     let rest = below(path, &mount.point)?;
     Some(format!("{}{rest}", mount.root.trim_end_matches('/')))
 }
 
-/// What of a path is below a directory: empty, or with a slash in front.
+/// The part of a path below a directory: empty, or with a slash in front.
 fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(directory.trim_end_matches('/'))?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
@@ -79,18 +80,17 @@ fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
 
 /// A line: `36 35 98:0 /root /point rw,relatime master:1 - ext3 /dev/sda rw`.
 ///
-/// Spaces inside of fields are escaped, and fields may be empty, so that each space
-/// ends one.
+/// Spaces within fields are escaped, and fields may be empty, so that each space ends one.
 fn mount(line: &str) -> Option<Mount<'_>> {
     let mut fields = line.split(' ');
-    // Its own number, that of the mount it is on, and the device.
+    // Its own number, that of its parent mount, and the device.
     let id = fields.next()?.parse().ok()?;
     let parent = fields.next()?.parse().ok()?;
     let device = fields.next()?;
     let root = unescaped(fields.next()?);
     let point = unescaped(fields.next()?);
     let _options = fields.next()?;
-    // There may be more of them in the future; a dash ends them.
+    // Future kernels may add more fields; a dash ends them.
     fields.find(|field| *field == "-")?;
     let file_system = fields.next()?;
     let _source = fields.next()?;
@@ -105,8 +105,8 @@ fn mount(line: &str) -> Option<Mount<'_>> {
     })
 }
 
-/// Turns `\040` and the like back into what they stand for (`mangle_path` in
-/// `fs/seq_file.c`); the kernel escapes white space and the backslash so.
+/// Decodes `\040` and the like. The kernel escapes white space and the backslash in this way
+/// (`mangle_path` in `fs/seq_file.c`).
 fn unescaped(field: &str) -> Cow<'_, str> {
     let Some((before, mut rest)) = field.split_once('\\') else {
         return Cow::Borrowed(field);
@@ -129,7 +129,7 @@ fn unescaped(field: &str) -> Cow<'_, str> {
     }
 }
 
-/// The ASCII character of three octal digits at the start, and what follows.
+/// The ASCII character of three octal digits at the start, and the rest.
 fn octal(text: &str) -> Option<(char, &str)> {
     let (digits, rest) = text.split_at_checked(3)?;
     if !digits.bytes().all(|digit| matches!(digit, b'0'..=b'7')) {
@@ -178,7 +178,7 @@ mod tests {
         );
         assert_eq!(systemd.option("name"), Some("systemd"));
 
-        // A directory of a container's cgroup namespace, seen from outside.
+        // A directory of a container's cgroup namespace, from the outside.
         let group = only(
             "1203 1197 0:27 /../../.. /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate",
         );
@@ -215,14 +215,14 @@ mod tests {
         // Mounted on the same directory as the first one, which it hides.
         let over = line(4, 2, "/", "/usr");
         assert_eq!(of(&[&root, &usr, &over], "/usr/a"), some(4, "/a"));
-        // Mounted above another one, which it hides: only the way there is certain.
+        // Mounted above another one, which it hides: only the path to it is certain.
         let hides = line(5, 1, "/", "/usr/bin");
         assert_eq!(of(&[&root, &usr, &hides], "/usr/bin/a"), None);
         assert_eq!(of(&[], "/usr"), None);
     }
 
     #[test]
-    fn what_is_no_mount_is_passed_over() {
+    fn other_lines_are_skipped() {
         for line in [
             "",
             "\n",

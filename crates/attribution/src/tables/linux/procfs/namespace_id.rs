@@ -1,11 +1,11 @@
-//! Which namespace a file stands for.
+//! The identity of a namespace.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::Stat;
 
-/// A namespace, by the file that stands for it (namespaces(7)).
+/// A namespace, identified by its file (namespaces(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct NamespaceId {
     device: u64,

@@ -1,4 +1,4 @@
-//! One process at a time, by its pid.
+//! Reads one process at a time, by its pid.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,10 +19,10 @@ use crate::policy::freshness::SAME_START;
 use crate::tables::linux::containers;
 use crate::tables::linux::user_names::PATIENCE;
 
-/// Bytes of an environment that are searched.
+/// The number of bytes that this searches of an environment.
 const MAX_ENVIRONMENT: usize = 64 * 1024;
 
-/// Reads processes, whatever they hold.
+/// Reads processes, whether or not they hold sockets.
 #[derive(Debug)]
 pub(crate) struct ProcessReader {
     proc: Proc,
@@ -73,7 +73,7 @@ impl ProcessReader {
         stat::executed_length(stat::environment_end(text)?, page)
     }
 
-    /// The directory of this very process: pids are used again.
+    /// The directory of exactly this process: the system reuses pids.
     fn directory(&mut self, process: &Process) -> Option<OwnedFd> {
         let directory = self.proc.process(process.pid).ok()?;
         let stat = stat_of(&directory, &mut self.buffers)?;
@@ -89,10 +89,11 @@ impl ProcessReader {
         let directory = self.directory(process)?;
         let text = proc::read(&directory, c"environ", MAX_ENVIRONMENT, &mut self.buffers).ok()?;
         let mut variables = text.split(|byte| *byte == 0);
-        let told = variables.find_map(|variable| variable.strip_prefix(b"PWD="))?;
-        let told = PathBuf::from(OsString::from_vec(told.to_vec()));
+        let shell_directory = variables.find_map(|variable| variable.strip_prefix(b"PWD="))?;
+        let shell_directory = PathBuf::from(OsString::from_vec(shell_directory.to_vec()));
         let now = working_directory(&directory)?;
-        (told == now || is_working_directory(&directory, &told)).then_some(now)
+        (shell_directory == now || is_working_directory(&directory, &shell_directory))
+            .then_some(now)
     }
 }
 
@@ -101,8 +102,8 @@ fn working_directory(process: &OwnedFd) -> Option<PathBuf> {
     Some(OsString::from_vec(path.into_bytes()).into())
 }
 
-/// Whether both are the start of the same process: times since boot are exact, but when
-/// that was moves with the clock.
+/// Whether both are start times of the same process. Times since boot are exact, but the boot time
+/// moves with the clock.
 fn is_about(one: SystemTime, other: SystemTime) -> bool {
     let between = one.duration_since(other);
     between.unwrap_or_else(|earlier| earlier.duration()) <= SAME_START

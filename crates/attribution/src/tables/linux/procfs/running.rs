@@ -1,7 +1,8 @@
-//! Whether a process was on a CPU when a packet was sent, by what the scheduler says of its threads.
+//! Whether a process was on a CPU when a packet was sent, according to the scheduler's data about
+//! its threads.
 //!
-//! Who sends a packet runs then. A thread that has slept since before did not send it. That tells the
-//! sender apart from others whose sockets may send the same packets.
+//! The sender of a packet runs at that time. A thread that has slept since before did not send it.
+//! This distinguishes the sender from other processes whose sockets may send the same packets.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, SystemTime};
@@ -12,10 +13,11 @@ use super::proc::{self, Proc, ReadBuffers};
 use crate::policy::freshness::SCHEDULER_CLOCK_ERROR;
 use crate::tables::linux::sys;
 
-/// Threads of a process that are looked at: a process with more is not told apart from others.
+/// The number of threads that this reads of a process: one with more is not distinguished from
+/// others.
 const MAX_THREADS: usize = 64;
 
-/// What is read of `sched`: the times stand first.
+/// The number of bytes that this reads of `sched`: the times come first.
 const SCHED_LEN: usize = 512;
 
 /// Whether a process may have sent a packet.
@@ -23,25 +25,26 @@ const SCHED_LEN: usize = 512;
 pub(crate) enum Ran {
     /// None of its threads ran.
     No,
-    /// A thread may have run on another CPU, or it cannot be told.
+    /// A thread may have run on another CPU, or it is unknown.
     Perhaps,
     /// A thread ran on the CPU that sent the packet, and sleeps by now.
     Here,
-    /// A thread would go on on the CPU that sent the packet: what looks keeps it from that.
+    /// A thread is about to continue on the CPU that sent the packet: the observing thread preempts
+    /// it.
     Interrupted,
 }
 
-/// The CPU that sent a packet, and when that was.
+/// The CPU that sent a packet, and the time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    processor: usize,
-    /// By the scheduler's clock of that CPU; `None` where that is not told.
+    cpu: usize,
+    /// By the scheduler's clock of that CPU; `None` if the kernel does not show it.
     since: Option<Duration>,
 }
 
 impl Moment {
-    /// A packet was sent at that wall-clock time on the CPU on which this thread runs.
-    pub(crate) fn of(sent_at: SystemTime, processor: usize, buffers: &mut ReadBuffers) -> Self {
+    /// For a packet that the CPU of this thread sent at that wall-clock time.
+    pub(crate) fn of(sent_at: SystemTime, cpu: usize, buffers: &mut ReadBuffers) -> Self {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let own = sys::openat(CWD, sys::own_directory(), flags, Mode::empty());
         // When this thread began to run, or a moment later: not after now.
@@ -49,7 +52,7 @@ impl Moment {
         let age = SystemTime::now().duration_since(sent_at).ok();
         let since = now.zip(age);
         let since = since.and_then(|(now, age)| now.checked_sub(age + SCHEDULER_CLOCK_ERROR));
-        Self { processor, since }
+        Self { cpu, since }
     }
 
     /// Whether a process may have sent the packet.
@@ -67,7 +70,7 @@ impl Moment {
         }
         let mut most = Ran::No;
         for thread in threads {
-            // One that has ended is not there to say that it ran.
+            // A thread that has exited cannot show that it ran.
             let ran = match Proc::thread(&process, thread) {
                 Ok(thread) => self.thread_ran(&thread, buffers),
                 Err(_) => Ran::Perhaps,
@@ -78,17 +81,18 @@ impl Moment {
     }
 
     fn thread_ran(&self, thread: &OwnedFd, buffers: &mut ReadBuffers) -> Ran {
-        let Some((state, processor)) = state(thread, buffers) else {
+        let Some((state, cpu)) = state(thread, buffers) else {
             return Ran::Perhaps;
         };
-        let is_here = processor == self.processor;
+        let is_here = cpu == self.cpu;
         self.ran_by(state, is_here, last_ran(thread, buffers))
     }
 
-    /// What the state of a thread says, the CPU that it ran on last, and when that was.
+    /// The conclusion from the state of a thread, whether its last CPU is this one, and when it
+    /// last ran.
     fn ran_by(&self, state: u8, is_here: bool, last_ran: Option<Duration>) -> Ran {
         match (last_ran, self.since) {
-            // Also if it would run: the packet has woken one that waits for it.
+            // Also if it is runnable: the packet has woken a thread that waited for it.
             (Some(ran), Some(since)) if ran < since => Ran::No,
             _ if state == b'R' && is_here => Ran::Interrupted,
             (Some(_), Some(_)) if state != b'R' && is_here => Ran::Here,
@@ -99,7 +103,7 @@ impl Moment {
 
 fn state(thread: &OwnedFd, buffers: &mut ReadBuffers) -> Option<(u8, usize)> {
     let text = proc::read_record(thread, c"stat", 4_096, buffers).ok()?;
-    state_and_processor(text)
+    state_and_cpu(text)
 }
 
 fn last_ran(thread: &OwnedFd, buffers: &mut ReadBuffers) -> Option<Duration> {
@@ -108,17 +112,17 @@ fn last_ran(thread: &OwnedFd, buffers: &mut ReadBuffers) -> Option<Duration> {
 }
 
 /// Fields 3 and 39 of `stat` (`proc_pid_stat(5)`).
-fn state_and_processor(bytes: &[u8]) -> Option<(u8, usize)> {
+fn state_and_cpu(bytes: &[u8]) -> Option<(u8, usize)> {
     let end = bytes.iter().rposition(|byte| *byte == b')')?;
     let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
     let mut fields = after.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
-    let processor = fields.nth(35)?.parse().ok()?;
-    Some((state, processor))
+    let cpu = fields.nth(35)?.parse().ok()?;
+    Some((state, cpu))
 }
 
-/// `se.exec_start` of `sched`, in milliseconds with six digits behind the point
-/// (`proc_sched_show_task` in `kernel/sched/debug.c`): when the thread ran last.
+/// `se.exec_start` of `sched`, in milliseconds with six decimal places (`proc_sched_show_task` in
+/// `kernel/sched/debug.c`): when the thread last ran.
 fn exec_start(bytes: &[u8]) -> Option<Duration> {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let line = lines.find(|line| line.starts_with(b"se.exec_start"))?;
@@ -139,10 +143,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_writes_is_read() {
+    fn lines_of_the_kernel_are_parsed() {
         let stat = b"4242 (a) R (b) S 1 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99 1 1 \
             18446744073709551615 1 1 1 1 1 0 0 0 0 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
-        assert_eq!(state_and_processor(stat), Some((b'S', 3)));
+        assert_eq!(state_and_cpu(stat), Some((b'S', 3)));
         let sched = b"head (18812, #threads: 1)\n-----\n\
             se.exec_start                                :      56605415.882835\n\
             se.vruntime                                  :        298400.937643\n";
@@ -151,11 +155,11 @@ mod tests {
         assert_eq!(exec_start(&sched[..60]), None);
     }
 
-    /// Who listens is woken by the packet, but has not run yet.
+    /// The packet wakes a program that captures, but it has not run yet.
     #[test]
-    fn who_was_woken_did_not_send() {
+    fn a_thread_that_the_packet_woke_did_not_send() {
         let moment = Moment {
-            processor: 0,
+            cpu: 0,
             since: Some(Duration::from_millis(5)),
         };
         let ran =
@@ -173,7 +177,7 @@ mod tests {
 
     /// A thread that sleeps did not run; this one did.
     #[test]
-    fn who_slept_did_not_send() {
+    fn a_sleeping_thread_did_not_send() {
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
         let mut buffers = ReadBuffers::default();
         let mut child = std::process::Command::new("sleep")
@@ -182,7 +186,7 @@ mod tests {
             .unwrap();
         let process = proc.process(child.id()).unwrap();
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
-        // It sleeps, and has done so for a while by the clock of the scheduler.
+        // The thread sleeps, and has done so for a while by the clock of the scheduler.
         let slept = loop {
             let moment = Moment::of(SystemTime::now(), usize::MAX, &mut buffers);
             if moment.since.is_none() {
@@ -200,19 +204,19 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(slept, Ran::No);
         // This thread is on a CPU.
-        let (tell, told) = channel::<()>();
-        let waiting = std::thread::spawn(move || told.recv());
+        let (wake, woken) = channel::<()>();
+        let waiting = std::thread::spawn(move || woken.recv());
         let moment = Moment::of(SystemTime::now(), usize::MAX, &mut buffers);
         let own = moment.ran(&proc, std::process::id(), &mut buffers);
         assert_eq!(own, Ran::Perhaps);
-        drop(tell);
+        drop(wake);
         assert!(waiting.join().unwrap().is_err());
     }
 
     proptest! {
         #[test]
         fn any_text_is_survived(bytes in any::<Vec<u8>>(), text in "se.exec_start[ :.0-9]{0,30}") {
-            let _ = (state_and_processor(&bytes), exec_start(&bytes), exec_start(text.as_bytes()));
+            let _ = (state_and_cpu(&bytes), exec_start(&bytes), exec_start(text.as_bytes()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The texts of `/proc/PID`, parsed. Pure: any text gives values or nothing.
+//! Parsers of files in `/proc/PID`. Pure: any text gives values or nothing.
 
 /// `PF_FORKNOEXEC` in `include/linux/sched.h`.
 const FORKED_ONLY: u64 = 0x40;
@@ -6,26 +6,27 @@ const FORKED_ONLY: u64 = 0x40;
 /// The contents of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// The name as text, without the part of a character at which the kernel cut it.
+    /// The name as text, without a character that the kernel cut.
     pub(crate) name: String,
     /// The bytes of the name, at most 15 of them (`TASK_COMM_LEN` in `include/linux/sched.h`).
     pub(crate) raw_name: Vec<u8>,
     pub(crate) parent: u32,
     /// Clock ticks from boot to the start.
     pub(crate) started: u64,
-    /// Whether it has executed a program since it was started, rather than go on with that of its parent.
+    /// Whether it has executed a program since it was forked, instead of continuing that of its
+    /// parent.
     pub(crate) has_executed: bool,
 }
 
-/// Parses `/proc/PID/stat`. The name stands in parentheses and may hold any, so the
-/// last one ends it.
+/// Parses `/proc/PID/stat`. The name is in parentheses and may contain some, so the last one ends
+/// it.
 pub(crate) fn stat(bytes: &[u8]) -> Option<Stat> {
     let end = bytes.iter().rposition(|byte| *byte == b')')?;
     let start = bytes[..end].iter().position(|byte| *byte == b'(')?;
     let name = &bytes[start + 1..end];
     let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
     let mut fields = after.split_ascii_whitespace();
-    // State, parent, ...; the flags are field 9 and the start is field 22, the name field 2.
+    // State, parent, ...; field 9 has the flags, field 22 the start, and field 2 the name.
     let parent = fields.nth(1)?.parse().ok()?;
     let flags: u64 = fields.nth(4)?.parse().ok()?;
     let started = fields.nth(12)?.parse().ok()?;
@@ -38,8 +39,8 @@ pub(crate) fn stat(bytes: &[u8]) -> Option<Stat> {
     })
 }
 
-/// Where the environment of a process ends in its memory, from `/proc/PID/stat`: field 51. It is 0
-/// for those who may not know (`do_task_stat` in `fs/proc/array.c`).
+/// The address where the environment of a process ends, from field 51 of `/proc/PID/stat`. It is 0
+/// for processes that may not know it (`do_task_stat` in `fs/proc/array.c`).
 pub(crate) fn environment_end(bytes: &[u8]) -> Option<u64> {
     let end = bytes.iter().rposition(|byte| *byte == b')')?;
     let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
@@ -47,10 +48,10 @@ pub(crate) fn environment_end(bytes: &[u8]) -> Option<u64> {
     (end != 0).then_some(end)
 }
 
-/// How long the path was that execve(2) was called with: it lies between the environment and one
-/// pointer, at the end of the last page (`alloc_bprm` and `bprm_execve` in `fs/exec.c`,
-/// `create_elf_tables` in `fs/binfmt_elf.c`). Paths that do not fit into that page appear as
-/// shorter ones.
+/// The length of the path that was passed to execve(2). The path lies between the environment and
+/// one pointer, at the end of the last page (`alloc_bprm` and `bprm_execve` in `fs/exec.c`,
+/// `create_elf_tables` in `fs/binfmt_elf.c`). A path that does not fit into that page appears as a
+/// shorter one.
 pub(crate) fn executed_length(environment_end: u64, page: u64) -> Option<u64> {
     const POINTER: u64 = 8;
     const ZERO: u64 = 1;
@@ -61,8 +62,8 @@ pub(crate) fn executed_length(environment_end: u64, page: u64) -> Option<u64> {
 /// The bytes to which the kernel cuts a name.
 pub(crate) const CUT_LENGTH: usize = 15;
 
-/// A name as text. The kernel cuts at a byte, which may be inside of a character: what is
-/// left of that character is nothing that anybody wrote.
+/// A name as text. The kernel cuts names at a byte, perhaps within a character. This drops the rest
+/// of that character.
 pub(crate) fn name_text(name: &[u8]) -> String {
     let whole = match std::str::from_utf8(name) {
         Err(error) if name.len() == CUT_LENGTH && error.error_len().is_none() => {
@@ -70,7 +71,7 @@ pub(crate) fn name_text(name: &[u8]) -> String {
         }
         _ => name,
     };
-    // Only an invalid sequence at the very end has no length.
+    // Only an incomplete sequence at the very end has no length.
     String::from_utf8_lossy(whole).into_owned()
 }
 
@@ -80,8 +81,8 @@ pub(crate) fn effective_uid(status: &str) -> Option<u32> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// The process that a task belongs to, from `/proc/PID/status`. A thread has an id of
-/// its own, under which `/proc` finds it too, though it lists processes only.
+/// The process of a task, from `/proc/PID/status`. A thread has its own id, which `/proc` also
+/// opens, though it lists only processes.
 pub(crate) fn thread_group(status: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
     line.trim().parse().ok()
@@ -108,7 +109,7 @@ mod tests {
                 (name, 7, 4711)
             );
         }
-        // Of one that has executed nothing yet, as observed.
+        // A process that has executed nothing yet, as observed.
         let forked = b"42 (sh) S 7 1 1 0 -1 4194368 1 2 3 4 5 6 7 8 20 0 1 0 4711 9";
         assert!(!stat(forked).unwrap().has_executed);
         let executed = b"42 (sh) S 7 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4711 9";
@@ -131,7 +132,7 @@ mod tests {
         check(&"process-name-tö".as_bytes()[..15], "process-name-t");
         check(&"日本語の名前".as_bytes()[..15], "日本語の名");
         check(&"a日本語の名".as_bytes()[..15], "a日本語の");
-        // Not where it was cut: somebody wrote these bytes.
+        // The kernel did not cut here: a program chose these bytes.
         check(b"raw\xff\xfebytes-and", "raw\u{fffd}\u{fffd}bytes-and");
         check(b"a\xc3", "a\u{fffd}");
     }
@@ -173,7 +174,7 @@ mod tests {
             let text = format!("{pid} ({name}) S {parent} {before} {started} {after}\n");
                         let found = stat(text.as_bytes()).unwrap();
             prop_assert_eq!((found.raw_name, found.parent, found.started), (name.clone().into_bytes(), parent, started));
-            // Longer than any name of the kernel's.
+            // Longer than any name of the kernel.
             prop_assert!(name.len() == CUT_LENGTH || found.name == name);
         }
 

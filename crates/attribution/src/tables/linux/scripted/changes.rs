@@ -1,4 +1,4 @@
-//! What may change on a scripted host, in its model and in the directory that stands for `/proc`.
+//! The changes of a scripted host, in its model and in the directory that stands for `/proc`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -66,7 +66,7 @@ impl State {
             }
             Change::Pass { socket, to, keeps } => {
                 if let Some((process, descriptor)) = self.held(socket) {
-                    // A namespace in which no process is would not be found.
+                    // A search would not find a namespace without processes.
                     let namespace = self.processes[process].namespace;
                     let all = self.processes.iter().enumerate();
                     let here = all.filter(|(_, other)| other.namespace == namespace);
@@ -101,7 +101,7 @@ impl State {
     }
 
     fn start(&mut self, namespace: usize) {
-        /// As many as are looked at by one thread.
+        /// As many as one thread scans.
         const MOST: usize = 12;
         if self.processes.len() >= MOST {
             return;
@@ -136,7 +136,7 @@ impl State {
         });
     }
 
-    /// The newest id: another one each time that a process was started.
+    /// The newest id changes each time that a process starts.
     pub(super) fn write_newest(&self) {
         let newest = 200_000 + self.started;
         let text = format!("0.00 0.00 0.00 1/100 {newest}\n");
@@ -149,7 +149,7 @@ impl State {
             .keys()
             .copied()
             .collect();
-        // Descriptors are gone before the process is.
+        // The descriptors disappear before the process does.
         for descriptor in descriptors {
             self.close(process, descriptor);
         }
@@ -189,7 +189,8 @@ impl State {
                 (Protocol::Udp, from(port), to(peer), ESTABLISHED)
             }
         };
-        // No two have the same ends; of a connection that is over, another may have them.
+        // No two have the same ends, but another socket may have those of a connection that has
+        // ended.
         let is_same = |socket: &ModelSocket| {
             (socket.namespace, socket.protocol) == (namespace, protocol)
                 && (socket.local, socket.remote) == (local, remote)
@@ -252,7 +253,7 @@ impl State {
             return;
         }
         if socket.state == ESTABLISHED && socket.protocol == Protocol::Tcp {
-            // Nobody's any more, with root's number (`tcp_diag_fill` of `TIME_WAIT`).
+            // It has no owner any more, and the uid of root (`tcp_diag_fill` of `TIME_WAIT`).
             socket.state = TIME_WAIT;
             socket.inode = 0;
         } else {

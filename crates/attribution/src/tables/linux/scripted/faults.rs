@@ -1,4 +1,4 @@
-//! What a script lets go wrong.
+//! The faults of a script.
 
 use rustix::io::Errno;
 
@@ -9,42 +9,42 @@ pub(crate) enum Fault {
     Error(Errno),
     /// Something of the host changes before it.
     Change(super::world::Change),
-    /// Something befalls the next answer of the kernel.
+    /// A fault hits the next answer of the kernel.
     Astray(Astray),
 }
 
-/// What may befall an answer on its way.
+/// A fault of an answer on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Astray {
-    /// The kernel says an error instead.
+    /// The kernel returns an error instead.
     Refused(Errno),
-    /// A part is lost, and the socket says so.
+    /// A part is lost, and the socket reports it.
     Overrun,
-    /// A part is lost, and a message says so.
+    /// A part is lost, and a message reports it.
     OverrunMessage,
-    /// It is late: it comes before the answer to the next question.
+    /// It is late: it arrives before the answer to the next request.
     Late,
-    /// Every part comes twice.
+    /// Every part arrives twice.
     Twice,
-    /// All but the last part come in another order.
+    /// All but the last part arrive in another order.
     Reordered,
-    /// A part is cut off, and its length says so.
+    /// A part is truncated, and its length shows it.
     CutOff,
     /// A part ends within a message.
     Malformed,
     /// Its end is missing.
     Endless,
-    /// All of a list comes at once, its end included.
+    /// A whole list arrives at once, including its end.
     AtOnce,
-    /// The list changed meanwhile, and the kernel says so.
+    /// The list changed meanwhile, and the kernel reports it.
     Disturbed,
     /// Another process sends an answer first.
     Forged,
-    /// An answer to nobody's question comes first.
+    /// An answer without a request arrives first.
     WrongNumber,
-    /// An answer to another socket comes first.
+    /// An answer to another socket arrives first.
     WrongPort,
-    /// A message that says nothing comes first.
+    /// A message without content arrives first.
     Empty,
 }
 
@@ -71,7 +71,7 @@ impl Astray {
     ];
 }
 
-/// With what calls fail.
+/// The errors of failing calls.
 pub(crate) const ERRORS: [Errno; 9] = [
     Errno::MFILE,
     Errno::NFILE,

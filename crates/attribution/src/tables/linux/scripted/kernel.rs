@@ -1,4 +1,4 @@
-//! The netlink side of a scripted host: requests in, datagrams out, with what befalls them.
+//! The netlink side of a scripted host: requests in, datagrams out, with faults.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -19,15 +19,15 @@ impl Port {
     }
 }
 
-/// What a netlink socket has to be received.
+/// The datagrams that wait at a netlink socket.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) namespace: u64,
     pub(super) groups: u32,
-    /// Whether it is to what tells of addresses and devices.
+    /// Whether it receives addresses and devices.
     pub(super) is_route: bool,
     pub(super) waiting: VecDeque<Waiting>,
-    /// Late answers, which come before the next one.
+    /// Late answers, which arrive before the next one.
     pub(super) late: Vec<Waiting>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Queue {
 pub(super) enum Waiting {
     Datagram {
         bytes: Vec<u8>,
-        /// So long as it was sent.
+        /// The length that was sent.
         length: usize,
         is_from_kernel: bool,
     },
@@ -81,10 +81,10 @@ fn error(number: Errno, to: (u32, u32)) -> Vec<u8> {
     )
 }
 
-/// The message that tells everybody of a change.
+/// The notification of a change.
 pub(super) fn address_news(address: Ipv4Addr, is_new: bool) -> Waiting {
     let kind = if is_new { NEW_ADDRESS } else { REMOVED_ADDRESS };
-    // As the change was somebody else's request.
+    // The change came from another process's request.
     Waiting::whole(message(kind, 0, (1, 4_711), &address_body(address)))
 }
 
@@ -98,7 +98,7 @@ fn address_body(address: Ipv4Addr) -> Vec<u8> {
     body
 }
 
-/// A device of no kind.
+/// A device without a kind.
 fn link_body() -> Vec<u8> {
     let mut body = vec![0; 16];
     body[4..8].copy_from_slice(&1_u32.to_ne_bytes());
@@ -107,8 +107,8 @@ fn link_body() -> Vec<u8> {
 
 /// `struct inet_diag_msg`.
 fn socket_body(socket: &ModelSocket) -> Vec<u8> {
-    let nobody = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-    let remote = socket.remote.unwrap_or(nobody);
+    let unconnected = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+    let remote = socket.remote.unwrap_or(unconnected);
     let address = |ip: &Ipv4Addr| {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&ip.octets());
@@ -127,8 +127,8 @@ fn socket_body(socket: &ModelSocket) -> Vec<u8> {
     body
 }
 
-/// What is asked of `sock_diag`.
-struct Asked {
+/// A parsed request to `sock_diag`.
+struct DiagRequest {
     protocol: u8,
     is_v4: bool,
     states: u32,
@@ -140,7 +140,7 @@ fn word<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes[at..at + N].try_into().unwrap()
 }
 
-impl Asked {
+impl DiagRequest {
     fn new(kind: u16, body: &[u8]) -> Self {
         let is_old = kind == 18;
         let id = if is_old { &body[4..] } else { &body[8..] };
@@ -173,8 +173,8 @@ impl Asked {
             && (self.source.port() == 0 || self.source.port() == socket.local.port())
     }
 
-    /// As `inet_diag_find_one_icsk` and `udp_dump_one` find it: connected, then bound to the
-    /// address, then to any.
+    /// As `inet_diag_find_one_icsk` and `udp_dump_one` find it: a connected one, then one bound to
+    /// the address, then one bound to any.
     fn find<'a>(&self, sockets: impl Iterator<Item = &'a ModelSocket>) -> Option<&'a ModelSocket> {
         let (local, remote) = match self.protocol {
             6 => (self.source, self.destination),
@@ -190,7 +190,7 @@ impl Asked {
 
 /// The datagrams of an answer.
 fn parts(found: &[(u16, Vec<u8>)], is_dump: bool, to: (u32, u32)) -> Vec<Vec<u8>> {
-    /// Messages in one part of a list.
+    /// The number of messages in one part of a list.
     const AT_ONCE: usize = 3;
     if !is_dump {
         return vec![match found.first() {
@@ -210,30 +210,30 @@ fn parts(found: &[(u16, Vec<u8>)], is_dump: bool, to: (u32, u32)) -> Vec<Vec<u8>
 }
 
 impl State {
-    /// Answers a request that came from a port.
+    /// Answers a request from a port.
     pub(super) fn answer(&mut self, port: Port, request: &[u8]) {
         let kind = u16::from_ne_bytes(word(request, 4));
         let is_dump = u16::from_ne_bytes(word(request, 6)) & 0x300 == 0x300;
         let to = (u32::from_ne_bytes(word(request, 8)), port.0);
         let body = &request[16..];
         let queue = self.queue(port);
-        // Numbers of types mean something else there.
+        // The same type numbers have another meaning there.
         let is_route = queue.is_route;
         let namespace = queue.namespace;
         let found: Vec<(u16, Vec<u8>)> = match kind {
-            // There are no packet sockets.
+            // The host has no packet sockets.
             20 if body[0] == 17 => Vec::new(),
             18 | 20 if !is_route => {
-                let asked = Asked::new(kind, body);
+                let wanted = DiagRequest::new(kind, body);
                 let sockets = self.sockets.values();
                 let here = sockets.filter(|socket| socket.namespace == namespace);
                 let tell = |socket| (kind, socket_body(socket));
                 if is_dump {
-                    here.filter(|socket| asked.lists(socket))
+                    here.filter(|socket| wanted.lists(socket))
                         .map(tell)
                         .collect()
                 } else {
-                    asked.find(here).map(tell).into_iter().collect()
+                    wanted.find(here).map(tell).into_iter().collect()
                 }
             }
             22 => {
@@ -241,7 +241,7 @@ impl State {
                 let tell = |address| (NEW_ADDRESS, address_body(address));
                 addresses.copied().map(tell).collect()
             }
-            // No address is the host's own but by a device.
+            // The host has only the addresses of its devices.
             26 => Vec::new(),
             _ => vec![(16, link_body())],
         };
@@ -265,7 +265,7 @@ impl State {
         mut parts: Vec<Vec<u8>>,
         to @ (sequence, number): (u32, u32),
     ) {
-        // A socket that is nobody's, which must never be taken for an answer.
+        // A socket that does not exist, which no lookup may take for an answer.
         let forged = |to| message(20, 0, to, &socket_body(&ModelSocket::forged()));
         let mut waiting: Vec<Waiting> = Vec::new();
         match astray {
@@ -298,7 +298,7 @@ impl State {
             }
             Astray::Malformed => {
                 let first = &mut parts[0];
-                // Never between two messages: what is missing then leaves no trace.
+                // Never between two messages: then nothing would show the loss.
                 first.truncate(first.len() / 2 - 2);
             }
             Astray::Endless => drop(parts.pop()),

@@ -1,8 +1,8 @@
-//! A scripted host for tests of the whole table: its netlink sockets answer from a model, its
-//! `/proc` is a directory with the model's processes, and a script lets calls fail, messages go
-//! astray, and sockets, processes and namespaces come and go between any two calls.
+//! A scripted host for tests of the whole table. Its netlink sockets answer from a model, and its
+//! `/proc` is a directory with the model's processes. A script makes calls fail and messages go
+//! astray, and lets sockets, processes and namespaces come and go between any two calls.
 //!
-//! Nothing of the table is copied or replaced but the bare calls in `sys`.
+//! It replaces only the bare calls in `sys`. Everything else is the table itself.
 
 mod changes;
 pub(crate) mod faults;

@@ -1,5 +1,5 @@
-//! What stands in the place of `sys` in tests: a thread that was given a scripted [`Host`] asks
-//! that one, all others ask the system.
+//! Replaces `sys` in tests: a thread with a scripted [`Host`] uses that one, all others use the
+//! system.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,11 +22,11 @@ thread_local! {
     static SYSTEM: RefCell<System> = RefCell::default();
 }
 
-/// The system that a thread asks.
+/// The system that a thread uses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct System {
     host: Option<Arc<Host>>,
-    /// The network namespace that the thread is in.
+    /// The network namespace of the thread.
     namespace: u64,
 }
 
@@ -35,7 +35,7 @@ impl System {
         SYSTEM.with_borrow(Clone::clone)
     }
 
-    /// From now on this thread asks a scripted host, in one of its namespaces.
+    /// Makes this thread use a scripted host, in one of its namespaces.
     pub(crate) const fn scripted(host: Arc<Host>, namespace: u64) -> Self {
         Self {
             host: Some(host),
@@ -56,7 +56,7 @@ pub(crate) fn named_namespaces() -> PathBuf {
     host().map_or_else(|| "/run/netns".into(), |host| host.named())
 }
 
-/// A scripted host has none: its sockets are those of `sock_diag`.
+/// A scripted host has no such directory: its sockets are those of `sock_diag`.
 pub(crate) fn own_directory() -> PathBuf {
     host().map_or_else(|| "/proc/thread-self".into(), |_| "/scripted".into())
 }

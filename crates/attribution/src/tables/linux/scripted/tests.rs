@@ -1,5 +1,5 @@
-//! Whatever goes wrong: nobody is named who did not hold the socket, every lookup ends, and
-//! when nothing goes wrong any more, everybody is named again.
+//! Whatever fails, no lookup names a process that did not hold the socket, every lookup ends, and
+//! after the last fault lookups name all owners again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::tables::SocketTable;
 use crate::tables::linux::LinuxOptions;
 use crate::tables::linux::table::LinuxTable;
 
-/// More calls than any lookup may make on so small a host.
+/// More calls than any lookup may make on such a small host.
 const MOST_CALLS: usize = 20_000;
-/// How old what a fast lookup knows of listeners may be: who holds them is good for 5 ms, and the
-/// list that they were found in for as long.
+/// How old the knowledge of a fast lookup about listeners may be: their holders are valid for 5 ms,
+/// and the list that contained them for as long.
 const LISTENERS: Duration = Duration::from_millis(10);
-/// How long after the last fault everything is right again, at most: an address that could not
-/// be read is asked for again within a second.
+/// How long after the last fault lookups may take to recover: the table reads a failed address
+/// again within a second.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// One thing that is done.
+/// One step of a test.
 #[derive(Debug, Clone)]
 enum Step {
     Change(Change),
-    /// A fault at each of the next calls, where there is one.
+    /// A fault at each of the next calls, if there is one.
     Faults(Vec<Option<Fault>>),
     Find(usize),
     FindEach(Vec<usize>),
@@ -92,7 +92,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The table on a scripted host, and what it must never do.
+/// The table on a scripted host, and the rules that it must never break.
 struct Trial {
     host: Arc<Host>,
     table: LinuxTable,
@@ -101,7 +101,7 @@ struct Trial {
 }
 
 impl Trial {
-    /// `None` where no such host can be made.
+    /// `None` if such a host cannot be made.
     fn new() -> Option<Self> {
         let host = Host::new()?;
         for number in 0..6 {
@@ -131,7 +131,7 @@ impl Trial {
 
     fn run(&mut self, step: &Step) {
         let before = match step {
-            // The holder of a listener may be known from a moment before.
+            // A fast lookup may know the holder of a listener from a moment before.
             Step::FastLookup(..) => LISTENERS,
             _ => Duration::ZERO,
         };
@@ -172,10 +172,10 @@ impl Trial {
                     .fast_lookup
                     .as_mut()
                     .map(|fast_lookup| fast_lookup.lookup(&question));
-                if let Some(told) =
+                if let Some(ownership) =
                     fast_lookup.and_then(crate::tables::fast_lookup::FastResult::ownership)
                 {
-                    self.check(&query, &Ok(told));
+                    self.check(&query, &Ok(ownership));
                 }
             }
         }
@@ -201,7 +201,7 @@ impl Trial {
         }
     }
 
-    /// With no fault any more, everything is right soon.
+    /// Without faults, all answers are right soon.
     fn recover(&mut self) {
         self.host.end_faults();
         let deadline = Instant::now() + RECOVERY;
@@ -211,7 +211,7 @@ impl Trial {
                 let found = self.table.find(&query);
                 self.check(&query, &found);
                 let is_right = found.as_ref().is_ok_and(|found| {
-                    // A connection that is over, with the same address elsewhere.
+                    // A connection that has ended, with the same address elsewhere.
                     let is_over = found.verdict == Verdict::Unknown(Reason::Gone);
                     (found.verdict.is_named() || holders.is_empty() || is_over)
                         && found.verdict != Verdict::Unknown(Reason::Failed)
@@ -229,7 +229,7 @@ impl Trial {
     }
 }
 
-/// Only who may be named is.
+/// Checks that only allowed processes are named.
 fn assert_names(named: &[Arc<Process>], may: &BTreeSet<String>, what: &dyn std::fmt::Debug) {
     for process in named {
         let is_right = may.contains(&process.name);
@@ -243,7 +243,7 @@ fn assert_names(named: &[Arc<Process>], may: &BTreeSet<String>, what: &dyn std::
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: cases(),
-        // To wait for what does not recover takes its time.
+        // Waiting for a failed recovery takes time.
         max_shrink_iters: 300,
         max_shrink_time: 60_000,
         failure_persistence: None,
@@ -254,7 +254,7 @@ proptest! {
     fn never_wrong_never_stuck_and_right_again(
         steps in proptest::collection::vec(steps(), 1..60),
     ) {
-        // Of a thread of its own: what it asks is of this host.
+        // In a separate thread, which uses this host.
         let trial = std::thread::spawn(move || {
             let Some(mut trial) = Trial::new() else {
                 flowner_testing::skipped!("a scripted host: inodes of files are too large here");
@@ -271,7 +271,7 @@ proptest! {
     }
 }
 
-/// How many sequences are played: more with `FLOWNER_FAULT_CASES`.
+/// The number of sequences: more with `FLOWNER_FAULT_CASES`.
 fn cases() -> u32 {
     let given = std::env::var("FLOWNER_FAULT_CASES").ok();
     given.and_then(|given| given.parse().ok()).unwrap_or(64)

@@ -1,4 +1,5 @@
-//! A scripted host: its model, the directory that stands for its `/proc`, and who held what.
+//! A scripted host: its model, the directory that stands for its `/proc`, and the holders of its
+//! sockets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
@@ -18,18 +19,18 @@ use crate::answer::{Protocol, SocketQuery};
 use crate::tables::linux::netlink::link::Received;
 use crate::tables::linux::sys::System;
 
-/// The inode of the first namespace of process ids.
+/// The inode of the first pid namespace.
 pub(crate) const PIDS_OF_ALL: u64 = 0xEFFF_FFFC;
 
-/// That of the first namespace of users.
+/// The inode of the first user namespace.
 pub(crate) const USERS_OF_ALL: u64 = 0xEFFF_FFFD;
 
-/// Something that changes on the host; numbers are taken modulo what there is.
+/// A change on the host. Numbers are taken modulo the count of candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A process is started in a namespace, with the pid of one that has ended if there is one.
+    /// A process starts in a namespace, with the pid of one that has exited if there is one.
     Start(usize),
-    /// A process ends.
+    /// A process exits.
     Exit(usize),
     /// A process opens a socket of a kind.
     Open(usize, Kind),
@@ -41,7 +42,7 @@ pub(crate) enum Change {
         to: usize,
         keeps: bool,
     },
-    /// An address is added to a namespace, or taken away.
+    /// A namespace gets an address, or loses it.
     AddAddress(usize, usize),
     RemoveAddress(usize, usize),
 }
@@ -56,7 +57,7 @@ pub(crate) enum Kind {
         port: u16,
         is_everywhere: bool,
     },
-    /// By this end, from a port that nobody listens on.
+    /// Opened by this end, from a port without listener.
     Connection {
         port: u16,
         to: u16,
@@ -91,14 +92,14 @@ pub(super) struct ModelSocket {
     pub(super) inode: u32,
     pub(super) uid: u32,
     pub(super) cookie: u64,
-    /// Who holds it, by what each is called; several descriptors count as one.
+    /// The names of its holders; several descriptors count as one.
     pub(super) holders: BTreeSet<String>,
-    /// Who ever did.
+    /// The names of all holders so far.
     pub(super) ever: BTreeSet<String>,
 }
 
 impl ModelSocket {
-    /// One that fits most questions and is nobody's.
+    /// A socket that matches most queries and does not exist.
     pub(super) fn forged() -> Self {
         Self {
             protocol: Protocol::Udp,
@@ -114,7 +115,7 @@ impl ModelSocket {
         }
     }
 
-    /// Who may be named for it; of a connection that is over, who had it.
+    /// The processes that may be named for it; for a connection that has ended, the earlier ones.
     const fn whom(&self) -> &BTreeSet<String> {
         if self.inode == 0 {
             &self.ever
@@ -123,7 +124,7 @@ impl ModelSocket {
         }
     }
 
-    /// How well it fits, if it does.
+    /// How well it matches, if it does.
     pub(super) fn score(&self, local: SocketAddrV4, remote: Option<SocketAddrV4>) -> Option<u8> {
         if self.local.port() != local.port() {
             return None;
@@ -147,7 +148,7 @@ pub(super) struct ModelProcess {
     pub(super) descriptors: BTreeMap<u32, u64>,
 }
 
-/// The host, as several threads may ask it.
+/// The host, which several threads may use.
 #[derive(Debug)]
 pub(crate) struct Host {
     state: Mutex<State>,
@@ -167,15 +168,15 @@ pub(super) struct State {
     pub(super) last_cookie: u64,
     pub(super) queues: HashMap<u32, Queue>,
     pub(super) last_port: u32,
-    /// What goes wrong at each call from now on; nothing behind its end.
+    /// The faults at each of the next calls.
     pub(super) tape: VecDeque<Option<Fault>>,
     pub(super) astray: Option<Astray>,
     pub(super) calls: usize,
-    /// What was there since a lookup began.
+    /// The states of the host since a lookup began.
     pub(super) versions: Vec<Version>,
 }
 
-/// What is there at a time.
+/// The state of the host at a time.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
     pub(super) began: Instant,
@@ -184,8 +185,8 @@ pub(super) struct Version {
 }
 
 impl Host {
-    /// A host with some namespaces and no process; `None` where files have inodes that no
-    /// socket can have.
+    /// A host with some namespaces and no process; `None` if files have inodes that no socket can
+    /// have.
     pub(super) fn new() -> Option<Arc<Self>> {
         let memory = Path::new("/dev/shm");
         let root = if memory.is_dir() {
@@ -240,7 +241,7 @@ impl Host {
         Some(Arc::new(Self { state, root }))
     }
 
-    /// Has this thread ask the host.
+    /// Makes this thread use the host.
     pub(super) fn enter(self: &Arc<Self>) {
         let own = self.state().namespaces[0];
         System::scripted(Arc::clone(self), own).take_over();
@@ -258,7 +259,7 @@ impl Host {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What happens before a call.
+    /// Applies the fault before a call.
     pub(crate) fn call(&self) -> rustix::io::Result<()> {
         self.state().call()
     }
@@ -287,7 +288,7 @@ impl Host {
         Ok(())
     }
 
-    /// What comes next. Nothing is waited for: what is not there never comes.
+    /// The next datagram. This never waits: a missing one never comes.
     pub(crate) fn receive(
         &self,
         port: Port,
@@ -296,7 +297,7 @@ impl Host {
     ) -> io::Result<Received> {
         let mut state = self.state();
         match state.call() {
-            // Only who waits may be told too early that nothing has come.
+            // Only a waiting caller may get this too early.
             Err(Errno::AGAIN) if !waits => {}
             result => result?,
         }
@@ -319,12 +320,12 @@ impl Host {
         }
     }
 
-    /// From now on, this goes wrong at each call.
+    /// Sets the faults of the next calls.
     pub(super) fn play(&self, tape: impl IntoIterator<Item = Option<Fault>>) {
         self.state().tape.extend(tape);
     }
 
-    /// All faults are over.
+    /// Ends all faults.
     pub(super) fn end_faults(&self) {
         let state = &mut *self.state();
         state.tape.clear();
@@ -335,13 +336,13 @@ impl Host {
         self.state().change(change);
     }
 
-    /// A lookup begins, which may tell what was so for so long before. Returns how many calls
-    /// were made so far.
+    /// Begins a lookup, which may use knowledge from `before` ago. Returns the number of calls so
+    /// far.
     pub(super) fn begin(&self, before: Duration) -> usize {
         let state = &mut *self.state();
         let version = state.version();
         state.versions.push(version);
-        // One lasts until the next one begins.
+        // A state lasts until the next one begins.
         let is_over = |version: &Version| version.began.elapsed() > before;
         let over = state
             .versions
@@ -362,19 +363,19 @@ impl Host {
         self.state().calls
     }
 
-    /// Everybody who may be named for a question by a lookup that began with
-    /// [`begin`](Self::begin) and is over.
+    /// All processes that a lookup may name for a query, if it began with [`begin`](Self::begin)
+    /// and has ended.
     pub(super) fn may_be_named(&self, query: &SocketQuery) -> BTreeSet<String> {
         let state = self.state();
         let versions = || state.versions.iter();
         let own = state.namespaces[0];
-        // An address that comes meanwhile is our own for a part of the lookup only.
+        // An address that is added meanwhile is our own for only a part of the lookup.
         let is_own = versions().all(|version| version.has_address(own, query));
         let fitting: BTreeSet<u64> = versions()
             .flat_map(|version| version.fitting(query, &state.namespaces, is_own))
             .map(|socket| socket.cookie)
             .collect();
-        // Which socket it is and who holds that are found one after the other.
+        // A lookup finds the socket and its holders one after the other.
         versions()
             .flat_map(|version| version.sockets.values())
             .filter(|socket| fitting.contains(&socket.cookie))
@@ -396,7 +397,7 @@ impl Host {
             .collect()
     }
 
-    /// Who is to be named now, if anybody holds what fits.
+    /// The processes to name now, if any holds a matching socket.
     pub(super) fn holders(&self, query: &SocketQuery) -> BTreeSet<String> {
         self.begin(Duration::ZERO);
         let state = self.state();
@@ -411,7 +412,7 @@ impl Host {
 }
 
 impl Version {
-    /// Whether a namespace has the local address of a question.
+    /// Whether a namespace has the local address of a query.
     fn has_address(&self, namespace: u64, query: &SocketQuery) -> bool {
         match query.local() {
             SocketAddr::V4(v4) => self.addresses[&namespace].contains(v4.ip()),
@@ -419,7 +420,7 @@ impl Version {
         }
     }
 
-    /// The sockets that fit a question best.
+    /// The sockets that match a query best.
     fn fitting(&self, query: &SocketQuery, namespaces: &[u64], is_own: bool) -> Vec<&ModelSocket> {
         let v4 = |address| match address {
             SocketAddr::V4(v4) => v4,
@@ -445,7 +446,7 @@ impl Version {
         if is_own {
             return best_in(own).into_iter().map(|(_, socket)| socket).collect();
         }
-        // Such as of a proxy that stands in for another host.
+        // A proxy may have such a socket, which stands in for another host.
         let ours = best_in(own)
             .into_iter()
             .filter(|(score, _)| has(&own) || *score >= 2);
@@ -457,7 +458,7 @@ impl Version {
     }
 }
 
-/// All questions that may be asked.
+/// All possible queries.
 pub(super) fn queries() -> Vec<SocketQuery> {
     let mut queries = Vec::new();
     for ip in ADDRESSES.map(IpAddr::V4) {

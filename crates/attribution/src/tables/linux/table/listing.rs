@@ -1,7 +1,7 @@
-//! A list of all sockets with their owners.
+//! Lists all sockets with their owners.
 //!
-//! Where there are many processes, two threads share what the kernel is asked for: one
-//! begins with the sockets, the other with what changed of the processes.
+//! If there are many processes, two threads share the requests: one begins with the sockets, the
+//! other with the changed processes.
 
 use std::io;
 use std::sync::OnceLock;
@@ -18,17 +18,17 @@ use crate::tables::linux::procfs::proc::ReadBuffers;
 use crate::tables::linux::sockets;
 use crate::tables::linux::verdicts::{closed, infer_unaccepted, verdict};
 
-/// Other namespaces whose sockets are listed that are only bound.
+/// The number of other namespaces whose bound sockets are listed.
 const MAX_WITH_BOUND: u16 = 16;
 
 impl LinuxTable {
-    /// The sockets of our own namespace. Where that takes its time, or may, the other
-    /// namespaces are looked for meanwhile, and all processes that changed are looked at.
+    /// Lists the sockets of our own namespace. If that takes long, or may, this thread searches for
+    /// other namespaces and scans changed processes meanwhile.
     fn list_own(&mut self, with_others: bool) -> io::Result<()> {
         let (sockets, scanner, buffers) = (&mut self.sockets, &self.scanner, &mut self.buffers);
         let namespaces = &mut self.namespaces;
         let mut search = |buffers: &mut ReadBuffers| {
-            // One that is entered by a process that was there before may be a moment late.
+            // A namespace that an existing process enters during this may be missed.
             let now = Instant::now();
             let recent = now.checked_sub(NAMESPACES).unwrap_or(now);
             let old = namespaces.as_mut();
@@ -53,7 +53,7 @@ impl LinuxTable {
             checks: OnceLock::new(),
             next_part: AtomicUsize::new(0),
         };
-        let is_anybody_new = scanner.is_anybody_new();
+        let has_new_processes = scanner.has_new_processes();
         let listed = std::thread::scope(|scope| {
             let listing = std::thread::Builder::new().spawn_scoped(scope, || {
                 scanner.ignore_this_thread();
@@ -62,7 +62,7 @@ impl LinuxTable {
                 listed
             });
             if !is_first {
-                let checks = || scanner.checks(is_anybody_new, buffers);
+                let checks = || scanner.checks(has_new_processes, buffers);
                 work.checks.get_or_init(checks);
                 work.check();
             }
@@ -77,7 +77,7 @@ impl LinuxTable {
             listed.and(others).map(|()| true)
         });
         let listed = match listed {
-            // There was no thread to be had: this one lists what nobody has listed.
+            // No second thread could be started: this one lists the remaining parts.
             Ok(false) => work.list(sockets, first_list),
             listed => listed.map(drop),
         };
@@ -112,9 +112,9 @@ impl LinuxTable {
             }
         }
         places.sort_unstable();
-        // Sockets that nobody holds as it seems were opened while they were listed.
+        // Sockets without known holder were opened during the listing.
         let asked = Instant::now();
-        // After the lists: who holds none of them then has to be looked at only once.
+        // After the lists: then one more scan is enough for the sockets without holder.
         if self.scanner.is_empty() {
             self.scanner.scan_all(None, &mut self.buffers);
         } else if !self.scanner.are_many() {
@@ -143,9 +143,9 @@ impl LinuxTable {
 }
 
 impl Looker<'_> {
-    /// The owner of a socket of a list, after everything that changed was looked at: who
-    /// was by a scan since the given one still has what it had, and who was started since
-    /// the given time may have it from another.
+    /// The owner of a socket of a list, after a scan of every changed process. A holder that a scan
+    /// since the given one found still has it. A holder that started since the given time may have
+    /// it from another process.
     fn listed_owner(
         &mut self,
         protocol: Protocol,
@@ -158,7 +158,7 @@ impl Looker<'_> {
         let known = self.scanner.only_known(found, self.asked, young_since);
         let processes = match known {
             Ok(process) => return Verdict::Process(process),
-            // What it held is known from this list, but not whether its parent does.
+            // This list shows what the process holds, but not whether its parent holds it, too.
             Err(Count::OneAtLeast) => self.scanner.known(found.inode, 0, self.buffers),
             Err(Count::Several) => self.scanner.known(found.inode, since, self.buffers),
             Err(Count::None) if self.scanner.is_unowned(found.inode) => Vec::new(),
@@ -169,7 +169,7 @@ impl Looker<'_> {
                 let wanted = found.wanted();
                 let scanner = self.scanner;
                 let processes = scanner.all(&wanted, self.asked, self.buffers, || true);
-                // That nobody has one which was closed meanwhile says nothing.
+                // If the socket closed meanwhile, a missing holder says nothing.
                 if processes.is_empty() && !sockets::is_open(self.sockets, protocol, found) {
                     return Verdict::Unknown(Reason::Gone);
                 }

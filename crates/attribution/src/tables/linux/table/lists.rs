@@ -1,4 +1,4 @@
-//! What is listed by two threads, and kept from one list for the next one.
+//! The parts that two threads list, and the buffers that one list leaves for the next.
 
 use std::io;
 use std::sync::OnceLock;
@@ -9,18 +9,18 @@ use crate::tables::linux::fd_scanner::{Checks, FdScanner};
 use crate::tables::linux::netlink::message::{DiagSocket, Which};
 use crate::tables::linux::source::Sockets;
 
-/// What is kept from one list for the next one.
+/// The buffers that one list leaves for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// What the second thread asks; `None` where it could not be opened yet.
+    /// The connection of the second thread; `None` if it could not be opened yet.
     pub(super) second: Option<Sockets>,
-    /// What each of both listed.
+    /// The list of each thread.
     pub(super) lists: [List; 2],
-    /// The order of all, which is sorted in place of what is large.
+    /// The order of all sockets: this sorts places, because sockets are large.
     pub(super) places: Vec<Place>,
 }
 
-/// What is listed at a time; what takes longest first.
+/// The parts, in order; the slowest come first.
 const PARTS: [(Protocol, Which); 10] = [
     (Protocol::Tcp, Which::Connections),
     (Protocol::Tcp, Which::Bound),
@@ -38,7 +38,7 @@ const PARTS: [(Protocol, Which); 10] = [
 #[derive(Debug, Default)]
 pub(super) struct List {
     pub(super) sockets: Vec<DiagSocket>,
-    /// Where those of each protocol end.
+    /// Where the sockets of each protocol end.
     pub(super) ends: Vec<(Protocol, usize)>,
 }
 
@@ -65,14 +65,14 @@ impl List {
         PARTS.iter().try_for_each(|part| self.add(*part, sockets))
     }
 
-    /// The same but for sockets that are only bound: the kernel walks a table of all namespaces
-    /// for those of each.
+    /// The same without sockets that are only bound: for those of each namespace, the kernel walks
+    /// a table of all namespaces.
     pub(super) fn add_all_used(&mut self, sockets: &mut Sockets) -> io::Result<()> {
         let mut parts = PARTS.iter().filter(|(_, which)| *which != Which::Bound);
         parts.try_for_each(|part| self.add(*part, sockets))
     }
 
-    /// Moves in what another one has.
+    /// Moves the sockets of another list into this one.
     pub(super) fn append(&mut self, other: &mut Self) {
         let start = self.sockets.len();
         self.sockets.append(&mut other.sockets);
@@ -81,7 +81,7 @@ impl List {
         self.ends.extend(ends);
     }
 
-    /// Adds the places of the sockets from one on, which are in a namespace.
+    /// Adds the places of the sockets from `start` on, which are in one namespace.
     pub(super) fn add_places(&self, start: usize, namespace: u16, places: &mut Vec<Place>) {
         let mut index = start;
         for (protocol, end) in self.ends.iter().filter(|(_, end)| *end > start) {
@@ -97,27 +97,27 @@ impl List {
     }
 }
 
-/// Where a socket comes in a list of all: ordered by what snapshots are sorted by first.
+/// The position of a socket in a list of all: ordered by the first keys of snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) protocol: Protocol,
     pub(super) port: u16,
-    /// A number for each; 0 for our own.
+    /// A number for each namespace; 0 for our own.
     pub(super) namespace: u16,
-    /// Among those that were listed.
+    /// The index among the listed sockets.
     pub(super) index: usize,
 }
 
-/// What two threads do, each part by one of them.
+/// The work of two threads: each part is done by one of them.
 pub(super) struct Work<'a> {
     pub(super) scanner: &'a FdScanner,
-    /// Made by the thread that begins with them.
+    /// The thread that begins with processes fills this.
     pub(super) checks: OnceLock<Checks>,
     pub(super) next_part: AtomicUsize,
 }
 
 impl Work<'_> {
-    /// Lists the parts that nobody has listed yet.
+    /// Lists the parts that no thread has listed yet.
     pub(super) fn list(&self, sockets: &mut Sockets, list: &mut List) -> io::Result<()> {
         loop {
             let next = self.next_part.fetch_add(1, Ordering::Relaxed);

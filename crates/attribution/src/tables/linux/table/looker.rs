@@ -1,4 +1,4 @@
-//! Who holds the sockets that a lookup found.
+//! Finds the holders of the sockets that a lookup found.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,13 +13,13 @@ use super::super::source::Sockets;
 use super::super::verdicts::{Resolved, resolve};
 use crate::answer::{Process, Protocol, Verdict};
 
-/// Looks for all who hold the sockets that were found in `sockets`.
+/// Finds all holders of the sockets from `sockets`.
 pub(super) struct Looker<'a> {
     pub(super) sockets: &'a mut Sockets,
     pub(super) scanner: &'a FdScanner,
     pub(super) groups: Option<&'a mut Cgroups>,
     pub(super) buffers: &'a mut ReadBuffers,
-    /// Looks that began later are not repeated.
+    /// Scans that began after this are not repeated.
     pub(super) asked: Instant,
 }
 
@@ -34,7 +34,7 @@ impl Looker<'_> {
             if found.is_empty() {
                 hidden = Some(*socket);
             }
-            // One that was closed meanwhile was not looked for in time.
+            // The search came too late for a socket that closed meanwhile.
             let is_all = !found.is_empty() || sockets::is_open(self.sockets, protocol, socket);
             (found, is_all)
         });
@@ -48,8 +48,8 @@ impl Looker<'_> {
         }
     }
 
-    /// Who holds a socket, given who was found to. One that is gone while the socket is
-    /// still there had it from another, most likely when it was being started.
+    /// The holders of a socket without those that have exited. If a holder has exited and the
+    /// socket still exists, it had it from another process, most likely its parent.
     pub(super) fn without_gone(
         &mut self,
         protocol: Protocol,
@@ -72,8 +72,7 @@ impl Looker<'_> {
         again
     }
 
-    /// Adds the unit of a process that this one may not inspect, by the cgroup in which the
-    /// socket was opened.
+    /// Adds the unit of a process that this one may not inspect, from the cgroup of the socket.
     pub(super) fn with_unit(&mut self, verdict: Verdict, socket: &DiagSocket) -> Verdict {
         match (verdict, &mut self.groups, socket.cgroup) {
             (Verdict::Partial { user, unit: None }, Some(groups), Some(group)) => {

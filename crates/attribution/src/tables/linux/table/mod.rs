@@ -1,4 +1,4 @@
-//! The native table: from a question to sockets, their holders and an answer.
+//! The native table: from a query to sockets, their holders and an answer.
 
 mod listing;
 mod lists;
@@ -22,7 +22,7 @@ use super::procfs::proc::ReadBuffers;
 use super::sockets;
 use super::source::Sockets;
 use super::user_names::{LIST_PATIENCE, PATIENCE};
-use super::verdicts::{either, told};
+use super::verdicts::{either, ownership};
 use lists::Listing;
 use looker::Looker;
 
@@ -38,8 +38,8 @@ use crate::policy::freshness::NAMESPACES_OF_REQUEST;
 use crate::tables::SocketTable;
 use crate::tables::fast_lookup::FastLookup;
 
-/// How long one lookup searches threads for network namespaces that no whole process is in. After
-/// that, the lookup cannot tell whether such a namespace has the address.
+/// How long one lookup searches threads for network namespaces without a whole process. After that,
+/// the lookup cannot know whether such a namespace has the address.
 const SEARCH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The native table of Linux.
@@ -47,7 +47,7 @@ const SEARCH_DEADLINE: Duration = Duration::from_secs(3);
 pub struct LinuxTable {
     sockets: Sockets,
     listing: Listing,
-    /// `None` if the kernel does not even show our own.
+    /// `None` if the kernel does not even show our own namespace.
     namespaces: Option<Namespaces>,
     scanner: Arc<FdScanner>,
     /// `None` if cgroups are not mounted.
@@ -55,7 +55,7 @@ pub struct LinuxTable {
     buffers: ReadBuffers,
     options: LinuxOptions,
     conntrack: Conntrack,
-    /// What the send watchers see, for the lookups that confirm.
+    /// The senders that the send watchers observe, for the lookups that confirm.
     seen: Arc<Mutex<SeenSenders>>,
 }
 
@@ -93,7 +93,7 @@ impl LinuxTable {
         })
     }
 
-    /// A lookup of microseconds, for another thread.
+    /// A fast lookup, for another thread.
     fn owner_lookup(&mut self) -> io::Result<OwnerLookup> {
         let sockets = Sockets::open(self.scanner.proc(), self.options.sock_diag)?;
         let others = self.namespaces.as_mut().map(Namespaces::share);
@@ -107,7 +107,7 @@ impl LinuxTable {
         Ok(lookup)
     }
 
-    /// Answers a query. It shares looks that began after `asked`, and a search for new network
+    /// Answers a query. It reuses scans that began after `asked`, and a search for new network
     /// namespaces that is younger than `patience` then.
     fn answer(
         &mut self,
@@ -123,8 +123,8 @@ impl LinuxTable {
             };
         }
         let answer = self.answer_elsewhere(query, asked, patience)?;
-        // A container asks for an address that stands for another, or gets one that no device has.
-        // Its connection shows its packets before they are translated.
+        // A container connects to an address that stands for another one, or to one that no device
+        // has. Its connection shows its packets before translation.
         if answer.evidence.matched == Some(Match::FiveTuple) {
             return Ok(answer);
         }
@@ -134,7 +134,7 @@ impl LinuxTable {
         {
             Translation::From(from) => {
                 let translated = self.answer_translated(query, from, asked, patience)?;
-                // The end may be that of another host, whichever address its packets get here.
+                // The end may belong to another host, whichever address its packets get here.
                 let is_there = translated.evidence.matched.is_some();
                 Ok(if is_there { translated } else { answer })
             }
@@ -158,8 +158,8 @@ impl LinuxTable {
         is_own.map_err(|error| failed(&"the addresses of this host", None, error))
     }
 
-    /// Answers a query about packets that this host translates, by the ends that their socket has for
-    /// itself: in our own namespace, or in the one that has its address.
+    /// Answers a query about packets that this host translates, by the original ends of their
+    /// socket: in our own namespace, or in the one that has its address.
     fn answer_translated(
         &mut self,
         query: &SocketQuery,
@@ -180,7 +180,7 @@ impl LinuxTable {
         Ok(answer.translated(from))
     }
 
-    /// All sockets, those of other namespaces included or not.
+    /// All sockets, with or without those of other namespaces.
     fn list(&mut self, with_others: bool) -> Result<Snapshot, Error> {
         let started_at = SystemTime::now();
         let mut sockets = self
@@ -205,7 +205,7 @@ impl LinuxTable {
         Ok(snapshot.within(surroundings))
     }
 
-    /// Adds names of users that were not known when the processes were read.
+    /// Adds names of users that were unknown when the processes were read.
     fn complete<'a>(&self, answers: impl Iterator<Item = &'a mut Ownership>) {
         let verdicts = answers.map(|answer| &mut answer.verdict);
         let names = self.scanner.facts().names();
@@ -229,11 +229,12 @@ impl LinuxTable {
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
         let found_by = SystemTime::now();
         if let Some(reason) = matching::beyond_sockets(query, candidates.matched()) {
-            let nobody = Ownership::unknown(reason, observed_at, Source::SockDiag);
-            return Ok(Here::Answer(nobody));
+            let unowned = Ownership::unknown(reason, observed_at, Source::SockDiag);
+            return Ok(Here::Answer(unowned));
         }
         let fit = candidates.fit(query.protocol());
-        // What it has not seen is of a socket here, as it sees what it translates.
+        // A packet without an entry in conntrack belongs to a socket here, because conntrack sees
+        // what it translates.
         let reason = match self.conntrack.translation(query, fit, Search::Whole) {
             Translation::From(from) => return Ok(Here::Translated(from)),
             Translation::None | Translation::NotSeen => None,
@@ -241,22 +242,22 @@ impl LinuxTable {
             Translation::NotTold | Translation::NotNow => Some(Reason::MayBeTranslated),
         };
         if let Some(reason) = reason {
-            let nobody = Ownership::unknown(reason, observed_at, Source::SockDiag);
-            return Ok(Here::Answer(nobody));
+            let unowned = Ownership::unknown(reason, observed_at, Source::SockDiag);
+            return Ok(Here::Answer(unowned));
         }
         let resolved = self.looker(asked).resolve(query.protocol(), candidates);
         let times = (observed_at, found_by);
-        Ok(Here::Answer(told(resolved, times, None)))
+        Ok(Here::Answer(ownership(resolved, times, None)))
     }
 
-    /// Answers a query about a socket of our own namespace that has the very ends of the query.
+    /// Answers a query about a socket of our own namespace with exactly these ends.
     fn answer_socket_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
         let observed_at = SystemTime::now();
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
         let found_by = SystemTime::now();
         let resolved = self.looker(asked).resolve(query.protocol(), candidates);
-        Ok(told(resolved, (observed_at, found_by), None))
+        Ok(ownership(resolved, (observed_at, found_by), None))
     }
 
     fn reach(&self, query: &SocketQuery) -> Reach {
@@ -266,7 +267,7 @@ impl LinuxTable {
         }
     }
 
-    /// Answers a question about an address that is not our own.
+    /// Answers a query about an address that is not our own.
     fn answer_elsewhere(
         &mut self,
         query: &SocketQuery,
@@ -274,7 +275,7 @@ impl LinuxTable {
         patience: Duration,
     ) -> Result<Ownership, Error> {
         let observed_at = SystemTime::now();
-        // Such as of a proxy that stands in for another host.
+        // A proxy may have such a socket, which stands in for another host.
         let reach = self.reach(query);
         let ours = sockets::standing_in(&mut self.sockets, query, &reach);
         let ours = ours.map_err(|error| failed(&query, None, error))?;
@@ -283,7 +284,7 @@ impl LinuxTable {
         let mut best = None;
         if ours != Candidates::None {
             let resolved = self.looker(asked).resolve(query.protocol(), ours);
-            let found = told(resolved, (observed_at, found_by), None);
+            let found = ownership(resolved, (observed_at, found_by), None);
             if query.protocol() == Protocol::Tcp && is_connection {
                 return Ok(found);
             }
@@ -295,7 +296,7 @@ impl LinuxTable {
         };
         let (ip, proc, buffers) = (query.local().ip(), self.scanner.proc(), &mut self.buffers);
         let since = asked.checked_sub(patience).unwrap_or(asked);
-        // A search that is cut short leaves open whether anybody has the address.
+        // After an incomplete search, it is unknown whether some namespace has the address.
         let effort = if patience.is_zero() {
             Effort::Within(SEARCH_DEADLINE)
         } else {
@@ -325,13 +326,13 @@ impl LinuxTable {
                 asked,
             };
             let resolved = looker.resolve(query.protocol(), candidates);
-            let found = told(resolved, (observed_at, found_by), Some(&place.public));
+            let found = ownership(resolved, (observed_at, found_by), Some(&place.public));
             best = Some(match best {
                 Some(best) => either(best, found),
                 None => found,
             });
         }
-        // Whom the others name may not be the only one.
+        // The owner in the other namespaces may not be the only one.
         if let Some((id, error)) = broken {
             namespaces.forget(id);
             return Err(error);
@@ -352,10 +353,10 @@ impl LinuxTable {
     }
 }
 
-/// What our own namespace shows of a query.
+/// The result of a query in our own namespace.
 enum Here {
     Answer(Ownership),
-    /// Its packets are translated: the socket has these ends.
+    /// The host translates its packets: the socket has these ends.
     Translated(TranslatedFrom),
 }
 
@@ -388,7 +389,7 @@ impl SocketTable for LinuxTable {
     }
 
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
-        // All that was there before the first packet is known then.
+        // After this, everything from before the first packet is known.
         self.scanner.refresh(None, &mut self.buffers);
         let lookup = self.owner_lookup();
         let lookup = lookup
@@ -420,7 +421,7 @@ impl SocketTable for LinuxTable {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let knows_own = self.namespaces.as_ref().is_some_and(Namespaces::tells_own);
+        let knows_own = self.namespaces.as_ref().is_some_and(Namespaces::knows_own);
         Capabilities::new()
             .with_remote_addresses(true)
             .with_local_addresses(knows_own)
@@ -429,7 +430,7 @@ impl SocketTable for LinuxTable {
     }
 }
 
-/// What was asked of the kernel, in which namespace if not in our own, and what it said.
+/// The request that failed, its namespace if not our own, and the error.
 fn failed(
     what: &dyn std::fmt::Display,
     namespace: Option<&NetworkNamespace>,

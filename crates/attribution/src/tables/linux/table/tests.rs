@@ -8,7 +8,7 @@ fn table() -> LinuxTable {
     LinuxTable::new().unwrap()
 }
 
-/// The table, and what it is on kernels and mounts that offer less.
+/// The table with all interfaces, and as on kernels and mounts with fewer.
 fn tables() -> Vec<(LinuxOptions, LinuxTable)> {
     let all = LinuxOptions::default();
     let no_counts = LinuxOptions {
@@ -59,14 +59,14 @@ fn connections_are_found_by_five_tuple() {
     }
 }
 
-/// From the first packet to the end of a connection.
+/// Follows a connection from its first packet to its end.
 fn connection(options: &LinuxOptions, table: &mut LinuxTable, listen: &str, connect: &str) {
     let listener = TcpListener::bind(listen).unwrap();
     let address = at(connect, listener.local_addr().unwrap());
     let client = TcpStream::connect(address).unwrap();
     let local = client.local_addr().unwrap();
     check(table, SocketQuery::tcp(local, address), Match::FiveTuple);
-    // Not accepted yet: the listener's.
+    // Not accepted yet: it belongs to the listener.
     let unaccepted = if listen == "[::]:0" {
         Match::WildcardAddress
     } else {
@@ -111,9 +111,9 @@ fn datagram_sockets_connected_or_not() {
     }
 }
 
-/// Where `/proc` is not mounted, the answer has the user, and names no process.
+/// If `/proc` is not mounted, the answer has the user, and names no process.
 #[test]
-fn without_proc_users_are_told() {
+fn without_proc_answers_have_the_user() {
     let directory = tempfile::tempdir().unwrap();
     let options = LinuxOptions {
         proc: directory.path().to_owned(),
@@ -160,7 +160,7 @@ fn connections_that_are_bound_to_an_interface() {
 }
 
 #[test]
-fn a_snapshot_says_the_same_as_single_questions() {
+fn a_snapshot_agrees_with_single_lookups() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let query = SocketQuery::tcp(client.local_addr().unwrap(), client.peer_addr().unwrap());
@@ -220,11 +220,11 @@ fn sockets_of_other_protocols_are_listed() {
         }
         for remote in [None, Some(([8, 8, 8, 8], 0).into())] {
             let query = SocketQuery::new(protocol, found.local, remote);
-            let asked = table().find(&query).unwrap();
+            let single = table().find(&query).unwrap();
             let listed = snapshot.find(&query);
-            assert_eq!(asked.verdict, found.owner, "{query}");
+            assert_eq!(single.verdict, found.owner, "{query}");
             let what = |answer: &Ownership| (answer.verdict.clone(), answer.evidence.matched);
-            assert_eq!(what(&listed), what(&asked), "{query}");
+            assert_eq!(what(&listed), what(&single), "{query}");
         }
     }
 }
@@ -258,8 +258,8 @@ fn raw_sockets_are_connected_to_addresses() {
         ] {
             let query = SocketQuery::new(Protocol::Raw, local, Some(remote));
             assert_eq!(snapshot.find(&query).evidence.matched, matched, "{query}");
-            let asked = table.find(&query).unwrap();
-            assert_eq!(asked.evidence.matched, matched, "{query} {options:?}");
+            let single = table.find(&query).unwrap();
+            assert_eq!(single.evidence.matched, matched, "{query} {options:?}");
         }
     }
 }

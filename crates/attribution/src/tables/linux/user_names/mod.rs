@@ -1,13 +1,13 @@
-//! Names of users: from `/etc/passwd` (passwd(5)) at once, else from the name service of the system
-//! (nsswitch.conf(5)), which knows those of LDAP, SSSD and systemd's dynamic users, too.
+//! The names of users: from `/etc/passwd` (passwd(5)) at once, or else from the name service of the
+//! system (nsswitch.conf(5)), which also knows the users of LDAP, SSSD and systemd's dynamic users.
 //!
-//! A module of the name service may ask the network, and may hang. So only a thread that is there
-//! for it asks the name service, and no lookup waits longer for it than [`PATIENCE`]. The
-//! thread that captures never asks and never waits: it takes the names that are known. An owner
-//! whose user has no name yet has the uid alone; later answers have the name.
+//! A module of the name service may send requests over the network, and may hang. So only a
+//! dedicated thread calls the name service, and no lookup waits longer for it than [`PATIENCE`].
+//! The capture thread never calls it and never waits: it takes the known names. Until a name is
+//! known, an owner has only the uid; later answers have the name.
 //!
-//! A program that is linked with the C library in itself (`crt-static`, such as most builds for
-//! musl) has no name service: it could not load the modules. There `/etc/passwd` is all.
+//! A program that contains the C library (`crt-static`, as in most builds for musl) has no name
+//! service, because it cannot load the modules. It uses only `/etc/passwd`.
 
 mod passwd;
 mod pending;
@@ -25,13 +25,13 @@ use pending::Answers;
 
 /// How long a lookup waits for the names of users.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2);
-/// How long a list of all sockets does.
+/// How long a list of all sockets waits for them.
 pub(crate) const LIST_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long nobody waits for names after the name service was slower than that.
+/// How long no lookup waits for names after the name service was slower than that.
 const REST: Duration = Duration::from_secs(5);
 
-/// Asks the name service: the name of a user, if there is one. It may block.
+/// The call to the name service: the name of a user, if there is one. It may block.
 type Service = fn(u32) -> Option<String>;
 
 /// The names of this system, for all tables of this process.
@@ -41,7 +41,7 @@ static OF_SYSTEM: LazyLock<Arc<UserNames>> = LazyLock::new(|| {
     names
 });
 
-/// Names of users, as far as they are known.
+/// The known names of users.
 #[derive(Debug)]
 pub(crate) struct UserNames {
     service: Service,
@@ -54,14 +54,14 @@ pub(crate) struct UserNames {
 struct State {
     passwd: Passwd,
     answers: Answers,
-    /// A thread asks the name service.
+    /// Whether a thread is calling the name service.
     is_asking: bool,
-    /// Until then, nobody waits.
+    /// Until then no lookup waits.
     rests_until: Option<Instant>,
 }
 
 impl UserNames {
-    /// Those of this system.
+    /// The names of this system.
     pub(crate) fn of_system() -> Arc<Self> {
         OF_SYSTEM.refresh(Instant::now());
         Arc::clone(&OF_SYSTEM)
@@ -89,8 +89,8 @@ impl UserNames {
         })
     }
 
-    /// Adds the names to users that have none in these answers. Waits for those that are not known,
-    /// at most for `patience`.
+    /// Adds the missing names of users to these answers. Waits for unknown ones, at most for
+    /// `patience`.
     pub(crate) fn complete<'a>(
         self: &Arc<Self>,
         verdicts: impl IntoIterator<Item = &'a mut Verdict>,
@@ -134,7 +134,7 @@ impl UserNames {
         }
     }
 
-    /// Has the name service asked for users that are not known, and waits for it.
+    /// Requests the names of unknown users from the name service, and waits for them.
     fn ask(self: &Arc<Self>, uids: &[u32], patience: Duration) {
         let began = Instant::now();
         self.refresh(began);
@@ -172,7 +172,7 @@ impl UserNames {
         }
     }
 
-    /// Asks the name service for all users that wait, then ends.
+    /// Requests the names of all waiting users from the name service, then ends.
     fn work(&self) {
         let ends = OnEnd(self);
         let mut state = self.state();
@@ -183,13 +183,13 @@ impl UserNames {
             state.answers.answer(uid, name, Instant::now());
             self.answered.notify_all();
         }
-        // The next caller that asks starts another thread.
+        // The next caller starts another thread.
         state.is_asking = false;
         drop(state);
         drop(ends);
     }
 
-    /// Reads `/etc/passwd` again if it has changed, which is looked up once a second at most.
+    /// Reads `/etc/passwd` again if it has changed. Checks this once a second at most.
     fn refresh(&self, now: Instant) {
         let known = {
             let passwd = &mut self.state().passwd;
@@ -216,7 +216,7 @@ impl State {
     }
 }
 
-/// If the thread panics, another one is started for the next request.
+/// If the thread panics, the next request starts another one.
 struct OnEnd<'a>(&'a UserNames);
 
 impl Drop for OnEnd<'_> {
@@ -244,8 +244,8 @@ fn has_nameless(verdict: &Verdict) -> bool {
     }
 }
 
-/// Shows each user without a name, in a copy of its process. The copy takes the place of the
-/// process if `change` says that it is another one now.
+/// Calls `change` with each user without a name, in a copy of its process. The copy replaces the
+/// process if `change` returns true.
 fn each_nameless(verdict: &mut Verdict, mut change: impl FnMut(&mut User) -> bool) {
     let mut in_process = |process: &mut Arc<Process>| {
         let mut user = process.user.clone();

@@ -1,6 +1,6 @@
-//! Without a name service, as its modules cannot be loaded.
+//! Without a name service, because its modules cannot be loaded.
 
-/// The name of a user: what is not in `/etc/passwd` is not known.
+/// The name of a user: only `/etc/passwd` has names.
 pub(super) const fn name(_: u32) -> Option<String> {
     None
 }

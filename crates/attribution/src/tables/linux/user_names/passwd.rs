@@ -1,4 +1,4 @@
-//! Names in `/etc/passwd` (passwd(5)), read again when it changed.
+//! Names in `/etc/passwd` (passwd(5)), read again when it changes.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How often, at most, the file is looked up.
+/// The shortest time between two checks of the file.
 const REST: Duration = Duration::from_secs(1);
 
-/// What was in the file.
+/// The content of the file.
 #[derive(Debug, Default)]
 pub(super) struct Passwd {
     names: HashMap<u32, String>,
@@ -22,8 +22,8 @@ impl Passwd {
         self.names.get(&uid).map(String::as_str)
     }
 
-    /// Whether it is time to look up the file again. If so, it is not time again for a while: other
-    /// threads need not look as well.
+    /// Whether a check of the file is due. If so, the next one is not due for a while, so other
+    /// threads need not check it as well.
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
         let is_due = self
             .checked
@@ -34,12 +34,12 @@ impl Passwd {
         is_due
     }
 
-    /// When the file that was read had been changed.
+    /// The modification time of the file when it was read.
     pub(super) const fn changed(&self) -> Option<SystemTime> {
         self.changed
     }
 
-    /// What is in the file, unless it is the one that was changed at that time.
+    /// The content of the file, unless its modification time is still `known`.
     pub(super) fn read(known: Option<SystemTime>, now: Instant) -> Option<Self> {
         const PATH: &str = "/etc/passwd";
         let changed = fs::metadata(PATH).and_then(|file| file.modified()).ok();
@@ -54,7 +54,7 @@ impl Passwd {
     }
 }
 
-/// Of several lines with an id, the first counts, as for getpwuid(3).
+/// Of several lines with an id, the first one counts, as for getpwuid(3).
 fn names(passwd: &[u8]) -> HashMap<u32, String> {
     let text = OsStr::from_bytes(passwd).to_string_lossy();
     let mut names = HashMap::new();

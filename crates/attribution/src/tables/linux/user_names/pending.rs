@@ -1,18 +1,18 @@
-//! What the name service has answered, and what it is to be asked. Pure: time comes in.
+//! The answers of the name service, and the pending requests. Pure: the caller passes in the time.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::policy::freshness::{NO_USER_NAME, USER_NAME};
 
-/// Users whose names are kept, and users that may wait.
+/// The number of users whose names are kept, and of users that may wait.
 const MAX_KEPT: usize = 4_096;
 const MAX_PENDING: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     kept: HashMap<u32, Answer>,
-    /// Not asked for yet, and the one that is being asked for.
+    /// Users that wait, and the one whose request is under way.
     queue: VecDeque<u32>,
     current: Option<u32>,
 }
@@ -34,7 +34,7 @@ impl Answer {
 }
 
 impl Answers {
-    /// The name of a user, if the name service has told it lately.
+    /// The name of a user, if the name service has given it recently.
     pub(super) fn name(&self, uid: u32, now: Instant) -> Option<&str> {
         let answer = self.kept.get(&uid).filter(|answer| answer.is_fresh(now))?;
         answer.name.as_deref()
@@ -56,7 +56,7 @@ impl Answers {
         self.current == Some(uid) || self.queue.contains(&uid)
     }
 
-    /// The user to ask for next.
+    /// The next user to request.
     pub(super) fn next(&mut self) -> Option<u32> {
         self.current = self.queue.pop_front();
         self.current
@@ -68,7 +68,7 @@ impl Answers {
         if self.kept.len() >= MAX_KEPT {
             self.kept.retain(|_, answer| answer.is_fresh(now));
         }
-        // Who makes so many users in so short a time has them asked for again.
+        // A user who makes so many users in such a short time causes repeated requests.
         if self.kept.len() >= MAX_KEPT {
             self.kept.clear();
         }
@@ -80,7 +80,7 @@ impl Answers {
 mod tests {
     use super::*;
 
-    fn asked(answers: &mut Answers, now: Instant) -> bool {
+    fn request(answers: &mut Answers, now: Instant) -> bool {
         answers.ask(7, now);
         answers.is_pending(7)
     }
@@ -90,23 +90,23 @@ mod tests {
         for (name, limit) in [(Some("ada".to_owned()), USER_NAME), (None, NO_USER_NAME)] {
             let mut answers = Answers::default();
             let start = Instant::now();
-            assert!(asked(&mut answers, start));
+            assert!(request(&mut answers, start));
             assert_eq!(answers.next(), Some(7));
-            assert!(answers.is_pending(7), "it is asked for");
+            assert!(answers.is_pending(7), "its request is pending");
             answers.answer(7, name.clone(), start);
-            assert!(!asked(&mut answers, start + limit / 2));
+            assert!(!request(&mut answers, start + limit / 2));
             assert_eq!(answers.name(7, start + limit / 2), name.as_deref());
             assert_eq!(
                 answers.name(7, start + limit),
                 None,
                 "it may be another user"
             );
-            assert!(asked(&mut answers, start + limit));
+            assert!(request(&mut answers, start + limit));
         }
     }
 
     #[test]
-    fn what_waits_and_what_is_kept_is_bounded() {
+    fn waiting_and_kept_users_are_bounded() {
         let (mut answers, now) = (Answers::default(), Instant::now());
         for uid in 0..10_000 {
             answers.ask(uid, now);

@@ -1,4 +1,4 @@
-//! Names that come late, from a name service that the tests hold.
+//! Names that come late, from a name service that the tests control.
 
 use std::sync::Barrier;
 
@@ -8,8 +8,8 @@ use crate::answer::Unit;
 /// Longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Users above this have names; those above the next one have them late, and those above the last
-/// make the name service panic.
+/// Users from this id on have names. Those from the next one on get them late, and those from the
+/// last one on make the name service panic.
 const NAMED: u32 = 4_000_000_000;
 const LATE: u32 = 4_100_000_000;
 const BROKEN: u32 = 4_200_000_000;
@@ -37,7 +37,7 @@ fn name_of(verdict: &Verdict) -> Option<&str> {
 }
 
 #[test]
-fn threads_that_ask_at_once_get_the_name_of_a_user() {
+fn concurrent_threads_get_the_name_of_a_user() {
     for _ in 0..50 {
         let start = Barrier::new(4);
         std::thread::scope(|scope| {
@@ -56,7 +56,7 @@ fn threads_that_ask_at_once_get_the_name_of_a_user() {
 fn every_kind_of_answer_gets_its_names() {
     let names = UserNames::new(scripted);
     let uid = NAMED + 1;
-    assert_eq!(names.known(uid), None, "nobody has asked");
+    assert_eq!(names.known(uid), None, "no thread has requested it");
     let mut verdicts = [
         Verdict::Process(of(uid)),
         Verdict::Shared(vec![of(uid), of(uid)]),
@@ -84,12 +84,12 @@ fn a_user_without_a_name_keeps_its_id() {
 }
 
 #[test]
-fn a_name_service_that_hangs_is_waited_for_once() {
+fn only_the_first_lookup_waits_for_a_hanging_name_service() {
     let names = UserNames::new(scripted);
     let mut late = Verdict::Process(of(LATE));
     names.complete([&mut late], Duration::from_millis(1));
     assert_eq!(name_of(&late), None);
-    // Nobody waits for that one, nor for another user: this would take half a minute.
+    // No lookup waits for that user, nor for another one: this would take half a minute.
     let began = Instant::now();
     for uid in [LATE, LATE + 1, NAMED] {
         names.complete([&mut Verdict::Process(of(uid))], DEADLINE);

@@ -56,7 +56,7 @@ fn each_engine_has_its_place() {
     Tree::new()
         .with(snap, DOCKER)
         .check(None, None, "web nginx:1.27 ");
-    // Its data is elsewhere (`data-root`), as the mounts of the bundle tell.
+    // Its data is elsewhere (`data-root`), as the mounts of the bundle show.
     let bundle = r#"{"mounts":[{"destination":"/etc/hosts",
         "source":"/data/docker/containers/ID*/hosts"}]}"#;
     Tree::new()
@@ -79,13 +79,13 @@ fn each_engine_has_its_place() {
         .with(&format!("{storage}/ID/userdata/config.json"), PLAIN)
         .with(&format!("{storage}/containers.json"), PODMAN);
     podman.check(None, None, "web nginx:1.27 ");
-    // That of another user is not it.
+    // A container of another user with the same id does not match.
     podman.check(Some(1), None, "  ");
     Tree::new().check(None, None, "  ");
 }
 
 #[test]
-fn the_kubelet_names_what_no_engine_does() {
+fn the_kubelet_names_containers_that_no_engine_names() {
     let log = "var/log/containers/web-0_default_web-ID.log";
     Tree::new()
         .with(log, "")
@@ -97,7 +97,7 @@ fn the_kubelet_names_what_no_engine_does() {
 }
 
 #[test]
-fn those_of_a_user_are_in_the_home() {
+fn containers_of_a_user_are_in_the_home() {
     let uid = rustix::process::geteuid().as_raw();
     let passwd =
         format!("other:x:4294967294:1::/other:/bin/sh\nada:x:{uid}:1::/home/ada:/bin/sh\n");
@@ -127,7 +127,7 @@ fn those_of_a_user_are_in_the_home() {
 }
 
 #[test]
-fn what_is_no_id_is_looked_for_nowhere() {
+fn text_that_is_not_an_id_causes_no_search() {
     let tree = Tree::new().with("var/lib/docker/containers/x/config.v2.json", DOCKER);
     let key = ContainerKey {
         id: "../x".to_owned(),

@@ -1,4 +1,4 @@
-//! Which processes may hold a socket that was just opened.
+//! The processes that may hold a new socket.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -6,11 +6,11 @@ use std::time::Instant;
 use crate::policy::freshness::NEW_PROCESS_WINDOW;
 use crate::tables::linux::fd_scanner::wanted::Kind;
 
-/// New processes that are looked at again.
+/// The number of new processes that a search scans again.
 const MAX_YOUNG: usize = 128;
-/// New ids that are looked at for one question.
+/// The number of new ids that one lookup scans.
 const MAX_NEW: u32 = 256;
-/// Processes that answered last, which are tried before all others.
+/// The number of processes with recent hits, which a search tries first.
 const MAX_WINNERS: usize = 16;
 
 /// The processes to try first, in this order.
@@ -19,14 +19,14 @@ pub(crate) struct Hints {
     newest: Option<u32>,
     /// Newest first.
     new_ids: VecDeque<u32>,
-    /// Those of them that are being looked at, perhaps by another thread.
+    /// New ids that a thread is scanning, perhaps another one.
     taken: VecDeque<u32>,
     young: VecDeque<(u32, Instant)>,
     winners: VecDeque<Winner>,
     descriptors: Vec<u32>,
 }
 
-/// Who answered, and through which descriptor.
+/// A process with a hit, and the descriptor of the hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Winner {
     kind: Kind,
@@ -35,17 +35,17 @@ struct Winner {
 }
 
 impl Hints {
-    /// Forgets a process that is gone.
+    /// Forgets a process that has exited.
     pub(super) fn forget(&mut self, pid: u32) {
         self.young.retain(|(young, _)| *young != pid);
         self.winners.retain(|winner| winner.pid != pid);
     }
 
-    /// Takes note of the newest id; those since the last call are new.
+    /// Records the newest id. The ids since the last call are new.
     pub(crate) fn note_newest(&mut self, newest: u32) {
         let last = self.newest.replace(newest);
         let oldest = newest.saturating_sub(MAX_NEW);
-        // A smaller one than the last: ids have started again from the bottom.
+        // The newest id is smaller than the last one: ids have started again from the bottom.
         let first = last.filter(|last| *last <= newest).unwrap_or(oldest);
         for id in first.max(oldest).saturating_add(1)..=newest {
             self.new_ids.push_front(id);
@@ -53,31 +53,31 @@ impl Hints {
         self.new_ids.truncate(MAX_NEW as usize);
     }
 
-    /// Where new ids begin, if that is not known yet.
+    /// Sets where new ids begin, if that is not known yet.
     pub(crate) fn begin_after(&mut self, newest: u32) {
         self.newest.get_or_insert(newest);
     }
 
-    /// The newest ids of which it is not known yet what they have.
+    /// The newest ids whose descriptors are not known yet.
     pub(crate) fn newest_ids(&self) -> Vec<u32> {
         const MOST: usize = 16;
         let ids = self.taken.iter().chain(&self.new_ids);
         ids.take(MOST).copied().collect()
     }
 
-    /// The ids that were not looked at, newest first.
+    /// The ids that no scan has read, newest first.
     pub(crate) fn new_ids(&self) -> Vec<u32> {
         self.new_ids.iter().copied().collect()
     }
 
-    /// It is known what this one has.
+    /// Records that a scan has read this id.
     pub(crate) fn remove_new(&mut self, id: u32) {
         self.new_ids.retain(|new| *new != id);
         self.taken.retain(|taken| *taken != id);
     }
 
-    /// The newest id that was not looked at; until that was done, it is not
-    /// [removed](Self::remove_new).
+    /// The newest id that no scan has read. It stays in the list until
+    /// [`remove_new`](Self::remove_new).
     pub(crate) fn take_new(&mut self) -> Option<u32> {
         let id = self.new_ids.pop_front()?;
         self.taken.truncate(MAX_NEW as usize - 1);
@@ -85,7 +85,7 @@ impl Hints {
         Some(id)
     }
 
-    /// Keeps a new process in mind.
+    /// Remembers a new process.
     pub(crate) fn add_young(&mut self, pid: u32, now: Instant) {
         if self.young.len() == MAX_YOUNG {
             self.young.pop_back();
@@ -93,7 +93,7 @@ impl Hints {
         self.young.push_front((pid, now));
     }
 
-    /// The processes that are not old yet, youngest first.
+    /// The processes that still count as new, youngest first.
     pub(crate) fn young(&mut self, now: Instant) -> Vec<u32> {
         let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > NEW_PROCESS_WINDOW;
         while self.young.back().is_some_and(is_old) {
@@ -102,7 +102,7 @@ impl Hints {
         self.young.iter().map(|(pid, _)| *pid).collect()
     }
 
-    /// Keeps in mind who answered, and through which descriptor.
+    /// Remembers the process and descriptor of a hit.
     pub(crate) fn add_winner(&mut self, kind: Kind, pid: u32, descriptor: u32) {
         let winner = Winner {
             kind,
@@ -117,7 +117,7 @@ impl Hints {
         self.winners.push_front(winner);
     }
 
-    /// Who answered last, by pid and descriptor, each once: for sockets of this kind first.
+    /// The latest hits by pid and descriptor, each once: for sockets of this kind first.
     pub(crate) fn winners(&self, kind: Kind) -> Vec<(u32, u32)> {
         let is_same = |winner: &&Winner| winner.kind == kind;
         let same = self.winners.iter().filter(is_same);
@@ -132,7 +132,7 @@ impl Hints {
         slots
     }
 
-    /// Who answered last, each once.
+    /// The processes with the latest hits, each once.
     pub(crate) fn winning(&self) -> Vec<u32> {
         let mut pids = Vec::new();
         for winner in &self.winners {
@@ -143,10 +143,10 @@ impl Hints {
         pids
     }
 
-    /// The numbers of the descriptors through which sockets of new processes were found
-    /// last: programs that start have few files open, so that it is mostly the same one.
+    /// The descriptor numbers of the latest hits in new processes: a starting program has few files
+    /// open, so the number is often the same.
     pub(crate) fn likely_descriptors(&self) -> Vec<u32> {
-        // What comes after standard input, output and error.
+        // The first number after standard input, output and error.
         const FIRST: u32 = 3;
         if self.descriptors.is_empty() {
             return vec![FIRST];
@@ -154,7 +154,7 @@ impl Hints {
         self.descriptors.clone()
     }
 
-    /// Keeps in mind through which descriptor a socket of a new process was found.
+    /// Remembers the descriptor number of a hit in a new process.
     pub(crate) fn add_likely(&mut self, descriptor: u32) {
         const MOST: usize = 2;
         self.descriptors.retain(|likely| *likely != descriptor);

@@ -1,5 +1,5 @@
-//! Which process holds which socket, as far as it was looked at. Pure: what was read
-//! is put in, nothing is read here.
+//! Which process holds which socket, according to the scans so far. Pure: the scanner reads the
+//! facts and stores them here.
 
 mod hints;
 mod programs;
@@ -18,39 +18,39 @@ use crate::hash::NumberMap;
 use crate::policy::freshness::NO_HOLDER;
 use crate::tables::linux::procfs::proc::{Descriptor, FdStamp, Table};
 
-/// Of a process with more sockets, what it closes is not remembered.
-const MAX_LATELY_OF_ONE: usize = 32;
-/// Sockets that nobody was found to hold.
+/// The index does not remember what a process with more sockets than this closes.
+const MAX_RECENT_OF_ONE: usize = 32;
+/// The number of sockets without known holder that the index remembers.
 const MAX_UNOWNED: usize = 16_384;
 
-/// What the last scan of a process found.
+/// The result of the last scan of a process.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     pub(crate) stamp: FdStamp,
     /// When the scan began.
     pub(crate) began: Instant,
     pub(crate) sockets: Vec<Descriptor>,
-    /// Files without a name.
+    /// Descriptors of files without a name.
     pub(crate) nameless: Vec<u32>,
-    /// Where else this process has descriptors, and which sockets it has there.
+    /// The other descriptor tables of the process, which contain sockets.
     pub(crate) tables: Vec<Table>,
     pub(crate) elsewhere: Vec<(Table, Descriptor)>,
     /// The file that it executes, by device and inode.
     pub(crate) executable: Option<(u64, u64)>,
-    /// The name that the kernel keeps, and all that is known: read of processes that
-    /// hold sockets.
+    /// The name that the kernel keeps, and all other facts. The scan reads them only for processes
+    /// that hold sockets.
     pub(crate) name: String,
-    /// When it was seen last that the process executes the same program.
+    /// When a scan last confirmed that the process executes the same program.
     pub(crate) image_checked: Instant,
     pub(crate) process: Option<Arc<Process>>,
-    /// Whether its descriptors may not be read.
+    /// Whether this process may not read its descriptors.
     pub(crate) is_hidden: bool,
-    /// Whether some of its descriptors were not read.
+    /// Whether the scan left out some of its descriptors.
     pub(crate) is_cut: bool,
 }
 
 impl Scanned {
-    /// What a later look has to find if nothing has changed; `None` if no such stamp shows it.
+    /// The stamp that a later scan must find if nothing has changed; `None` if no stamp shows that.
     pub(crate) fn stamp_of_all(&self) -> Option<FdStamp> {
         self.tables.is_empty().then_some(self.stamp)
     }
@@ -66,7 +66,7 @@ impl Scanned {
         own.chain(self.elsewhere.iter().copied())
     }
 
-    /// Every descriptor that stands for a socket.
+    /// Every descriptor of a socket.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = (Table, u32)> + '_ {
         self.all().map(|(table, socket)| (table, socket.number))
     }
@@ -76,7 +76,7 @@ impl Scanned {
     }
 }
 
-/// The index. See [`FdScanner`](super::FdScanner) for how it is filled.
+/// The index. [`FdScanner`](super::FdScanner) fills it.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     processes: NumberMap<u32, Numbered>,
@@ -86,39 +86,39 @@ pub(crate) struct Index {
     /// The socket that was added last.
     added: Option<Added>,
     unowned: HashMap<u32, Unowned>,
-    /// Where to read on in tables that are read part by part.
+    /// Where the next scan continues in tables that are read in parts.
     cursors: NumberMap<u32, u32>,
 }
 
-/// A socket that nobody was found to hold.
+/// A socket for which a search found no holder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unowned {
     pub(crate) since: Instant,
-    /// Whether it was looked for wherever that is permitted.
+    /// Whether the search covered every permitted place.
     pub(crate) is_settled: bool,
-    /// Whether something could not be read that may be read.
+    /// Whether a permitted read failed.
     pub(crate) is_failed: bool,
-    /// Whether it was looked for everywhere, so that nobody holds it.
+    /// Whether the search covered every place, so that no process holds the socket.
     pub(crate) is_sure: bool,
 }
 
-/// One who holds a socket.
+/// A holder of a socket.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
-    /// What stands for the socket there, and in which table.
+    /// The descriptor of the socket, and its table.
     pub(crate) descriptor: u32,
     pub(crate) table: Table,
-    /// The number of the scan that saw it.
+    /// The number of the scan that found it.
     pub(crate) look: u64,
 }
 
-/// A socket that was added to what a scan had found.
+/// A socket that was added to the result of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Added {
     pid: u32,
     inode: u32,
-    /// The number of the scan that saw it.
+    /// The number of the scan that found it.
     look: u64,
 }
 
@@ -129,16 +129,16 @@ struct Numbered {
     scanned: Scanned,
 }
 
-/// Hardly a socket has more than one holder.
+/// Few sockets have more than one holder.
 #[derive(Debug)]
 enum Pids {
-    /// With what is known of it, unless there were others.
+    /// With the facts about the process, unless there were other holders.
     One(u32, Option<Arc<Process>>),
     More(Vec<u32>),
 }
 
 impl Index {
-    /// Writes down what a scan found that began as the `number`th.
+    /// Stores the result of the scan with this number.
     pub(crate) fn put(&mut self, pid: u32, number: u64, scanned: Scanned) {
         let known = self.processes.get(&pid).map(|known| known.number);
         if known.is_some_and(|known| known > number) {
@@ -148,8 +148,8 @@ impl Index {
         self.replace(pid, number, scanned);
     }
 
-    /// The same for a scan of a part of the descriptors of a process: the others are as they
-    /// were, but were not seen again.
+    /// The same for a scan of a part of the descriptors of a process. The other descriptors stay as
+    /// they are, but this scan does not confirm them.
     pub(crate) fn put_part(&mut self, pid: u32, part: Range<u32>, mut scanned: Scanned) {
         scanned.stamp = scanned.stamp.without_count();
         scanned.is_cut = true;
@@ -161,7 +161,7 @@ impl Index {
         if !known.is_some_and(is_same) {
             return self.replace(pid, 0, scanned);
         }
-        self.remember_lately(pid, None);
+        self.remember_recent(pid, None);
         let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
             return;
         };
@@ -181,7 +181,7 @@ impl Index {
         let process = known.process.clone();
         let mut gone: Vec<u32> = old.iter().map(|socket| socket.inode).collect();
         gone.extend(elsewhere.iter().map(|(_, socket)| socket.inode));
-        // One that has very many is gone through only once.
+        // This visits a process with very many sockets only once.
         let fresh: HashSet<u32> = scanned.sockets.iter().map(|socket| socket.inode).collect();
         gone.retain(|inode| !fresh.contains(inode) && !known.holds(*inode));
         let mut added: Vec<u32> = fresh.into_iter().collect();
@@ -195,7 +195,8 @@ impl Index {
         }
     }
 
-    /// All parts of the descriptors of a process were read by scans from the `number`th on.
+    /// Records that scans from the `number`th on have read all parts of the descriptors of a
+    /// process.
     pub(crate) fn complete(&mut self, pid: u32, number: u64, stamp: FdStamp) {
         self.cursors.remove(&pid);
         if let Some(known) = self.processes.get_mut(&pid)
@@ -207,7 +208,7 @@ impl Index {
     }
 
     fn replace(&mut self, pid: u32, number: u64, scanned: Scanned) {
-        self.remember_lately(pid, Some(&scanned));
+        self.remember_recent(pid, Some(&scanned));
         self.forget(pid);
         for (_, descriptor) in scanned.all() {
             self.unowned.remove(&descriptor.inode);
@@ -218,7 +219,7 @@ impl Index {
         self.processes.insert(pid, Numbered { number, scanned });
     }
 
-    /// Where to read on in the descriptors of a process that has very many.
+    /// Where the next scan continues in the descriptors of a process that has very many.
     pub(crate) fn cursor(&self, pid: u32) -> u32 {
         self.cursors.get(&pid).copied().unwrap_or_default()
     }
@@ -227,9 +228,9 @@ impl Index {
         self.cursors.insert(pid, cursor);
     }
 
-    /// Adds a socket, seen by reading its descriptor only, to what the last scan of a process
-    /// found, in place of what the same descriptor stood for then. False if the process is not
-    /// known, or is another one.
+    /// Adds a socket, found by reading only its descriptor, to the result of the last scan of a
+    /// process. It replaces the earlier socket at the same descriptor. False if the process is
+    /// unknown, or is a different one.
     pub(crate) fn add_socket(
         &mut self,
         pid: u32,
@@ -247,7 +248,7 @@ impl Index {
         }
         let inode = socket.inode;
         self.added = Some(Added { pid, inode, look });
-        // The other descriptors were not looked at.
+        // This did not check the other descriptors.
         known.stamp = known.stamp.without_count();
         let began = known.began;
         let mut sockets = known.sockets.iter_mut();
@@ -291,38 +292,38 @@ impl Index {
         }
     }
 
-    /// Forgets a process that is gone; what it held, not at once.
+    /// Forgets a process that has exited, but remembers its sockets for a while.
     pub(crate) fn forget_gone(&mut self, pid: u32) {
         self.hints.forget(pid);
-        self.remember_lately(pid, None);
+        self.remember_recent(pid, None);
         self.cursors.remove(&pid);
         self.forget(pid);
     }
 
-    /// Forgets what a process held that could not be looked at: it may hold something else now.
+    /// Forgets the sockets of a process that a scan failed to read: it may hold others now.
     pub(crate) fn forget_unread(&mut self, pid: u32) {
         self.cursors.remove(&pid);
         self.forget(pid);
     }
 
-    /// Remembers for a moment what a process was seen to hold, but for what it still does.
-    fn remember_lately(&mut self, pid: u32, still: Option<&Scanned>) {
+    /// Remembers for a moment which sockets a process held, except those that it still holds.
+    fn remember_recent(&mut self, pid: u32, still: Option<&Scanned>) {
         let Some(known) = self.processes.get(&pid).map(|known| &known.scanned) else {
             return;
         };
-        // A server with many has none that matter here.
+        // A server with many sockets has no relevant ones.
         let Some(process) = known.process.clone() else {
             return;
         };
-        if known.sockets.len() > MAX_LATELY_OF_ONE {
+        if known.sockets.len() > MAX_RECENT_OF_ONE {
             return;
         }
         let is_still = |inode| still.is_some_and(|still| still.holds(inode));
         let inodes = known.all().map(|(_, socket)| socket.inode);
         let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
-        let seen = known.began;
+        let began = known.began;
         for inode in closed {
-            self.recent_owners.add(inode, Arc::clone(&process), seen);
+            self.recent_owners.add(inode, Arc::clone(&process), began);
         }
     }
 
@@ -335,7 +336,7 @@ impl Index {
         }
     }
 
-    /// Forgets all processes but these, which must be sorted.
+    /// Forgets all processes except these, which must be sorted.
     pub(crate) fn forget_all_but(&mut self, alive: &[u32]) {
         let known = self.processes.keys().copied();
         let gone: Vec<u32> = known
@@ -346,13 +347,13 @@ impl Index {
         }
     }
 
-    /// Whether there are processes of which some descriptors were not read, or may not be.
+    /// Whether scans left out descriptors of some process, or may not read them.
     pub(crate) fn has_gaps(&self) -> bool {
         let mut all = self.processes.values();
         all.any(|known| known.scanned.is_hidden || known.scanned.is_cut)
     }
 
-    /// Where a process has descriptors beside its own table, as far as that is known.
+    /// The known descriptor tables of a process beside its own.
     pub(crate) fn tables(&self, pid: u32) -> Vec<Table> {
         let known = self.scanned(pid);
         known.map_or_else(Vec::new, |known| known.tables.clone())
@@ -362,7 +363,7 @@ impl Index {
         self.processes.len()
     }
 
-    /// All that are known.
+    /// All known processes.
     pub(crate) fn pids(&self) -> Vec<u32> {
         self.processes.keys().copied().collect()
     }
@@ -371,7 +372,7 @@ impl Index {
         self.processes.get(&pid).map(|known| &known.scanned)
     }
 
-    /// Who holds a socket.
+    /// The holders of a socket.
     pub(crate) fn holders(&self, inode: u32) -> Vec<Holder> {
         let pids = self.by_inode.get(&inode).map_or(&[][..], Pids::as_slice);
         let holder = |pid: u32| {
@@ -391,7 +392,7 @@ impl Index {
         pids.iter().filter_map(|pid| holder(*pid)).collect()
     }
 
-    /// The only holder of a socket; `Err` where there are none or several.
+    /// The only holder of a socket; `Err` if there are none or several.
     pub(crate) fn only_holder(&self, inode: u32) -> Result<Arc<Process>, Count> {
         match self.by_inode.get(&inode) {
             None => Err(Count::None),
@@ -404,20 +405,21 @@ impl Index {
         }
     }
 
-    /// Whether a scan of everything found no process that holds this socket, so that it need not be
-    /// looked for again.
+    /// Whether a scan of everything found no holder of this socket, so that another search is
+    /// needless for now.
     pub(crate) fn is_unowned(&self, inode: u32, now: Instant) -> bool {
         let is_known =
             |unowned: &Unowned| unowned.is_settled || now.duration_since(unowned.since) < NO_HOLDER;
         self.unowned.get(&inode).is_some_and(is_known)
     }
 
-    /// Whether nobody holds this socket: it was looked for everywhere, and nothing was hidden.
+    /// Whether no process holds this socket: the search covered every place, and nothing was hidden
+    /// from it.
     pub(crate) fn is_nobodys(&self, inode: u32) -> bool {
         self.unowned.get(&inode).is_some_and(|one| one.is_sure)
     }
 
-    /// Whether something failed when this socket was looked for.
+    /// Whether something failed during the search for this socket.
     pub(crate) fn is_search_failed(&self, inode: u32) -> bool {
         self.unowned.get(&inode).is_some_and(|one| one.is_failed)
     }
@@ -430,7 +432,7 @@ impl Index {
     }
 }
 
-/// How many hold a socket, if it is not one.
+/// How many processes hold a socket, if not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {
     None,
@@ -448,14 +450,14 @@ impl Pids {
 
     fn add(&mut self, pid: u32) {
         match self {
-            // Through a second descriptor.
+            // The process has a second descriptor for it.
             _ if self.as_slice().contains(&pid) => {}
             Self::One(first, _) => *self = Self::More(vec![*first, pid]),
             Self::More(pids) => pids.push(pid),
         }
     }
 
-    /// Whether anybody is left.
+    /// Removes a holder. Returns whether another one is left.
     fn remove(&mut self, pid: u32) -> bool {
         match self {
             Self::One(only, _) => *only != pid,
@@ -476,7 +478,7 @@ mod tests {
     use crate::tables::linux::options::LinuxOptions;
     use crate::tables::linux::procfs::proc::Proc;
 
-    /// A look at this process that found these sockets, each as inode and descriptor.
+    /// A scan of this process that found these sockets, each as inode and descriptor.
     fn scanned(stamp: FdStamp, sockets: &[(u32, u32)]) -> Scanned {
         let descriptor = |(inode, number): &(u32, u32)| Descriptor {
             inode: *inode,
@@ -505,26 +507,26 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_takes_the_place_of_the_one_before() {
+    fn a_socket_replaces_the_one_before() {
         let (mut index, stamp, now) = (Index::default(), stamp(), Instant::now());
         let added = |inode, number| (Descriptor { inode, number }, 9);
         assert!(!index.add_socket(1, stamp, added(50, 4)));
         index.put(1, 1, scanned(stamp, &[(10, 3), (20, 4), (20, 5)]));
         assert!(index.add_socket(1, stamp, added(30, 3)));
         assert_eq!(index.holders(30)[0].descriptor, 3);
-        // Seen later than what is known of the others.
+        // The scan of this socket is later than that of the others.
         assert_eq!(
             (index.holders(30)[0].look, index.holders(20)[0].look),
             (9, 1)
         );
         assert!(index.holders(10).is_empty());
         assert_eq!(index.recent_owners.of_socket(10, now)[0].pid, 1);
-        // The other descriptor still stands for it.
+        // The other descriptor still refers to it.
         assert!(index.add_socket(1, stamp, added(40, 4)));
         assert_eq!(index.holders(20)[0].descriptor, 5);
         assert!(index.add_socket(1, stamp, added(50, 6)));
         assert_eq!(index.holders(50)[0].descriptor, 6);
-        // What was not looked at has to be.
+        // The next scan must read the descriptors that this one left out.
         assert!(!index.scanned(1).unwrap().stamp.is_same(stamp));
         index.forget_gone(1);
         assert!(

@@ -1,4 +1,4 @@
-//! Which program a process executes, as far as looks at it show.
+//! Which program a process executes, according to scans.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -8,8 +8,8 @@ use crate::answer::Process;
 use crate::policy::freshness::PROGRAM;
 
 impl Index {
-    /// What is known of a process that was just looked at, if it is the same one and
-    /// executes the same as before.
+    /// The known facts about a process that a scan has just read, if it is the same one and
+    /// executes the same program as before.
     pub(crate) fn process_as(
         &self,
         pid: u32,
@@ -24,9 +24,9 @@ impl Index {
         (process.image == image).then_some(process)
     }
 
-    /// When the program of a process that was just looked at was seen first, if it had executed another
-    /// one before: nothing tells when it executed this one. (A child that has executed nothing yet seldom
-    /// sends anything.)
+    /// When a scan first found the current program of a process, if an earlier scan found another
+    /// one: no interface shows when the process executed it. (A child that has executed nothing yet
+    /// seldom sends anything.)
     pub(crate) fn program_seen(
         &self,
         pid: u32,
@@ -36,7 +36,7 @@ impl Index {
         let known = self.scanned(pid)?;
         let is_same = known.stamp.is_same_process(now.stamp);
         let before = known.process.as_ref().filter(|_| is_same)?;
-        // Of one that executes a program right now, it cannot be read.
+        // The image of a process that is executing a program right now cannot be read.
         let is_another = before.image != image || known.executable != now.executable;
         if is_another {
             before.has_executed.then(SystemTime::now)
@@ -45,8 +45,7 @@ impl Index {
         }
     }
 
-    /// Whether the program of a process is known and was not compared a moment ago, and by what it is
-    /// known.
+    /// Whether the program of a process is known and due for a comparison, with the known image.
     pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> (bool, Option<u64>) {
         let Some(entry) = self.processes.get_mut(&pid) else {
             return (false, None);

@@ -1,4 +1,4 @@
-//! Sockets that are closed, and the processes that held them.
+//! Closed sockets and their last holders.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use crate::answer::matching::distinct;
 use crate::hash::NumberMap;
 use crate::policy::freshness::CLOSED_CONNECTION;
 
-/// Sockets that were closed, whose holders are remembered.
+/// The number of closed sockets whose holders are remembered.
 const MAX_RECENT: usize = 1_024;
-/// Connections whose owner is remembered after they were closed.
+/// The number of closed connections whose owner is remembered.
 const MAX_CLOSED: usize = 32_768;
 
 /// The holders of sockets that closed recently.
@@ -22,7 +22,7 @@ pub(crate) struct RecentOwners {
     closed_order: VecDeque<(u64, Instant)>,
 }
 
-/// A socket that a process held then, and does not hold any more.
+/// A socket that a process held at that time, and does not hold any more.
 #[derive(Debug)]
 struct RecentOwner {
     inode: u32,
@@ -30,7 +30,7 @@ struct RecentOwner {
     process: Arc<Process>,
 }
 
-/// Hardly a connection has more than one owner.
+/// Few connections have more than one owner.
 #[derive(Debug)]
 enum Owners {
     One(Arc<Process>),
@@ -64,8 +64,8 @@ impl RecentOwners {
         });
     }
 
-    /// The processes that a scan saw with a socket since then, and that have closed it or exited. A
-    /// process that an earlier look saw may have passed the socket on before the packet.
+    /// The processes that a scan found with a socket since then, and that have closed it or exited.
+    /// A process that only an earlier scan found may have passed the socket on before the packet.
     pub(crate) fn of_socket(&self, inode: u32, since: Instant) -> Vec<Arc<Process>> {
         let is_of = |recent: &&RecentOwner| recent.inode == inode && recent.seen >= since;
         let holders = self.recent.iter().filter(is_of);
@@ -91,8 +91,8 @@ impl RecentOwners {
         self.closed.insert(cookie, Owners::from(owners));
     }
 
-    /// Forgets the owners of the connection with this cookie if all of them are among these, which do
-    /// not hold it any more, or not alone.
+    /// Forgets the owners of the connection with this cookie if all of them are among these
+    /// processes, which do not hold it any more, or not alone.
     pub(crate) fn forget(&mut self, cookie: u64, owners: &[Arc<Process>]) {
         let is_one = |owner: &Arc<Process>| owners.iter().any(|one| one.id() == owner.id());
         if self.remembered(cookie).iter().all(is_one) {

@@ -1,5 +1,5 @@
-//! The routes that make addresses a network namespace's own, though no device has them: `ip route
-//! add local 203.0.113.0/24 dev lo` (`AnyIP`); and those that make addresses broadcast ones.
+//! The routes that make addresses a network namespace's own, though no device has them (`ip route
+//! add local 203.0.113.0/24 dev lo`, `AnyIP`), and the routes of broadcast addresses.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,8 +13,8 @@ use crate::tables::linux::netlink::frame::{DUMP, Malformed, attributes, u32_at};
 const NEW: u16 = 24;
 const REMOVED: u16 = 25;
 const GET: u16 = 26;
-/// `struct rtmsg`: the places of the family, of the length of the destination, of the table and
-/// of the type.
+/// `struct rtmsg`: the offsets of the family, of the length of the destination, of the table and of
+/// the type.
 const BODY_LEN: usize = 12;
 const FAMILY: usize = 0;
 const LENGTH: usize = 1;
@@ -22,7 +22,7 @@ const TABLE: usize = 4;
 const TYPE: usize = 7;
 /// `AF_INET` and `AF_INET6`.
 const FAMILIES: [u8; 2] = [2, 10];
-/// `RT_TABLE_LOCAL`, which the kernel looks into first, `RTN_LOCAL` and `RTN_BROADCAST`.
+/// `RT_TABLE_LOCAL`, which the kernel searches first, `RTN_LOCAL` and `RTN_BROADCAST`.
 const LOCAL_TABLE: u8 = 255;
 const LOCAL: u8 = 2;
 const BROADCAST: u8 = 3;
@@ -30,9 +30,8 @@ const BROADCAST: u8 = 3;
 const DESTINATION: u16 = 1;
 const DEVICE: u16 = 4;
 
-/// Whether news are of what is read here: of routes, only those that make addresses own ones, or
-/// broadcast ones.
-/// A router has many others, and they change all the time.
+/// Whether a notification affects this module: of routes, only local and broadcast ones do. A
+/// router has many others, and they change all the time.
 pub(super) fn counts(kind: u16, body: &[u8]) -> bool {
     !matches!(kind, NEW | REMOVED)
         || body
@@ -40,19 +39,20 @@ pub(super) fn counts(kind: u16, body: &[u8]) -> bool {
             .is_none_or(|kind| [LOCAL, BROADCAST].contains(kind))
 }
 
-/// Adds what the local table makes own addresses, and broadcast addresses.
+/// Adds the own addresses and the broadcast addresses of the local table.
 ///
-/// Only for a strict connection: before Linux 4.20 the kernel lists the routes of all tables or none.
+/// Only for a strict connection: before Linux 4.20 the kernel lists the routes of all tables or
+/// none.
 pub(super) fn add(
     netlink: &mut Netlink,
     location: Location,
     (known, broadcasts): (&mut Place, &mut HashSet<Ipv4Addr>),
 ) -> io::Result<()> {
     let kinds = FAMILIES.map(|family| (family, LOCAL));
-    // Nothing is for all in IPv6 but multicast.
+    // IPv6 has no broadcast, only multicast.
     for (family, kind) in kinds.into_iter().chain([(FAMILIES[0], BROADCAST)]) {
         let mut found = Vec::new();
-        let asked = netlink.ask(
+        let dumped = netlink.ask(
             Answer::Dump,
             |sequence| request((family, kind), sequence),
             |part| {
@@ -64,10 +64,10 @@ pub(super) fn add(
                 Ok(())
             },
         );
-        match asked {
-            // A kernel without this family, or without that table.
+        match dumped {
+            // A kernel without this family, or without that table, refuses the request.
             Err(error) if is_absent(&error) => {}
-            asked => asked?,
+            dumped => dumped?,
         }
         for network in found {
             if kind == BROADCAST {
@@ -76,7 +76,8 @@ pub(super) fn add(
             } else if is_single(&network) {
                 known.ips.insert(network.ip);
             } else if network.prefix > 0 || location == Location::Own {
-                // Another one that takes all that reaches it does not have all addresses.
+                // A namespace that accepts every packet that reaches it does not have all
+                // addresses.
                 known.local_networks.push(network);
             }
         }
@@ -122,7 +123,7 @@ pub(super) fn network(body: &[u8], kind: u8) -> Result<Option<Network>, Malforme
         _ => None,
     };
     let prefix = byte(LENGTH)?;
-    // One for all addresses tells none.
+    // A route for all addresses has no destination.
     let ip = ip.or_else(|| any.filter(|_| prefix == 0));
     let is_it = byte(TABLE)? == LOCAL_TABLE && byte(TYPE)? == kind;
     Ok(ip.filter(|_| is_it).map(|ip| Network {

@@ -17,7 +17,7 @@ use super::frame::{DUMP, Malformed};
 use super::interfaces::Interfaces;
 use crate::answer::surroundings::{Network, Place};
 
-/// `NETLINK_ROUTE` is 0, which is no number of a protocol.
+/// `NETLINK_ROUTE` is 0, which is not a valid protocol number here.
 const ROUTE: Option<rustix::net::Protocol> = None;
 /// `RTM_NEWADDR`, `RTM_DELADDR`, `RTM_GETADDR`.
 const NEW: u16 = 20;
@@ -46,17 +46,17 @@ pub(crate) struct Addresses {
     interfaces: Interfaces,
 }
 
-/// They could not be read.
+/// The state after a failed read.
 #[derive(Debug)]
 struct Failed {
     kind: io::ErrorKind,
     message: String,
-    /// When it is tried again, and how long it waits if that fails, too.
+    /// The time of the next attempt, and the wait after it if that fails, too.
     retry_at: Instant,
     then: Duration,
 }
 
-/// How soon addresses that could not be read are read again, at first and at last.
+/// The first and the longest wait before another attempt to read addresses.
 const FIRST_RETRY: Duration = Duration::from_millis(1);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
@@ -64,7 +64,7 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) network: Network,
-    /// That of all hosts in the network.
+    /// The broadcast address of the network.
     pub(crate) broadcast: Option<IpAddr>,
 }
 
@@ -82,8 +82,8 @@ impl Addresses {
         Ok(addresses)
     }
 
-    /// Whether packets to this address arrive here, but for loopback and multicast
-    /// ones: those do everywhere.
+    /// Whether packets to this address arrive here. Excludes loopback and multicast addresses,
+    /// which every host has.
     ///
     /// # Errors
     /// As for [`place`](Self::place).
@@ -94,13 +94,13 @@ impl Addresses {
     /// All addresses and devices.
     ///
     /// # Errors
-    /// When they changed and could not be read again: what was known may be wrong by now.
+    /// If they changed and could not be read again: the known ones may be outdated.
     pub(crate) fn place(&mut self) -> io::Result<&Place> {
         self.refresh()?;
         Ok(&self.known)
     }
 
-    /// As [`place`](Self::place), as they were when they could be read last.
+    /// As [`place`](Self::place), from the last successful read.
     pub(crate) const fn known(&self) -> &Place {
         &self.known
     }
@@ -136,7 +136,7 @@ impl Addresses {
     }
 
     fn read(&mut self) -> io::Result<()> {
-        /// They may change again while they are read.
+        /// The addresses may change again during a read.
         const ATTEMPTS: usize = 5;
         for _ in 0..ATTEMPTS {
             self.known = self.read_once()?;
@@ -164,7 +164,7 @@ impl Addresses {
             },
         )?;
         if self.netlink.is_strict() {
-            // The routes say it, and count alone.
+            // If the kernel lists the routes, only these count.
             broadcasts.clear();
             local_routes::add(
                 &mut self.netlink,
@@ -198,7 +198,7 @@ impl Failed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message {
     Address(Address),
-    /// An address was taken away.
+    /// A device lost an address.
     Removed,
     Done,
     Error(i32),
@@ -239,7 +239,7 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
         }
     }
     let broadcast = broadcast.or_else(|| broadcast_of(peer.or(local)?, prefix));
-    // On links with two ends, the first attribute is the other one's.
+    // On point-to-point links, the first attribute is the address of the peer.
     Ok(local.or(peer).map(|ip| Address {
         network: Network {
             ip,
@@ -250,7 +250,7 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
     }))
 }
 
-/// The last address of a network, which is for all hosts in it whether or not an address says so:
+/// The last address of a network, which is its broadcast address whether or not an address says so:
 /// the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
 fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     let IpAddr::V4(ip) = ip else {
@@ -261,8 +261,8 @@ fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     is_wide.then(|| Ipv4Addr::from_bits(ip.to_bits() | hosts).into())
 }
 
-/// The first address of a network: before Linux 5.14, the kernel makes a route of a broadcast
-/// address for it, too, and this is asked only before 4.20.
+/// The first address of a network: before Linux 5.14, the kernel makes a broadcast route for it,
+/// too. Only kernels before 4.20 need this.
 fn first_of(network: Network) -> Option<Ipv4Addr> {
     let hosts = u32::MAX.checked_shr(network.prefix.into()).unwrap_or(0);
     let first = |ip: Ipv4Addr| Ipv4Addr::from_bits(ip.to_bits() & !hosts);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_address_of_a_network_is_for_all() {
+    fn the_last_address_of_a_network_is_its_broadcast_address() {
         let of = |ip: &str, prefix| broadcast_of(ip.parse().unwrap(), prefix);
         assert_eq!(of("10.1.2.3", 24), Some([10, 1, 2, 255].into()));
         assert_eq!(of("10.1.2.3", 31), None);

@@ -1,5 +1,5 @@
-//! What conntrack is asked and answers (`nfnetlink_conntrack.h`), and its list in `/proc`.
-//! Pure: any bytes whatsoever are read as connections or as malformed.
+//! Requests to conntrack and its answers (`nfnetlink_conntrack.h`), and its list in `/proc`. Pure:
+//! any input parses as connections or as malformed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -28,7 +28,7 @@ const TRANSPORT: u16 = 2;
 const NUMBER: u16 = 1;
 const FROM_PORT: u16 = 2;
 const TO_PORT: u16 = 3;
-/// The same, of echo requests and replies: id, type and code, of IPv4 and IPv6.
+/// The same for echo requests and replies: id, type and code, over IPv4 and IPv6.
 const ECHO_V4: [u16; 3] = [4, 5, 6];
 const ECHO_V6: [u16; 3] = [7, 8, 9];
 /// Types of messages (RFC 792, RFC 4443).
@@ -43,7 +43,7 @@ const TUPLE_ZONE: u16 = 3;
 const NESTED: u16 = 1 << 15;
 const FLAGS: u16 = 3 << 14;
 
-/// The packets of one direction, as they come in.
+/// The packets of one direction, as they arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tuple {
     pub(crate) protocol: Protocol,
@@ -51,7 +51,7 @@ pub(crate) struct Tuple {
     pub(crate) to: SocketAddr,
 }
 
-/// Both directions: where nothing is translated, one is the other the other way round.
+/// Both directions. Without translation, one is the reverse of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connection {
     pub(crate) original: Tuple,
@@ -59,13 +59,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Whether packets of these ends are of it.
+    /// Whether packets with these ends belong to it.
     pub(super) fn has(&self, tuple: &Tuple) -> bool {
         self.original == *tuple || self.reply == *tuple
     }
 
-    /// The ends, local and remote as packets show them that come in, of both directions, with those that
-    /// the socket has for itself if they are others.
+    /// The local and remote ends of arriving packets in both directions, with the original ends of
+    /// the socket if they differ.
     pub(super) fn received(&self) -> [((SocketAddr, SocketAddr), Option<TranslatedFrom>); 2] {
         [self.original, self.reply].map(|seen| {
             let (local, remote) = (seen.to, seen.from);
@@ -73,18 +73,18 @@ impl Connection {
         })
     }
 
-    /// The ends that the socket has for itself which gets what the remote end sends to this local
-    /// one, if they are others. (What is sent the other way is known by the ends that it has before
-    /// it is translated: they are those of the sender's own socket.)
+    /// The original ends of the socket that receives what the remote end sends to this local one,
+    /// if they differ. (Packets in the other direction show their ends before translation, which
+    /// are those of the sender's own socket.)
     pub(super) fn translated_from(
         &self,
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<TranslatedFrom> {
         let directions = [(self.original, self.reply), (self.reply, self.original)];
-        // Of packets from an end to itself, either direction is.
-        directions.into_iter().find_map(|(seen, other)| {
-            let is_received = (seen.from, seen.to) == (remote, local);
+        // For packets from an end to itself, either direction matches.
+        directions.into_iter().find_map(|(packet_ends, other)| {
+            let is_received = (packet_ends.from, packet_ends.to) == (remote, local);
             let is_other = (other.from, other.to) != (local, remote);
             (is_received && is_other).then(|| TranslatedFrom::new(other.from, other.to))
         })
@@ -98,7 +98,7 @@ pub(crate) enum Answered {
     Connection(Connection),
     /// A number, negative as the kernel writes it.
     Error(i32),
-    /// Of a protocol that has no ports, or not asked for.
+    /// A protocol without ports, or one that was not requested.
     Other,
 }
 
@@ -114,7 +114,7 @@ const fn protocol(number: u8) -> Option<Protocol> {
     }
 }
 
-/// Asks for the connection that has this tuple in either direction, in a zone of conntrack.
+/// A request for the connection that has this tuple in either direction, in a zone of conntrack.
 pub(super) fn request(tuple: &Tuple, zone: u16, sequence: u32) -> Vec<u8> {
     let family = if tuple.from.is_ipv4() { 2 } else { 10 };
     // Version 0, resource 0.
@@ -128,7 +128,7 @@ pub(super) fn request(tuple: &Tuple, zone: u16, sequence: u32) -> Vec<u8> {
     bytes
 }
 
-/// Asks for all connections of all zones.
+/// A request for all connections of all zones.
 pub(super) fn request_all(sequence: u32) -> Vec<u8> {
     let mut bytes = frame::header(BODY_LEN, GET, frame::DUMP, sequence).to_vec();
     bytes.extend([0; BODY_LEN]);
@@ -152,7 +152,7 @@ fn encoded(tuple: &Tuple) -> Vec<u8> {
         } else {
             (REQUEST_V6, REPLY_V6)
         };
-        // Who asks has the id in place of a port.
+        // The side of the request has the id in place of a port.
         let is_request = taken == 0;
         vec![
             attribute(NUMBER, &[number]),
@@ -183,7 +183,7 @@ fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The messages in what was received at once.
+/// The messages in one datagram.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn answers(bytes: &[u8]) -> impl Iterator<Item = Result<Answered, Malformed>> {
     frame::frames(bytes).map(|frame| {
@@ -212,8 +212,8 @@ pub(super) fn connection(body: &[u8]) -> Result<Option<Connection>, Malformed> {
     Ok(both.map(|(original, reply)| Connection { original, reply }))
 }
 
-/// Calls back with each zone in which a connection is, but for the one that all are in where
-/// no rule says otherwise: of both directions, or of one.
+/// Calls `take` with each zone of a connection except the default zone: of both directions, or of
+/// one.
 pub(super) fn zones(body: &[u8], mut take: impl FnMut(u16)) -> Result<(), Malformed> {
     let mut tell = |value: &[u8]| {
         let zone = u16::from_be_bytes(array_at(value, 0)?);
@@ -247,7 +247,7 @@ fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
     let (mut echo, mut kind_of_echo) = (0, None);
     for attribute in attributes(value) {
         let (kind, value) = attribute?;
-        // A zone has no attributes in it.
+        // A zone attribute has no nested attributes.
         if kind & !FLAGS == TUPLE_ZONE {
             continue;
         }
@@ -287,7 +287,8 @@ fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
     }))
 }
 
-/// What stands in place of ports: the id, at the end that asks. `None` for other messages.
+/// The values in place of ports: the id, at the end that sends the request. `None` for other
+/// messages.
 const fn ends_of_echo(kind: u8, id: u16) -> Option<(u16, u16)> {
     match kind {
         REQUEST_V4 | REQUEST_V6 => Some((id, 0)),
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_an_address_is_translated() {
+    fn original_ends_behind_an_address_are_found() {
         let (host, far) = ("10.97.0.1:5000", "10.97.0.2:9000");
         let local = Connection {
             original: udp(host, far),
@@ -384,7 +385,7 @@ mod tests {
             reply: udp(far, host),
         };
         assert_eq!(from(&masqueraded, host, far), Some(ends(inner, far)));
-        // As the device shows it that leads to the container.
+        // As the device that leads to the container shows it.
         assert_eq!(from(&masqueraded, inner, far), None);
         // A port of the host that leads to a container, or to another port of the host.
         for behind in ["10.98.0.2:80", "10.97.0.1:81"] {
@@ -394,7 +395,7 @@ mod tests {
             };
             assert_eq!(from(&forwarded, host, far), Some(ends(behind, far)));
         }
-        // The other end is translated: the socket has the address that it asked for.
+        // The remote end is translated: the socket has the address that the program requested.
         let service = "192.0.2.1:9";
         let sent = Connection {
             original: udp(host, service),
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_that_hide_others_are_listed() {
+    fn ends_with_different_original_ends_are_listed() {
         let (host, far, inner) = ("10.97.0.1:5000", "10.97.0.2:9000", "10.98.0.2:5000");
         let connection = |original, reply| Connection { original, reply };
         let hidden = |connection: Connection| {
@@ -423,21 +424,21 @@ mod tests {
         assert_eq!(hidden(connection(udp(host, far), udp(far, host))), []);
         let shown = (end(host), end(far));
         let expected = (shown, ends(inner, far));
-        // As packets show it on the way to the far end; and for that one, as they show it before.
+        // As packets show it on the way to the far end, and on the way back before translation.
         let masqueraded = connection(udp(inner, far), udp(far, host));
         let before = ((end(far), end(inner)), ends(far, host));
         assert_eq!(hidden(masqueraded), [before, expected]);
         let forwarded = connection(udp(far, host), udp(inner, far));
         let behind = ((end(far), end(inner)), ends(far, host));
         assert_eq!(hidden(forwarded), [expected, behind]);
-        // Of a socket of this host, whose packets get another port on their way.
+        // A socket of this host, whose packets get another port on their way.
         let other = "10.97.0.1:25177";
         let moved = connection(udp(host, far), udp(far, other));
         let shown = (end(other), end(far));
         let before = ((end(far), end(host)), ends(far, other));
         assert_eq!(hidden(moved), [before, (shown, ends(host, far))]);
         assert_eq!(from(&moved, host, far), None);
-        // Of one to which this host redirects what is for another port.
+        // A socket to which this host redirects packets for another port.
         let redirected = connection(udp(far, other), udp(host, far));
         assert_eq!(from(&redirected, host, far), None);
         assert_eq!(from(&redirected, other, far), Some(ends(host, far)));
@@ -457,7 +458,7 @@ mod tests {
         assert_eq!(zones_of(&[zone(ZONE, 5)]), [5]);
         let of_one = [nested(ORIGINAL, &zone(TUPLE_ZONE, 7)), nested(REPLY, &[])];
         assert_eq!(zones_of(&of_one), [7]);
-        // Beside what a tuple has.
+        // Attributes beside those of a tuple.
         let expected = udp("10.98.0.2:1", "10.97.0.2:2");
         let in_zone = [encoded(&expected), zone(TUPLE_ZONE, 7)].concat();
         assert_eq!(tuple(&in_zone), Ok(Some(expected)));
@@ -480,7 +481,7 @@ mod tests {
                 ..udp("10.97.0.2:9000", "10.97.0.1:55116")
             },
         };
-        // Of an echo, whose id the host changed.
+        // An echo request whose id the host changed.
         let end = |text: &str| text.parse().unwrap();
         let icmp = |from: &str, to: &str| Tuple {
             protocol: Protocol::Icmp,
@@ -510,7 +511,7 @@ mod tests {
             };
             let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::UdpLite, Protocol::Icmp];
             let protocol = protocols[place];
-            // One end of an echo has the id.
+            // Only one end of an echo request has the id.
             let taken = if protocol == Protocol::Icmp { 0 } else { ports.1 };
             Tuple {
                 protocol,
@@ -537,9 +538,9 @@ mod tests {
             prop_assert_eq!(read, [Ok(Answered::Connection(connection))]);
             prop_assert!(connection.has(&original) && connection.has(&reply));
             // A request is a message of the same form.
-            let mut asked = request(&original, 0, 1);
-            asked[4..6].copy_from_slice(&NEW.to_ne_bytes());
-            prop_assert_eq!(answers(&asked).collect::<Vec<_>>(), [Ok(Answered::Other)]);
+            let mut sent = request(&original, 0, 1);
+            sent[4..6].copy_from_slice(&NEW.to_ne_bytes());
+            prop_assert_eq!(answers(&sent).collect::<Vec<_>>(), [Ok(Answered::Other)]);
         }
 
         #[test]

@@ -1,8 +1,8 @@
-//! Whether this host translates the addresses of a packet: what conntrack knows of it.
+//! Whether this host translates the addresses of a packet, according to conntrack.
 //!
-//! A socket that is bound to a port gets nothing that is translated to another host, or that
-//! another host sends behind an address of ours: only conntrack distinguishes those packets from the
-//! socket's own (`nfnetlink_conntrack.h`, `nf_conntrack-sysctl.rst`).
+//! A socket that is bound to a port gets no packets that the host translates to another host, nor
+//! those that another host sends behind an address of ours. Only conntrack distinguishes those
+//! packets from the socket's own (`nfnetlink_conntrack.h`, `nf_conntrack-sysctl.rst`).
 
 mod message;
 mod rules;
@@ -27,7 +27,7 @@ use crate::answer::surroundings::Translations;
 use crate::answer::{Protocol, SocketQuery, TranslatedFrom};
 use crate::policy::freshness::{UNTRACKED, ZONES, ZONES_OF_SAME_ENDS};
 
-/// How many connections there are in this network namespace: none where nothing is tracked.
+/// The number of connections in this network namespace: 0 if conntrack tracks nothing.
 const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
 /// The list, where the kernel has it (`CONFIG_NF_CONNTRACK_PROCFS`).
 const LIST: &str = "net/nf_conntrack";
@@ -35,93 +35,94 @@ const LIST: &str = "net/nf_conntrack";
 const FORWARDS_V4: &str = "sys/net/ipv4/ip_forward";
 const FORWARDS_V6: &str = "sys/net/ipv6/conf/all/forwarding";
 
-/// Connections of which all are listed to find the zones that they are in. (The kernel goes
-/// through its whole table for that, some 10 ms where it has 262,144 places.)
+/// The number of connections up to which this lists all to find their zones. (For a list, the
+/// kernel visits its whole table, some 10 ms if it has 262,144 buckets.)
 const MOST_LISTED: u64 = 16_384;
-/// Zones that are asked for each question.
+/// The number of zones that this requests for each query.
 const MOST_ZONES: usize = 8;
 
-/// What is known of the packets between two ends, of which one is an address of ours.
+/// What conntrack knows about the packets between two ends, one of which is an address of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Translation {
-    /// Nothing is tracked on this host, or these packets are not translated.
+    /// Conntrack tracks nothing on this host, or does not translate these packets.
     None,
-    /// They are translated: the socket has these ends for itself.
+    /// The packets are translated: the socket has these original ends.
     From(TranslatedFrom),
-    /// They are, and in two zones of conntrack to different ends: which of them it is, is not known.
+    /// The packets are translated, in two zones to different ends. It is unknown which of them
+    /// applies.
     Several,
-    /// Conntrack has not seen them, or does not look at them.
+    /// Conntrack has no entry for them.
     NotSeen,
-    /// This host translates, and this process may not ask what.
+    /// This host translates, and this process may not query conntrack.
     NotTold,
-    /// Only the list of all connections shows it, and this thread has no time to read it.
+    /// Only the list of all connections shows it, and this thread has no time to read that.
     NotNow,
 }
 
 impl Translation {
-    /// What is known, with another connection of the same ends.
+    /// This knowledge, together with another connection of the same ends.
     fn and(self, other: Option<TranslatedFrom>) -> Self {
         let other = other.map_or(Self::None, Self::From);
         match self {
             Self::NotSeen => other,
-            told if told == other => told,
+            this if this == other => this,
             _ => Self::Several,
         }
     }
 }
 
-/// How a socket was found that may be another one than the packet's.
+/// How the lookup found a socket that may not be the packet's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// None was found.
+    /// It found none.
     Nothing,
     /// By its port.
     Port,
-    /// It has both ends of the packets. Who is behind an address of ours may have got the same
-    /// ones first, and the kernel then gives this one's packets another port on their way.
+    /// It has both ends of the packets. A host behind an address of ours may have used the same
+    /// ends first; then the kernel gives the packets of this socket another port on their way.
     Connection,
 }
 
-/// How far it is looked for what the exact question does not find: that takes some time.
+/// How far to search beyond the exact request, which takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
-    /// No further.
+    /// Not at all.
     Exact,
-    /// No further, either, but what may be in a zone that is not known yet is
-    /// [not told now](Translation::NotNow).
+    /// Not at all, but return [`NotNow`](Translation::NotNow) for connections that may be in an
+    /// unknown zone.
     Known,
     /// In zones that are not known yet.
     Whole,
 }
 
-/// How this process may learn what is translated.
+/// How this process can read translations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing is tracked.
+    /// Conntrack tracks nothing.
     Nothing,
-    /// By asking conntrack.
+    /// By requests to conntrack.
     Asked,
     /// From its list in `/proc`.
     Listed,
     Denied,
 }
 
-/// Asks conntrack of this network namespace.
+/// Queries conntrack of this network namespace.
 #[derive(Debug)]
 pub(crate) struct Conntrack {
-    /// Where the process file system is.
+    /// Where `/proc` is mounted.
     proc: PathBuf,
     count: Option<File>,
-    /// Until when nothing is tracked.
+    /// Until when conntrack counts as tracking nothing.
     untracked_until: Option<Instant>,
-    /// Opened when it is needed first, as it loads a module of the kernel.
+    /// Opened at the first use, because that loads a kernel module.
     netlink: Option<Netlink>,
-    /// Whether it was refused.
+    /// Whether the kernel refused the request.
     is_denied: bool,
     rules: Rules,
-    /// Whether this thread has the time to list all connections: some 10 ms.
+    /// Whether this thread has time to list all connections: some 10 ms.
     may_list: bool,
-    /// The zones in which connections were seen, and when that was looked for.
+    /// The zones with connections, and the time of the last search for them.
     zones: Arc<Mutex<Zones>>,
 }
 
@@ -132,7 +133,7 @@ struct Zones {
 }
 
 impl Conntrack {
-    /// With the process file system at a path.
+    /// Reads `/proc` at this path.
     pub(crate) fn new(proc: &Path) -> Self {
         Self {
             proc: proc.to_owned(),
@@ -146,8 +147,8 @@ impl Conntrack {
         }
     }
 
-    /// A second one, for a thread that has no time to list all connections: it learns of zones
-    /// what the first one finds.
+    /// A second one for a thread that has no time to list all connections: it uses the zones that
+    /// the first one finds.
     pub(crate) fn another(&self) -> Self {
         Self {
             may_list: false,
@@ -156,7 +157,7 @@ impl Conntrack {
         }
     }
 
-    /// What is known of the packets that a question is about, if it has two ends.
+    /// What conntrack knows about the packets of a query, if it has two ends.
     pub(crate) fn translation(
         &mut self,
         query: &SocketQuery,
@@ -178,7 +179,7 @@ impl Conntrack {
         let ends = (query.protocol(), unscoped(local), unscoped(remote));
         match fit {
             Fit::Nothing if !self.may_be_translated(now) => Translation::None,
-            // Without a router, nobody stands behind an address of this host.
+            // If this host is no router, no other host is behind its addresses.
             Fit::Nothing => match self.told(ends, search, now) {
                 Translation::NotTold if self.is_denied && !self.forwards(local) => {
                     Translation::None
@@ -188,7 +189,8 @@ impl Conntrack {
             Fit::Port if self.tracked() == 0 => Translation::None,
             Fit::Port => self.told(ends, search, now),
             Fit::Connection if !self.may_translate(now) => Translation::None,
-            // Who may not ask would name nobody: nearly always it is that socket.
+            // A process that may not query conntrack would name no owner: nearly always it is that
+            // socket.
             Fit::Connection => match self.told(ends, search, now) {
                 Translation::NotTold => Translation::None,
                 Translation::NotNow if self.is_denied => Translation::None,
@@ -197,12 +199,12 @@ impl Conntrack {
         }
     }
 
-    /// How this process may learn what is translated, by trying it.
+    /// Tests how this process can read translations.
     pub(crate) fn access(&mut self) -> Access {
         if self.tracked() == 0 {
             return Access::Nothing;
         }
-        // Of a connection that there is not.
+        // A request for a connection that does not exist.
         let end = SocketAddr::from(([127, 0, 0, 1], 9));
         let tuple = Tuple {
             protocol: Protocol::Udp,
@@ -216,7 +218,7 @@ impl Conntrack {
         }
     }
 
-    /// What packets of this network namespace show that stand for other ends.
+    /// The packets of this network namespace whose original ends differ.
     pub(crate) fn translations(&mut self) -> Translations {
         if self.tracked() == 0 || !(self.is_denied || self.do_rules_translate(Instant::now())) {
             return Translations::default();
@@ -237,7 +239,8 @@ impl Conntrack {
         }
     }
 
-    /// Whether this process may ask for it, and anything may be translated; it is known for a
+    /// Whether this process may query conntrack and the host may translate. Caches for a moment
+    /// that it does not.
     /// moment that nothing is.
     fn may_translate(&mut self, now: Instant) -> bool {
         !self.is_denied && self.may_be_translated(now)
@@ -254,7 +257,7 @@ impl Conntrack {
         self.is_denied || self.do_rules_translate(now)
     }
 
-    /// Whether this host passes packets of the family of an end on from others.
+    /// Whether this host forwards packets of an end's family.
     fn forwards(&self, end: SocketAddr) -> bool {
         let file = if end.is_ipv4() {
             FORWARDS_V4
@@ -262,21 +265,21 @@ impl Conntrack {
             FORWARDS_V6
         };
         let read = std::fs::read(self.proc.join(file));
-        // What cannot be read may be so.
+        // If the setting cannot be read, it may be on.
         read.map_or(true, |text| text.trim_ascii() != b"0")
     }
 
     fn do_rules_translate(&mut self, now: Instant) -> bool {
         if let Err(error) = self.open() {
-            tracing::debug!(%error, "rules could not be asked for");
+            tracing::debug!(%error, "could not read the rules");
         }
         let netlink = self.netlink.as_mut();
         netlink.is_none_or(|netlink| self.rules.translate(&self.proc, netlink, now))
     }
 
-    /// How many connections conntrack knows; more than can be listed if that is unknown.
+    /// The number of connections in conntrack; more than can be listed if that is unknown.
     fn tracked(&mut self) -> u64 {
-        // There when its module is loaded.
+        // The file exists when the module is loaded.
         if self.count.is_none() {
             self.count = File::open(self.proc.join(COUNT)).ok();
         }
@@ -286,7 +289,7 @@ impl Conntrack {
         let mut bytes = [0; 20];
         let read = file.read_at(&mut bytes, 0).unwrap_or(0);
         let text = std::str::from_utf8(&bytes[..read]).unwrap_or_default();
-        // What cannot be read may be anything.
+        // If it cannot be read, there may be any number.
         text.trim_end().parse().unwrap_or(u64::MAX)
     }
 
@@ -297,7 +300,7 @@ impl Conntrack {
         now: Instant,
     ) -> Translation {
         let told = self.exact(ends).and_then(|told| {
-            // Another one with the same ends may be in a zone of which nothing is known yet.
+            // Another connection with the same ends may be in an unknown zone.
             let is_known = match (told, search) {
                 (Translation::Several | Translation::NotNow, _)
                 | (_, Search::Exact)
@@ -320,12 +323,12 @@ impl Conntrack {
             Ok(self.somewhere(ends)?.unwrap_or(not_listed))
         });
         told.unwrap_or_else(|error| {
-            tracing::debug!(%error, "conntrack could not be asked");
+            tracing::debug!(%error, "could not query conntrack");
             Translation::NotTold
         })
     }
 
-    /// Whether all zones are asked for each question that there were a moment ago, if it matters.
+    /// Whether a recent search has found all zones, if that matters.
     fn are_zones_known(&mut self, now: Instant, good_for: Duration) -> bool {
         let zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = |at| now.saturating_duration_since(at) < good_for;
@@ -343,13 +346,13 @@ impl Conntrack {
         let seen = zones.seen.clone();
         drop(zones);
         let mut told = Translation::NotSeen;
-        // What comes in decides; what goes out may be of a socket here whose packets get
-        // another port, while another end has got this one.
+        // The arriving packet decides. A packet that leaves may belong to a socket here whose
+        // packets get another port, while another end has got this one.
         for (from, to) in [(remote, local), (local, remote)] {
             for zone in [0].into_iter().chain(seen.iter().copied()) {
                 let tuple = Tuple { protocol, from, to };
                 let found = match self.find(&tuple, zone) {
-                    // The list in `/proc` is as long.
+                    // Reading the list in `/proc` takes as long.
                     Err(_) if self.is_denied && !self.may_list => return Ok(Translation::NotNow),
                     found => found?,
                 };
@@ -389,7 +392,7 @@ impl Conntrack {
         Ok(is_listed?.then_some(told))
     }
 
-    /// Hands over all connections, of all zones; `false` if there are too many.
+    /// Passes all connections of all zones to `take`; `false` if there are too many.
     fn list(&mut self, mut take: impl FnMut(Connection)) -> io::Result<bool> {
         debug_assert!(self.may_list, "a thread lists that has no time for it");
         if !self.may_list || self.tracked() > MOST_LISTED {
@@ -420,7 +423,7 @@ impl Conntrack {
         found.sort_unstable();
         found.dedup();
         found.truncate(MOST_ZONES);
-        // One whose last connection has ended comes again.
+        // A zone may reappear after its last connection has ended.
         let room = MOST_ZONES - found.len();
         let before = zones.seen.iter().filter(|zone| !found.contains(zone));
         let before: Vec<_> = before.copied().take(room).collect();

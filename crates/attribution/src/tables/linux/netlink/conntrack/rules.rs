@@ -1,5 +1,5 @@
 //! Whether rules of this network namespace translate addresses: chains of `nf_tables`, which
-//! `iptables` writes as well, and the tables of the older `iptables`.
+//! `iptables` writes as well, and the tables of legacy `iptables`.
 
 use std::io;
 use std::path::Path;
@@ -9,27 +9,27 @@ use crate::policy::freshness::{NO_RULE_TRANSLATES, RULES_TRANSLATE};
 use crate::tables::linux::netlink::exchange::{Answer, Netlink, Part};
 use crate::tables::linux::netlink::frame::{Malformed, attributes, header};
 
-/// The older tables that were used once in this network namespace, by name.
+/// The legacy tables that were ever used in this network namespace, by name.
 const OLDER: [&str; 2] = ["net/ip_tables_names", "net/ip6_tables_names"];
 /// `NFNL_SUBSYS_NFTABLES` with `NFT_MSG_GETCHAIN`, and with `NFT_MSG_NEWCHAIN`
 /// (`nf_tables.h`).
 const GET: u16 = 10 << 8 | 4;
 const NEW: u16 = 10 << 8 | 3;
-/// `NFTA_CHAIN_TYPE`, which only the chains have that packets come to first.
+/// `NFTA_CHAIN_TYPE`, which only base chains have.
 const TYPE: u16 = 7;
 /// `struct nfgenmsg`.
 const BODY_LEN: usize = 4;
 /// `NLA_TYPE_MASK`.
 const KIND: u16 = !(3 << 14);
 
-/// What is known of the rules.
+/// What is known about the rules.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     known: Option<(Instant, bool)>,
 }
 
 impl Rules {
-    /// Whether any of them translates; true also if that is unknown.
+    /// Whether any rule translates; true also if that is unknown.
     pub(super) fn translate(&mut self, proc: &Path, netlink: &mut Netlink, now: Instant) -> bool {
         if let Some((at, do_translate)) = self.known {
             let good_for = if do_translate {
@@ -41,7 +41,7 @@ impl Rules {
                 return do_translate;
             }
         }
-        // The older tables first: to ask for chains loads a module of the kernel.
+        // The legacy tables come first: a request for chains loads a kernel module.
         let do_translate = are_older(proc) || are_chains(netlink).unwrap_or(true);
         self.known = Some((now, do_translate));
         do_translate
@@ -69,7 +69,7 @@ fn are_chains(netlink: &mut Netlink) -> io::Result<bool> {
     Ok(is_any)
 }
 
-/// Asks for the chains of all families.
+/// A request for the chains of all families.
 fn request(sequence: u32) -> Vec<u8> {
     let mut bytes = header(BODY_LEN, GET, super::super::frame::DUMP, sequence).to_vec();
     bytes.extend([0; BODY_LEN]);
@@ -109,10 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn the_type_of_a_chain_says_it() {
+    fn the_type_of_a_chain_decides() {
         assert_eq!(translates(&chain(Some(b"nat\0"))), Ok(true));
         assert_eq!(translates(&chain(Some(b"filter\0"))), Ok(false));
-        // It is jumped to.
+        // Other chains jump to this one.
         assert_eq!(translates(&chain(None)), Ok(false));
     }
 

@@ -1,4 +1,4 @@
-//! The bare netlink socket: what is sent to the kernel and received from it (netlink(7)).
+//! The bare netlink socket: sends to the kernel and receives from it (netlink(7)).
 
 mod options;
 
@@ -14,7 +14,7 @@ use rustix::net::{
 };
 
 /// How long the kernel may take for the next part of an answer. It writes each part before the
-/// call that asks for it returns, so nothing ever waits for so long, unless an answer is lost.
+/// request returns, so a wait is this long only if an answer is lost.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A netlink socket, in the network namespace of the thread that opened it.
@@ -24,12 +24,12 @@ pub(crate) struct Link {
     is_strict: bool,
 }
 
-/// What was received at once.
+/// One received datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// As many bytes as were sent: more than the buffer has if the rest was cut off.
+    /// The number of bytes sent. It exceeds the buffer if the rest was truncated.
     pub(crate) length: usize,
-    /// Whether the kernel sent it, and not another process.
+    /// Whether the kernel sent it, rather than another process.
     pub(crate) is_from_kernel: bool,
     /// Whether it is about another network namespace than that of the socket.
     pub(crate) is_from_elsewhere: bool,
@@ -42,7 +42,7 @@ impl AsFd for Link {
 }
 
 impl Link {
-    /// Opens a socket to a part of the kernel; messages to these groups come unasked.
+    /// Opens a socket to a part of the kernel, which receives notifications of these groups.
     pub(crate) fn open(part: Option<Protocol>, groups: u32) -> io::Result<Self> {
         let socket = rustix::net::socket_with(
             AddressFamily::NETLINK,
@@ -62,12 +62,12 @@ impl Link {
         self.is_strict
     }
 
-    /// Has messages to groups come from other network namespaces, too, where that is permitted.
+    /// Makes the socket receive notifications from other network namespaces, too, where permitted.
     pub(crate) fn listen_to_all(&self) -> io::Result<()> {
         options::listen_to_all(&self.socket)
     }
 
-    /// The port id, by which the kernel says whom an answer is for.
+    /// The port id to which the kernel addresses answers.
     pub(crate) fn port(&self) -> io::Result<u32> {
         let name = rustix::net::getsockname(&self.socket)?;
         Ok(SocketAddrNetlink::try_from(name)?.pid())
@@ -79,8 +79,8 @@ impl Link {
         Ok(())
     }
 
-    /// Receives what comes next; if nothing is there and it does not wait, or waited for long
-    /// enough, that is [`io::ErrorKind::WouldBlock`].
+    /// Receives the next datagram. [`io::ErrorKind::WouldBlock`] if there is none and this does not
+    /// wait, or has waited for long enough.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], waits: bool) -> io::Result<Received> {
         let mut flags = RecvFlags::TRUNC;
         flags.set(RecvFlags::DONTWAIT, !waits);
@@ -92,7 +92,7 @@ impl Link {
         Ok(Received {
             length: received.bytes,
             is_from_kernel: sender.is_some_and(|sender| sender.pid() == 0),
-            // The kernel says from which one only then, and there is no room for that
+            // Only then the kernel names the namespace, and there is no room for that
             // (`netlink_cmsg_listen_all_nsid` in `net/netlink/af_netlink.c`).
             is_from_elsewhere: received.flags.contains(ReturnFlags::CTRUNC),
         })

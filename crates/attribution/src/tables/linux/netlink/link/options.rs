@@ -4,22 +4,23 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// Has the kernel heed what requests for lists say of what is to be listed
-/// (`NETLINK_GET_STRICT_CHK`).
+/// Makes the kernel heed the filters of requests for lists (`NETLINK_GET_STRICT_CHK`).
 ///
 /// # Errors
-/// Where the kernel is older than Linux 4.20.
+///
+/// If the kernel is older than Linux 4.20.
 pub(super) fn set_strict(socket: &OwnedFd) -> io::Result<()> {
     set(socket, libc::NETLINK_GET_STRICT_CHK)
 }
 
-/// Has messages to groups come from the other network namespaces, too, that have an id in that of
-/// the socket (`NETLINK_LISTEN_ALL_NSID`). The kernel gives one to each at the other end of a
-/// device. It sends none from those in whose user namespace the process that opened the socket
-/// did not have `CAP_NET_BROADCAST`.
+/// Makes the socket receive notifications from other network namespaces, too, if they have an id in
+/// its own one (`NETLINK_LISTEN_ALL_NSID`). The kernel gives an id to each namespace at the other
+/// end of a device. It sends none from namespaces in whose user namespace the process that opened
+/// the socket did not have `CAP_NET_BROADCAST`.
 ///
 /// # Errors
-/// Where the kernel is older than Linux 4.2.
+///
+/// If the kernel is older than Linux 4.2.
 pub(super) fn listen_to_all(socket: &OwnedFd) -> io::Result<()> {
     set(socket, libc::NETLINK_LISTEN_ALL_NSID)
 }
@@ -29,8 +30,8 @@ fn set(socket: &OwnedFd, option: libc::c_int) -> io::Result<()> {
     let value = std::ptr::from_ref(&on).cast();
     #[expect(clippy::cast_possible_truncation, reason = "it is 4")]
     let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: `value` is of that many bytes, and what it points to lives as long as the call,
-    // during which alone the kernel reads it.
+    // SAFETY: `value` has that many bytes, and its content lives as long as the call, during which
+    // alone the kernel reads it.
     match unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_NETLINK, option, value, length) }
     {
         0 => Ok(()),

@@ -1,5 +1,5 @@
-//! The messages of `sock_diag` (`sock_diag(7)`; `include/uapi/linux/inet_diag.h`), to
-//! and from bytes. Pure: any bytes whatsoever are read as messages or as malformed.
+//! The messages of `sock_diag` (`sock_diag(7)`; `include/uapi/linux/inet_diag.h`), to and from
+//! bytes. Pure: any input parses as messages or as malformed.
 
 #[cfg(test)]
 mod tests;
@@ -63,27 +63,27 @@ impl Family {
 pub(crate) struct DiagSocket {
     pub(crate) state: Option<SocketState>,
     pub(crate) local: SocketAddr,
-    /// `None` where it is not connected.
+    /// `None` if the socket is not connected.
     pub(crate) remote: Option<SocketAddr>,
-    /// 0 where no file stands for it: not accepted yet, or closed by its owner.
+    /// 0 if no file refers to the socket: not accepted yet, or closed by its owner.
     pub(crate) inode: u32,
-    /// Of the user who opened it. Not to be trusted where the inode is 0.
+    /// The user who opened it. Invalid if the inode is 0.
     pub(crate) uid: u32,
     /// The same from the first packet to the end of `TIME_WAIT`.
     pub(crate) cookie: u64,
     pub(crate) cgroup: Option<u64>,
-    /// Connections that a listener has made and nobody has accepted (`sk_ack_backlog` in
+    /// The connections of a listener that wait to be accepted (`sk_ack_backlog` in
     /// `inet_csk_diag_fill` of the kernel).
     pub(crate) unaccepted: Option<u32>,
     pub(crate) v6_only: bool,
     /// The index of the interface that it is bound to (`idiag_if`).
     pub(crate) device: Option<u32>,
-    /// Of a packet socket alone.
+    /// Only for a packet socket.
     pub(crate) packet: Option<PacketSocket>,
 }
 
 impl DiagSocket {
-    /// One at a local end, with its inode and user, of which nothing else is known.
+    /// A socket at a local end, with its inode and user, of which nothing else is known.
     pub(crate) const fn bare(local: SocketAddr, inode: u32, uid: u32) -> Self {
         Self {
             state: None,
@@ -109,37 +109,37 @@ pub(crate) enum Message {
     Done,
     /// An error number; 0 acknowledges.
     Error(i32),
-    /// A type or family that is not asked for.
+    /// A type or family that was not requested.
     Other,
 }
 
-/// Which sockets a dump lists.
+/// The sockets that a dump lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     All,
-    /// All TCP sockets but listeners, which the kernel keeps elsewhere.
+    /// All TCP sockets except listeners, which the kernel keeps elsewhere.
     Connections,
-    /// The other ones.
+    /// All listeners.
     Listeners,
-    /// Those with this local port that wait for peers: listeners, or datagram sockets
-    /// of any kind. That is fast: the kernel keeps them in short lists.
+    /// Sockets that wait for peers on this local port: listeners, or datagram sockets of any kind.
+    /// That is fast, because the kernel keeps them in short lists.
     Waiting(u16),
-    /// TCP sockets that have an address and do nothing with it (`TCPF_BOUND_INACTIVE`), which
-    /// the kernel lists since Linux 6.8: it walks its table of all ports for them.
+    /// TCP sockets that are bound and neither listen nor connect (`TCPF_BOUND_INACTIVE`). The
+    /// kernel lists them since Linux 6.8, and walks its table of all ports for them.
     Bound,
-    /// Those with this local port. The kernel walks its tables of connections and of all ports.
+    /// Sockets with this local port. The kernel walks its tables of connections and of all ports.
     OnPort(u16),
 }
 
 impl Which {
-    /// Of the sockets of a whole list, which begin at a place, keeps those that are asked for.
+    /// Keeps the requested sockets of a whole list, which begins at `start`.
     pub(crate) fn keep(self, protocol: Protocol, start: usize, sockets: &mut Vec<DiagSocket>) {
         let listens = |socket: &DiagSocket| socket.state == Some(SocketState::Listen);
         let is_wanted = |socket: &DiagSocket| match self {
             Self::All => true,
             Self::Connections => !listens(socket),
             Self::Listeners => listens(socket),
-            // They are not in these lists.
+            // These lists do not contain them.
             Self::Bound => false,
             Self::OnPort(port) => socket.local.port() == port,
             Self::Waiting(port) => {
@@ -175,8 +175,8 @@ impl Which {
     }
 }
 
-/// Those of `include/net/tcp_states.h`, but for sockets that have an address and do
-/// nothing with it: they are looked for in another table, which is large.
+/// The states of `include/net/tcp_states.h`, except that of sockets that are only bound: the kernel
+/// keeps these in another, large table.
 const ALL_STATES: u32 = 0x1FFE;
 
 /// A request for many TCP sockets of both families: the kernel walks its large table of
@@ -186,14 +186,14 @@ pub(crate) fn dump_tcp(which: Which, sequence: u32) -> [u8; HEADER_LEN + TCP_REQ
     let header = header(TCP_REQUEST_LEN, TCP_OF_BOTH, DUMP, sequence);
     bytes[..HEADER_LEN].copy_from_slice(&header);
     let body = &mut bytes[HEADER_LEN..];
-    // Family, lengths and extensions; the ends, of which the local port; the states.
+    // Family, lengths and extensions; the ends with the local port; the states.
     body[0] = Family::V4.number();
     body[4..6].copy_from_slice(&which.port().to_be_bytes());
     body[52..56].copy_from_slice(&which.states(Protocol::Tcp).to_ne_bytes());
     bytes
 }
 
-/// A request, header and all.
+/// A request with its header.
 pub(crate) type Request = [u8; HEADER_LEN + REQUEST_LEN];
 
 /// A request for many sockets of a family.
@@ -209,8 +209,8 @@ pub(crate) fn dump(protocol: Protocol, family: Family, which: Which, sequence: u
 
 /// A request for one socket.
 ///
-/// The kernel looks for the receiver of a datagram as if one came in, so for UDP
-/// source and destination change places (`udp_dump_one` in `net/ipv4/udp_diag.c`).
+/// The kernel searches for the receiver of a datagram as if one arrived, so for UDP source and
+/// destination change places (`udp_dump_one` in `net/ipv4/udp_diag.c`).
 pub(crate) fn exact(
     interface: u32,
     protocol: Protocol,
@@ -223,7 +223,7 @@ pub(crate) fn exact(
         _ => (local, remote),
     };
     let mut bytes = request(protocol, Family::of(local), 0, ALL_STATES, ends, sequence);
-    // Behind the ends (`idiag_if`), before the cookie.
+    // After the ends (`idiag_if`), before the cookie.
     let place = bytes.len() - 12;
     bytes[place..place + 4].copy_from_slice(&interface.to_ne_bytes());
     bytes
@@ -238,7 +238,7 @@ fn request(
     sequence: u32,
 ) -> Request {
     let protocol = match protocol {
-        // `IPPROTO_RAW`: those of every protocol (`net/ipv4/raw_diag.c`).
+        // `IPPROTO_RAW`: sockets of every protocol (`net/ipv4/raw_diag.c`).
         Protocol::Raw | Protocol::Packet => 255,
         other => other.ip_number(true).unwrap_or_default(),
     };
@@ -272,7 +272,7 @@ fn address_bytes(ip: IpAddr) -> [u8; 16] {
     }
 }
 
-/// The messages in what was received at once.
+/// The messages in one datagram.
 pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>> {
     frames(bytes).map(|frame| {
         Ok(match frame? {
@@ -284,8 +284,8 @@ pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
     })
 }
 
-/// The socket in a message of this type; `None` if it is about something else, or of a
-/// family that is not asked for.
+/// The socket in a message of this type; `None` for another type, or for a family that was not
+/// requested.
 pub(crate) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     match kind {
         BY_FAMILY | TCP_OF_BOTH => socket(body),
@@ -293,7 +293,7 @@ pub(crate) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed
     }
 }
 
-/// `None` for a family that is not asked for.
+/// `None` for a family that was not requested.
 fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     let Some(family) = Family::from_number(*body.first().ok_or(Malformed)?) else {
         return Ok(None);

@@ -17,8 +17,8 @@ fn framed(kind: u16, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// As `inet_sk_diag_fill` in `net/ipv4/inet_diag.c` writes it, with attributes that are
-/// not read among those that are.
+/// As `inet_sk_diag_fill` in `net/ipv4/inet_diag.c` writes it, with known and unknown attributes
+/// mixed.
 fn written(socket: &DiagSocket, state: u8) -> Vec<u8> {
     let (low, high) = (socket.cookie & 0xffff_ffff, socket.cookie >> 32);
     let word = |half: u64| u32::try_from(half).unwrap().to_ne_bytes();
@@ -36,7 +36,7 @@ fn written(socket: &DiagSocket, state: u8) -> Vec<u8> {
     body.extend([0; 4]);
     body.extend(word(low));
     body.extend(word(high));
-    // When a timer expires, and two queues.
+    // The time at which a timer expires, and two queues.
     body.extend([7; 12]);
     body.extend(socket.uid.to_ne_bytes());
     body.extend(socket.inode.to_ne_bytes());
@@ -86,7 +86,7 @@ prop_compose! {
 fn ends_and_errors() {
     let done = framed(3, &0_i32.to_ne_bytes());
     let absent = framed(2, &(-2_i32).to_ne_bytes());
-    // A dump of what the kernel does not know ends with an error number.
+    // A dump that the kernel does not know ends with an error number.
     let refused = framed(3, &(-2_i32).to_ne_bytes());
     let bytes = [framed(17, &[]), done, absent, refused].concat();
     let expected = [
@@ -96,7 +96,7 @@ fn ends_and_errors() {
         Ok(Message::Error(-2)),
     ];
     assert_eq!(messages(&bytes).collect::<Vec<_>>(), expected);
-    // Sockets of a family that is not asked for, and of none.
+    // Sockets of a family that was not requested, and of none.
     let unix = framed(BY_FAMILY, &[1; 16]);
     assert_eq!(messages(&unix).collect::<Vec<_>>(), [Ok(Message::Other)]);
     let empty = framed(BY_FAMILY, &[]);
@@ -120,7 +120,7 @@ proptest! {
         prop_assert_eq!(messages(&bytes).collect::<Vec<_>>(), expected);
     }
 
-    /// A request holds its ends as an answer does, 4 bytes later.
+    /// A request has its ends in the form of an answer, 4 bytes later.
     #[test]
     fn requests_name_the_ends(
         (ours, theirs) in ends(),

@@ -1,5 +1,5 @@
-//! Cgroups: which one a process or a socket is in, and what it stands for.
-//! Pure, but for [`Cgroups`]: any text gives a unit or nothing.
+//! The cgroup of a process or a socket, and the unit that it stands for. Pure, except for
+//! [`Cgroups`]: any text gives a unit or nothing.
 
 #[cfg(test)]
 mod tests;
@@ -13,9 +13,8 @@ use crate::answer::{Unit, UnitKind};
 
 /// The unit of a process, from `/proc/PID/cgroup` (cgroups(7)).
 ///
-/// A process is in one group of each hierarchy. The one of version 2 and systemd's own
-/// of version 1 know services; on hosts with both, and without systemd, containers may
-/// be known to others only.
+/// A process is in one cgroup of each hierarchy. That of version 2 and systemd's own of version 1
+/// have the services. On hosts with both, and without systemd, only others may have the containers.
 pub(crate) fn unit(text: &str) -> Option<Unit> {
     let mut best: Option<(Unit, Rank)> = None;
     for (hierarchy, path) in text.lines().filter_map(group) {
@@ -32,13 +31,13 @@ pub(crate) fn unit(text: &str) -> Option<Unit> {
 
 /// The unit in the path of a cgroup.
 ///
-/// Of units within each other, a container says most: what runs in it is not of this
-/// host's own services, and the innermost of several counts. Of services, the outermost
-/// counts: what is below it, the service names at will. Paths may be relative to a
-/// namespace (`/../../x`, `cgroup_namespaces(7)`).
+/// Of nested units, a container matters most: its processes are not services of this host. Of
+/// several containers, the innermost one counts. Of services, the outermost one counts: a service
+/// chooses the names below it. Paths may be relative to a namespace (`/../../x`,
+/// `cgroup_namespaces(7)`).
 ///
-/// Whatever is below the service manager of a user is that user's, who may call it `sshd.service`
-/// or give it the id of a container.
+/// Everything below the service manager of a user belongs to that user, who may name it
+/// `sshd.service` or like the id of a container.
 pub(crate) fn unit_of(path: &str) -> Option<Unit> {
     ranked(path).map(|(unit, _)| unit)
 }
@@ -46,7 +45,7 @@ pub(crate) fn unit_of(path: &str) -> Option<Unit> {
 /// How specific a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// A session, or the service manager of a user: that somebody started it.
+    /// A session, or the service manager of a user: a person started the process.
     Session,
     Service,
     Sandbox,
@@ -68,7 +67,7 @@ fn group(line: &str) -> Option<(Hierarchy, &str)> {
         ("0", "") | (_, "name=systemd") => Hierarchy::Main,
         _ => Hierarchy::Other,
     };
-    // The group was removed, the process is about to end.
+    // The cgroup was removed, and the process is about to exit.
     Some((hierarchy, path.strip_suffix(" (deleted)").unwrap_or(path)))
 }
 
@@ -86,7 +85,7 @@ fn ranked(path: &str) -> Option<(Unit, Rank)> {
             })
         {
             let (unit, rank) = found;
-            // The service manager itself is the system's.
+            // The service manager itself is a unit of the system.
             let is_below = above.is_some_and(|above| parents.len() > above);
             best = Some((unit.of_user(user.filter(|_| is_below)), rank));
         }
@@ -96,9 +95,8 @@ fn ranked(path: &str) -> Option<(Unit, Rank)> {
     best
 }
 
-/// The user whose service manager a path leads through (`user.slice/user-UID.slice/
-/// user@UID.service`, systemd.special(7)), and where its slice ends. Only the system makes what is
-/// outside of it.
+/// The user whose service manager is on a path (`user.slice/user-UID.slice/user@UID.service`,
+/// systemd.special(7)), and where its slice ends. Only the system makes cgroups outside of it.
 fn manager_of_user(path: &str) -> Option<(u32, usize)> {
     let mut rest = path.trim_start_matches('/');
     while let Some(inside) = rest.strip_prefix("../") {
@@ -112,17 +110,17 @@ fn manager_of_user(path: &str) -> Option<(u32, usize)> {
     Some((user, path.len() - inside.len() - "/user@".len()))
 }
 
-/// What a directory stands for, given those around it.
+/// The unit of a directory, given its neighbours on the path.
 fn unit_of_directory(parent: &str, directory: &str, child: Option<&str>) -> Option<(Unit, Rank)> {
-    let told = |rank, kind, name: Cow<'_, str>| {
+    let ranked = |rank, kind, name: Cow<'_, str>| {
         let name = name.into_owned();
         (!name.is_empty()).then(|| (Unit::new(kind, name), rank))
     };
     if let Some(name) = container(parent, directory, child) {
-        return told(Rank::Container, UnitKind::Container, name);
+        return ranked(Rank::Container, UnitKind::Container, name);
     }
     if let Some(name) = snap(directory) {
-        return told(Rank::Sandbox, UnitKind::Snap, name);
+        return ranked(Rank::Sandbox, UnitKind::Snap, name);
     }
     let (name, kind) = directory.rsplit_once('.')?;
     let is_scope = match kind {
@@ -131,26 +129,26 @@ fn unit_of_directory(parent: &str, directory: &str, child: Option<&str>) -> Opti
         _ => return None,
     };
     if let Some(name) = flatpak(name, is_scope) {
-        return told(Rank::Sandbox, UnitKind::Flatpak, name);
+        return ranked(Rank::Sandbox, UnitKind::Flatpak, name);
     }
     match name {
-        // The first process says nothing about a program.
+        // The cgroup of the first process says nothing about a program.
         "init" if is_scope => None,
         _ if is_scope && name.starts_with("session-") || name.starts_with("user@") => {
-            told(Rank::Session, UnitKind::Service, directory.into())
+            ranked(Rank::Session, UnitKind::Service, directory.into())
         }
-        // Applications are known by their id (systemd.io/DESKTOP_ENVIRONMENTS), others
-        // as `systemctl` knows them.
+        // Applications are named by their id (systemd.io/DESKTOP_ENVIRONMENTS), others as
+        // `systemctl` names them.
         _ if name.starts_with("app-") => {
-            told(Rank::Service, UnitKind::Service, unescaped(directory))
+            ranked(Rank::Service, UnitKind::Service, unescaped(directory))
         }
-        _ => told(Rank::Service, UnitKind::Service, directory.into()),
+        _ => ranked(Rank::Service, UnitKind::Service, directory.into()),
     }
 }
 
 /// The id or name of a container.
 fn container<'a>(parent: &str, directory: &'a str, child: Option<&str>) -> Option<Cow<'a, str>> {
-    // What watches over a container, or a pod of them, is not in it.
+    // The process that supervises a container or a pod is not in it.
     let is_inside = !matches!(child, Some("supervisor" | "conmon"));
     if let Some(id) = container_id(directory).filter(|_| is_inside) {
         return Some(id.into());
@@ -161,14 +159,13 @@ fn container<'a>(parent: &str, directory: &'a str, child: Option<&str>) -> Optio
     if matches!(parent, "lxc" | "lxc.payload") && directory != ".." {
         return Some(directory.into());
     }
-    // systemd-nspawn(1). Virtual machines are named in the same way: libvirt's by
-    // their hypervisor.
+    // systemd-nspawn(1). Virtual machines of libvirt have similar names, with their hypervisor.
     let machine = directory.strip_prefix("machine-");
     let machine = machine.and_then(|name| name.strip_suffix(".scope"));
     if let Some(name) = machine.filter(|name| is_inside && !name.starts_with("qemu\\x2d")) {
         return Some(unescaped(name));
     }
-    // It is itself in the group of its service, and what it runs is below.
+    // systemd-nspawn itself is in the cgroup of its service, and its processes are below.
     let service = directory.strip_prefix("systemd-nspawn@");
     let service = service.and_then(|name| name.strip_suffix(".service"));
     service
@@ -183,7 +180,7 @@ fn container_id(directory: &str) -> Option<&str> {
     let name = directory.strip_suffix(".scope").unwrap_or(directory);
     let (before, id) = name.split_at_checked(name.len().checked_sub(LENGTH)?)?;
     let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    // `libpod-conmon-ID.scope` and `crio-conmon-ID.scope` hold what watches over it.
+    // `libpod-conmon-ID.scope` and `crio-conmon-ID.scope` contain its supervisor.
     let is_before = before.is_empty() || before.ends_with(['-', ':']);
     let is_id = is_before && !before.ends_with("conmon-") && id.bytes().all(is_hex);
     is_id.then_some(id)
@@ -207,7 +204,7 @@ fn flatpak(name: &str, is_scope: bool) -> Option<Cow<'_, str>> {
     Some(unescaped(end.map_or(id, |end| &id[..end])))
 }
 
-/// Turns `\x2d` and the like back into what they stand for (systemd-escape(1)).
+/// Decodes `\x2d` and the like (systemd-escape(1)).
 fn unescaped(name: &str) -> Cow<'_, str> {
     if !name.contains("\\x") {
         return name.into();
@@ -225,11 +222,11 @@ fn unescaped(name: &str) -> Cow<'_, str> {
         }
     }
     bytes.extend(rest.as_bytes());
-    // Escaped byte by byte, so any may come out.
+    // The name was escaped byte by byte, so any bytes may result.
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The byte of two digits at the start, and what follows.
+/// The byte of two hexadecimal digits at the start, and the rest.
 fn hex(text: &str) -> Option<(u8, &str)> {
     let (digits, rest) = text.split_at_checked(2)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());

@@ -2,13 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Two ids of containers, as C and D in the tables.
+/// Two container ids, C and D in the tables.
 const C: &str = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970";
 const D: &str = "9ec39b91f3d70e1beff50a308f77067065ea6be0d91a3378375056cd4422cf3d";
 
-fn told(unit: Option<Unit>) -> String {
+fn shown_unit(unit: Option<Unit>) -> String {
     unit.map_or_else(String::new, |unit| {
-        // The whole id of a container.
+        // With the whole id of a container.
         let shown = unit.to_string();
         shown.replacen(&*unit.short_name(), &unit.name, 1)
     })
@@ -19,14 +19,14 @@ fn check_paths(table: &[(&str, &str)]) {
     for (path, expected) in table {
         let path = path.replace("{C}", C).replace("{D}", D);
         let expected = expected.replace("{C}", C).replace("{D}", D);
-        assert_eq!(told(unit_of(&path)), expected, "{path}");
+        assert_eq!(shown_unit(unit_of(&path)), expected, "{path}");
         let text = format!("0::{path}\n");
-        assert_eq!(told(unit(&text)), expected, "{text}");
+        assert_eq!(shown_unit(unit(&text)), expected, "{text}");
     }
 }
 
-/// systemd.slice(5), systemd.special(7), `systemd.io/DESKTOP_ENVIRONMENTS`, and what
-/// desktops make of it.
+/// systemd.slice(5), systemd.special(7), `systemd.io/DESKTOP_ENVIRONMENTS`, and what desktops make
+/// of them.
 #[test]
 fn services() {
     check_paths(&[
@@ -51,7 +51,7 @@ fn services() {
             "service systemd-cryptsetup@luks\\x2d1.service",
         ),
         ("/system.slice/run-u42.scope", "service run-u42.scope"),
-        // A name that only holds an id is that of a health check, run by podman.
+        // A name that only contains an id is that of a health check of podman.
         ("/system.slice/{C}-3a1b.service", "service {C}-3a1b.service"),
         ("/system.slice/{C}.service", "service {C}.service"),
         (
@@ -100,7 +100,7 @@ fn services() {
     ]);
 }
 
-/// What a user has below the own service manager is called as the user likes.
+/// A user chooses the names below the user's own service manager.
 #[test]
 fn units_of_users_are_no_units_of_the_system() {
     check_paths(&[
@@ -112,7 +112,7 @@ fn units_of_users_are_no_units_of_the_system() {
             "/../../user.slice/user-1000.slice/user@1000.service/app.slice/sshd.service",
             "user unit sshd.service (uid 1000)",
         ),
-        // Whatever else it pretends to be.
+        // Whatever its name resembles.
         (
             "/user.slice/user-7.slice/user@7.service/user.slice/user-0.slice/user@0.service/a.service",
             "user unit a.service (uid 7)",
@@ -129,12 +129,12 @@ fn units_of_users_are_no_units_of_the_system() {
             "/user.slice/user-7.slice/user@7.service/session-3.scope",
             "user unit session-3.scope (uid 7)",
         ),
-        // A service manager in a container is the container's.
+        // A service manager in a container belongs to the container.
         (
             "/docker/{C}/user.slice/user-7.slice/user@7.service/docker/{D}",
             "container {D}",
         ),
-        // A service that has a part of the tree to itself names what is there.
+        // A service with its own subtree chooses the names in it.
         (
             "/system.slice/web.service/sshd.service",
             "service web.service",
@@ -143,7 +143,7 @@ fn units_of_users_are_no_units_of_the_system() {
             "/system.slice/web.service/system.slice/sshd.service",
             "service web.service",
         ),
-        // No such user.
+        // No such user exists.
         (
             "/user.slice/user-7.slice/user@8.service/app.slice/a.service",
             "service a.service",
@@ -158,7 +158,7 @@ fn units_of_users_are_no_units_of_the_system() {
 #[test]
 fn containers() {
     check_paths(&[
-        // Docker: its drivers cgroupfs and systemd, as root and not.
+        // Docker: its drivers cgroupfs and systemd, with and without root.
         ("/docker/{C}", "container {C}"),
         ("/{C}", "container {C}"),
         ("/system.slice/docker-{C}.scope", "container {C}"),
@@ -176,7 +176,7 @@ fn containers() {
         // A service manager in a container; a container in a container.
         ("/docker/{C}/system.slice/nginx.service", "container {C}"),
         ("/docker/{C}/docker/{D}", "container {D}"),
-        // Podman, as root and not, in a pod, and as a part of a service (Quadlet).
+        // Podman, with and without root, in a pod, and as a part of a service (Quadlet).
         ("/machine.slice/libpod-{C}.scope", "container {C}"),
         ("/machine.slice/libpod-{C}.scope/container", "container {C}"),
         (
@@ -244,7 +244,7 @@ fn containers() {
             "",
         ),
         ("/system.slice/nerdctl-{C}.scope", "container {C}"),
-        // No id: too short, upper case, part of something longer.
+        // Not an id: too short, upper case, part of something longer.
         ("/docker/4f797c539e6c", ""),
         (
             "/docker/4F797C539E6C745DE61A93CA3FF892358ECBCACCD8414D5DB545C38428142970",
@@ -364,7 +364,11 @@ fn groups_of_a_process() {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let expected = expected.replace("{C}", C);
-        assert_eq!(told(unit(&text.replace("{C}", C))), expected, "{text}");
+        assert_eq!(
+            shown_unit(unit(&text.replace("{C}", C))),
+            expected,
+            "{text}"
+        );
     }
     check("", "");
     check("\n", "");
@@ -381,9 +385,9 @@ fn groups_of_a_process() {
     // Docker without systemd.
     check("10:net_prio:/{C}\n2:cpu:/{C}\n", "container {C}");
     check("4:memory:/docker/{C}\n0::/\n", "container {C}");
-    // Other hierarchies of version 1 may be used for anything else.
+    // Other hierarchies of version 1 may serve any purpose.
     check("4:freezer:/app.service\n1:name=openrc:/x\n0::/\n", "");
-    // The process is about to end.
+    // The process is about to exit.
     check(
         "0::/system.slice/cron.service (deleted)\n",
         "service cron.service",

@@ -1,5 +1,5 @@
-//! Sockets as `/proc/net` lists them (`proc_pid_net(5)`), where `sock_diag` is missing:
-//! the same without cookies, cgroups and `IPV6_V6ONLY`. Ping sockets are listed nowhere else.
+//! The sockets in `/proc/net` (`proc_pid_net(5)`), for systems without `sock_diag`: without
+//! cookies, cgroups and `IPV6_V6ONLY`. No other interface lists ping sockets.
 
 mod packet;
 mod sctp;
@@ -13,7 +13,7 @@ use super::proc::ReadBuffers;
 use crate::answer::Protocol;
 use crate::tables::linux::netlink::message::{DiagSocket, peer, state};
 
-/// The lists of a protocol: of IPv4 and IPv6, or of endpoints and associations.
+/// The lists of a protocol: for IPv4 and IPv6, or for endpoints and associations.
 const fn names(protocol: Protocol) -> &'static [&'static std::ffi::CStr] {
     match protocol {
         Protocol::Tcp => &[c"net/tcp", c"net/tcp6"],
@@ -27,8 +27,8 @@ const fn names(protocol: Protocol) -> &'static [&'static std::ffi::CStr] {
     }
 }
 
-/// Adds all sockets of a protocol, of the network namespace of the process (or thread) whose directory
-/// of `/proc` this is, or of our own for `/proc` itself.
+/// Adds all sockets of a protocol in the network namespace of the process or thread with this
+/// directory of `/proc`, or in our own for `/proc` itself.
 pub(crate) fn read(
     directory: impl AsFd,
     protocol: Protocol,
@@ -37,7 +37,7 @@ pub(crate) fn read(
 ) -> io::Result<()> {
     let mut is_first = true;
     for name in names(protocol) {
-        // There is no second one on a kernel without IPv6.
+        // A kernel without IPv6 has no second one.
         let text = match proc::read(&directory, name, usize::MAX, buffers) {
             Ok(text) => text,
             Err(error) if is_first => return Err(error),
@@ -53,14 +53,14 @@ pub(crate) fn read(
     Ok(())
 }
 
-/// The sockets of a list; lines that are none, as the heading, are passed over.
+/// The sockets of a list. Skips other lines, such as the heading.
 pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = DiagSocket> {
     text.split(|byte| *byte == b'\n').filter_map(line)
 }
 
 fn line(line: &[u8]) -> Option<DiagSocket> {
     let mut fields = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
-    // "sl", a number and a colon, which may touch the address where it is long.
+    // "sl", a number and a colon, which may touch a long address.
     fields.next()?.strip_suffix(':')?;
     let (local, remote) = (end(fields.next()?)?, end(fields.next()?)?);
     let state = state(u8::from_str_radix(fields.next()?, 16).ok()?);
@@ -82,7 +82,7 @@ fn line(line: &[u8]) -> Option<DiagSocket> {
     })
 }
 
-/// `0100007F:1F90`: words of 32 bits as they are in memory, and the port.
+/// `0100007F:1F90`: 32-bit words in the byte order of memory, and the port.
 fn end(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let word = |text: &str| u32::from_str_radix(text, 16).map(u32::to_ne_bytes).ok();

@@ -1,11 +1,11 @@
-//! `/proc/net/packet` (`packet_seq_show` in `net/packet/af_packet.c`). Pure. It says nothing of filters
-//! and rings.
+//! `/proc/net/packet` (`packet_seq_show` in `net/packet/af_packet.c`). Pure. It shows neither
+//! filters nor rings.
 
 use crate::answer::PacketSocket;
 use crate::tables::linux::netlink::message::DiagSocket;
 use crate::tables::linux::netlink::packet_diag::{socket, socket_kind};
 
-/// The sockets of the list; lines that are none, as the heading, are passed over.
+/// The sockets of the list. Skips other lines, such as the heading.
 pub(super) fn parse(text: &[u8]) -> impl Iterator<Item = DiagSocket> {
     text.split(|byte| *byte == b'\n').filter_map(line)
 }
@@ -31,12 +31,12 @@ mod tests {
     use crate::answer::PacketKind;
 
     #[test]
-    fn what_the_kernel_writes_is_read() {
+    fn lines_of_the_kernel_are_parsed() {
         let text = "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n\
             00000000a1b2c3d4 3      3    0003   2     1 0      1000   34567 \n\
             00000000a1b2c3d5 3      2    888e   0     1 512    0      34568 \n";
         let found: Vec<_> = parse(text.as_bytes()).collect();
-        let seen = found.iter().map(|one| {
+        let parsed = found.iter().map(|one| {
             let facts = one.packet.unwrap();
             (facts.kind, facts.ether_type, one.device, one.uid, one.inode)
         });
@@ -44,8 +44,8 @@ mod tests {
             (PacketKind::Frame, 3, Some(2), 1_000, 34_567),
             (PacketKind::Datagram, 0x888e, None, 0, 34_568),
         ];
-        assert_eq!(seen.collect::<Vec<_>>(), expected);
-        // Of neither it is known whether it can only listen.
+        assert_eq!(parsed.collect::<Vec<_>>(), expected);
+        // The list does not show whether they can only receive.
         assert!(found.iter().all(|one| !one.packet.unwrap().may_send_ip()));
     }
 

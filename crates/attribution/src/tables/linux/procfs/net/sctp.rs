@@ -1,7 +1,7 @@
 //! `/proc/net/sctp/eps` and `assocs` (`net/sctp/proc.c`). Pure.
 //!
-//! Each has several addresses, of which the primary one is marked with `*`. Both lists say by their
-//! heading which columns they have.
+//! Each has several addresses; a `*` marks the primary one. The headings of both lists name their
+//! columns.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,7 +36,7 @@ fn one(columns: &[&str], line: &[u8]) -> Option<Vec<DiagSocket>> {
     let bare = DiagSocket::bare(local, inode, uid);
     let (first, peers) = match field("RPORT") {
         None => {
-            // That of the socket (`sctp_sstate`), by the numbers of TCP.
+            // The state of the socket (`sctp_sstate`), by the numbers of TCP.
             let number = field("SST")?.parse().ok()?;
             let state = if number == LISTENING {
                 Some(SocketState::Listen)
@@ -62,7 +62,7 @@ fn one(columns: &[&str], line: &[u8]) -> Option<Vec<DiagSocket>> {
 /// `SCTP_SS_LISTENING`, which is `TCP_LISTEN`.
 const LISTENING: u8 = 10;
 
-/// Those that stand first, at most [`MAX_ADDRESSES`].
+/// The first ones, at most [`MAX_ADDRESSES`].
 fn addresses<'a>(fields: impl Iterator<Item = &'a &'a str>) -> Vec<IpAddr> {
     let parsed = fields.map_while(|field| field.trim_start_matches('*').parse::<IpAddr>().ok());
     parsed

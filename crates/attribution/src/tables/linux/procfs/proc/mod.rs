@@ -1,4 +1,4 @@
-//! The process file system, read with buffers that are used again.
+//! The process file system, read with reusable buffers.
 
 mod tables;
 
@@ -48,15 +48,15 @@ impl Default for ReadBuffers {
 #[derive(Debug)]
 pub(crate) struct Proc {
     root: OwnedFd,
-    /// `loadavg`, kept open: it can be read again from its start.
+    /// `loadavg`, kept open: a reader can rewind it.
     load: Option<OwnedFd>,
-    /// Whether sizes of descriptor directories are taken for what they are.
+    /// Whether the size of a descriptor directory counts as the number of descriptors.
     counts: bool,
-    /// Let go of when no more files may be opened.
+    /// Reserved descriptors, closed when this process may open no more files.
     spare: Mutex<Option<Vec<OwnedFd>>>,
 }
 
-/// Descriptors that a scan of a process needs at a time.
+/// The number of descriptors that a scan of a process needs at a time.
 const SPARE: usize = 3;
 
 /// See [`Proc::make_room`].
@@ -69,22 +69,22 @@ impl Drop for Room<'_> {
     }
 }
 
-/// Changes when a process opens or closes something, or is another one.
+/// Changes when a process opens or closes a descriptor, or when another process has the pid.
 ///
 /// Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
-/// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 for all.
+/// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 for all processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FdStamp {
     directory: u64,
     /// `None` if the kernel does not count them.
     descriptors: Option<i64>,
-    /// The user whose process it is; 0 also for a process that may not be dumped
-    /// (`task_dump_owner` in `fs/proc/base.c`).
+    /// The user of the process; 0 also for a process that may not be dumped (`task_dump_owner` in
+    /// `fs/proc/base.c`).
     pub(crate) owner: u32,
 }
 
 impl FdStamp {
-    /// Whether two scans with these stamps found the same, as far as stamps show it.
+    /// Whether two scans with these stamps found the same, as far as stamps show that.
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.descriptors.is_some() && self == other
     }
@@ -94,7 +94,7 @@ impl FdStamp {
         self.descriptors.is_none_or(|count| count == 0)
     }
 
-    /// As of a scan that did not read all descriptors.
+    /// The stamp of a scan that did not read all descriptors.
     pub(crate) const fn without_count(self) -> Self {
         Self {
             descriptors: None,
@@ -102,14 +102,14 @@ impl FdStamp {
         }
     }
 
-    /// Whether both are of the same process, its pid not used again in between: the
-    /// directory has another inode then.
+    /// Whether both stamps are from the same process: if the system reused the pid in between, the
+    /// directory has another inode.
     pub(crate) fn is_same_process(self, other: Self) -> bool {
         self.directory == other.directory && self.owner == other.owner
     }
 }
 
-/// A socket and the descriptor that stands for it.
+/// A socket and its descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Descriptor {
     pub(crate) inode: u32,
@@ -128,24 +128,23 @@ impl Proc {
             spare: Mutex::default(),
         };
         proc.keep_spare();
-        // This process has some open.
+        // This process has some descriptors open.
         let own = proc.stat(format_args!("self/fd"));
         proc.counts = counts && own.is_ok_and(|own| own.st_size > 0);
         Ok(proc)
     }
 
-    /// Whether processes of every container are listed, in as far as permissions allow:
-    /// in the first namespace of process ids (`PROC_PID_INIT_INO` in
-    /// `include/linux/proc_ns.h`).
+    /// Whether `/proc` lists the processes of every container, as far as permissions allow: it does
+    /// in the first pid namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
     pub(crate) fn lists_all(&self) -> bool {
         const FIRST: u64 = 0xEFFF_FFFC;
         let namespace = self.stat(format_args!("self/ns/pid"));
         namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
     }
 
-    /// Whether this process may see all that is listed, as far as privileges go: root in the
-    /// first user namespace (`PROC_USER_INIT_INO`) who may look into any process. Where `/proc`
-    /// is mounted with `hidepid`, others are not even listed without that.
+    /// Whether this process may read everything that is listed: root in the first user namespace
+    /// (`PROC_USER_INIT_INO`), with the capability to inspect any process. If `/proc` is mounted
+    /// with `hidepid`, other processes are not even listed without it.
     pub(crate) fn hides_nothing(&self) -> bool {
         const FIRST: u64 = 0xEFFF_FFFD;
         let namespace = self.stat(format_args!("self/ns/user"));
@@ -154,15 +153,14 @@ impl Proc {
         may_look && namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
     }
 
-    /// Lets go of the descriptors that are kept for when no more may be opened, until what this
-    /// returns is dropped.
+    /// Closes the reserved descriptors until the returned value is dropped.
     pub(crate) fn make_room(&self) -> Room<'_> {
         let kept = lock(&self.spare).take();
         drop(kept);
         Room(self)
     }
 
-    /// Opens what is kept for when no more may be opened.
+    /// Opens the reserved descriptors.
     fn keep_spare(&self) {
         let open = || openat(&self.root, c".", OFlags::PATH | DIRECTORY, Mode::empty());
         let spare: rustix::io::Result<Vec<OwnedFd>> = (0..SPARE).map(|_| open()).collect();
@@ -179,7 +177,7 @@ impl Proc {
     /// All processes, in no order.
     pub(crate) fn pids(&self, buffers: &mut ReadBuffers) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
-        // A directory is read from its start only once.
+        // A directory cannot be rewound through this handle.
         let directory = openat(&self.root, c".", DIRECTORY, Mode::empty())?;
         for_each_number(&directory, &mut buffers.entries, |pid, _| {
             pids.push(pid);
@@ -188,8 +186,8 @@ impl Proc {
         Ok(pids)
     }
 
-    /// Opens the directory of a process. It stands for that process also when its pid is
-    /// reused: then nothing can be read through it any more (`proc_pid(5)`).
+    /// Opens the directory of a process. It refers to that process even after the system reuses its
+    /// pid: then no read through it succeeds (`proc_pid(5)`).
     pub(crate) fn process(&self, pid: u32) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(openat(
@@ -214,7 +212,7 @@ impl Proc {
         Ok(self.stamp_of(&self.stat(format_args!("{pid}/fd"))?))
     }
 
-    /// The socket that a descriptor of a process stands for.
+    /// The socket behind a descriptor of a process.
     pub(crate) fn socket(&self, pid: u32, descriptor: u32) -> Option<u32> {
         socket_inode(&self.stat(format_args!("{pid}/fd/{descriptor}")).ok()?)
     }
@@ -225,21 +223,21 @@ impl Proc {
         Some((stat.st_dev, stat.st_ino))
     }
 
-    /// The same, given with its directory.
+    /// The same, by its directory.
     pub(crate) fn executable_in(directory: &OwnedFd) -> Option<(u64, u64)> {
         let stat = statat(directory, c"exe", AtFlags::empty()).ok()?;
         Some((stat.st_dev, stat.st_ino))
     }
 
     /// A number that differs between one program that a process executes and the next one: the
-    /// kernel chooses the places of stack and code, and puts them into the auxiliary vector
-    /// (`create_elf_tables` in `fs/binfmt_elf.c`). `None` where it may not be read.
+    /// kernel chooses the addresses of stack and code, and writes them to the auxiliary vector
+    /// (`create_elf_tables` in `fs/binfmt_elf.c`). `None` if this process may not read it.
     pub(crate) fn image(&self, pid: u32) -> Option<u64> {
         let name = Name::new(format_args!("{pid}/auxv"));
         image(openat(&self.root, name.as_c_str(), READ, Mode::empty()))
     }
 
-    /// The same, given with its directory.
+    /// The same, by its directory.
     pub(crate) fn image_in(directory: &OwnedFd) -> Option<u64> {
         image(openat(directory, c"auxv", READ, Mode::empty()))
     }
@@ -300,12 +298,12 @@ fn image(vector: rustix::io::Result<OwnedFd>) -> Option<u64> {
     })
 }
 
-/// What is guarded is whole between calls, also after a panic elsewhere.
+/// Between calls the guarded data is consistent, even after a panic elsewhere.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads a small file into the buffer of the buffers, at most `max` bytes.
+/// Reads a small file into the text buffer, at most `max` bytes.
 pub(crate) fn read<'a>(
     directory: impl AsFd,
     name: &CStr,
@@ -315,9 +313,9 @@ pub(crate) fn read<'a>(
     read_until(directory, name, max, buffers, |read, _| read == 0)
 }
 
-/// As [`read`], a file that the kernel writes as a whole for each time that it is read
-/// (`single_open` in `fs/seq_file.c`), such as all of `/proc/PID` with one record: it is
-/// at its end when there is room left.
+/// As [`read`], for a file that the kernel writes as a whole for each read (`single_open` in
+/// `fs/seq_file.c`), such as all files of `/proc/PID` with one record: it has ended when there is
+/// room left in the buffer.
 pub(crate) fn read_record<'a>(
     directory: impl AsFd,
     name: &CStr,
@@ -351,8 +349,8 @@ fn read_until<'a>(
     Ok(&buffers.text[..length.min(max)])
 }
 
-/// Calls for every entry whose name is a number. What was read at once is taken as a
-/// whole; more is read as long as that says true.
+/// Calls `take` for every entry whose name is a number. It processes every entry of a read, and
+/// continues to read as long as `take` returns true.
 fn for_each_number(
     directory: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
@@ -419,8 +417,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether the kernel shows no descriptor of a process, although there are some.
-    fn tells_none(pid: u32) -> bool {
+    /// Whether the kernel shows no descriptor of a process, although it has some.
+    fn shows_none(pid: u32) -> bool {
         let directory = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
             Ok(directory) => directory,
             Err(error) => return error.kind() == io::ErrorKind::PermissionDenied,
@@ -433,31 +431,31 @@ mod tests {
         !links.is_empty() && links.iter().all(is_denied)
     }
 
-    /// As the first process is on hosts where a security module protects it from root.
+    /// Such as the first process on hosts where a security module protects it from root.
     #[test]
-    fn who_may_be_listed_and_not_looked_at_is_hidden() {
+    fn a_process_that_may_be_listed_but_not_read_is_hidden() {
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
         let mut buffers = ReadBuffers::default();
         let all = proc.pids(&mut buffers).unwrap();
         assert!(all.contains(&std::process::id()));
         for pid in all {
-            let before = tells_none(pid);
+            let before = shows_none(pid);
             let Ok(directory) = proc.process(pid) else {
                 continue;
             };
             let sockets = proc.sockets(&directory, &mut buffers).map(|_| ());
-            // Unless it has changed, or gone, meanwhile.
-            if before && tells_none(pid) && Path::new(&format!("/proc/{pid}")).exists() {
+            // Unless it has changed or exited meanwhile.
+            if before && shows_none(pid) && Path::new(&format!("/proc/{pid}")).exists() {
                 let kind = sockets.map_err(|error| error.kind());
                 assert_eq!(kind, Err(io::ErrorKind::PermissionDenied), "{pid}");
             }
         }
-        assert!(!tells_none(std::process::id()));
+        assert!(!shows_none(std::process::id()));
     }
 
     /// The kernel reserves a descriptor before it waits for a connection, and counts it.
     #[test]
-    fn a_connection_that_was_waited_for_is_a_change() {
+    fn accepting_a_connection_after_a_wait_is_a_change() {
         const SERVER: &str = "import socket,sys; l = socket.create_server(('127.0.0.1', 0)); \
              print(l.getsockname()[1], flush=True); s = l.accept(); print('accepted', flush=True); \
              sys.stdin.read()";
@@ -475,22 +473,23 @@ mod tests {
         let port: u16 = said.next().unwrap().unwrap().parse().unwrap();
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
         let mut buffers = ReadBuffers::default();
-        let mut look = || {
+        let mut scan = || {
             let process = proc.process(pid).unwrap();
             proc.sockets(&process, &mut buffers).unwrap()
         };
-        // Until it waits. Where the kernel does not count descriptors, each scan differs anyway.
+        // Repeats until it waits. If the kernel does not count descriptors, each scan differs
+        // anyway.
         let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let mut before = look();
+        let mut before = scan();
         while before.stamp.is_same(before.stamp) {
-            assert!(std::time::Instant::now() < end, "it waits for nobody");
+            assert!(std::time::Instant::now() < end, "the thread does not wait");
             std::thread::sleep(std::time::Duration::from_millis(1));
-            before = look();
+            before = scan();
         }
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         assert_eq!(said.next().unwrap().unwrap(), "accepted");
         assert!(!before.stamp.is_same(proc.stamp(pid).unwrap()));
-        let after = look();
+        let after = scan();
         assert_eq!(after.sockets.len(), before.sockets.len() + 1);
         assert_eq!(after.stamp.is_same(after.stamp), proc.counts);
         server.kill().unwrap();

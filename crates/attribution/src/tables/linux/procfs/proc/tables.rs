@@ -1,4 +1,4 @@
-//! The tables of descriptors that a process has: one mostly, in parts where it is large.
+//! The descriptor tables of a process: usually one, read in parts if it is large.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,57 +11,57 @@ use super::{
 };
 use crate::tables::linux::sys::{openat, statat};
 
-/// A table of descriptors, of those that a process may have.
+/// One of the descriptor tables that a process may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Table {
-    /// The one of the first thread, which nearly all threads share.
+    /// The table of the first thread, which nearly all threads share.
     Process,
-    /// The one that a thread has for itself (unshare(2), `CLONE_FILES`), or that is left when
-    /// the first thread has exited: by the id of a thread.
+    /// The private table of a thread (unshare(2), `CLONE_FILES`), or the one that is left when the
+    /// first thread has exited: by the id of a thread.
     Thread(u32),
     /// Files that are registered with `io_uring`, by the ring's descriptor in the table of this
     /// thread, or of the process (0).
     Ring { thread: u32, descriptor: u32 },
 }
 
-/// Which part of a table is read.
+/// The part of a table to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Whole,
     /// A slice that begins with this descriptor.
     From(u32),
-    /// All of a table with not many descriptors, of another one a slice: the descriptors with
-    /// the highest numbers, which are mostly the newest.
+    /// The whole of a small table. Of a large one, a slice: the descriptors with the highest
+    /// numbers, which are usually the newest.
     End,
 }
 
-/// Descriptors that are read at a time of a table with many: as many as the kernel lists at
+/// The number of descriptors that one read of a large table covers: as many as the kernel lists at
 /// once.
 const SLICE: u32 = 1_300;
-/// A table with more has many.
+/// A table with more descriptors is large.
 const MANY: u32 = 2 * SLICE;
 
-/// What was read of a table of descriptors.
+/// The result of reading a descriptor table.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) stamp: FdStamp,
     pub(crate) sockets: Vec<Descriptor>,
     /// Descriptors of files without a name, one of which may be an `io_uring`.
     pub(crate) nameless: Vec<u32>,
-    /// Where it was begun, and where to read on; `None` at the end of the table.
+    /// Where the read began, and where to continue; `None` at the end of the table.
     pub(crate) first: u32,
     pub(crate) next: Option<u32>,
 }
 
 impl Listed {
-    /// Whether all of the table was read.
+    /// Whether the read covered the whole table.
     pub(crate) const fn is_whole(&self) -> bool {
         self.first == 0 && self.next.is_none()
     }
 }
 
 impl Part {
-    /// The first descriptor, and how many are read at most.
+    /// The first descriptor, and the largest number to read.
     fn range(self, stamp: FdStamp) -> (u32, u32) {
         let count = stamp
             .descriptors
@@ -85,7 +85,7 @@ impl Proc {
         self.descriptors(process, Table::Process, Part::Whole, buffers)
     }
 
-    /// Reads which descriptors of a part of a table are sockets. Of a ring there are none.
+    /// Reads which descriptors of a part of a table are sockets. A ring has none here.
     pub(crate) fn descriptors(
         &self,
         process: &OwnedFd,
@@ -98,11 +98,11 @@ impl Proc {
             Table::Process | Table::Ring { .. } => Name::new(format_args!("fd")),
         };
         let directory = openat(process, name.as_c_str(), DIRECTORY, Mode::empty())?;
-        // Before the entries: what opens while they are read changes the next stamp.
+        // Before the entries: a descriptor that is opened during the read changes the next stamp.
         let stamp = self.stamp_of(&rustix::fs::fstat(&directory)?);
         let (first, most) = part.range(stamp);
         if first > 0 {
-            // Behind "." and ".." (`proc_readfd_common` in `fs/proc/fd.c`).
+            // After "." and ".." (`proc_readfd_common` in `fs/proc/fd.c`).
             rustix::fs::seek(&directory, SeekFrom::Start(u64::from(first) + 2))?;
         }
         let mut listed = Listed {
@@ -135,33 +135,34 @@ impl Proc {
                 Err(error @ (Errno::ACCESS | Errno::PERM | Errno::NOMEM)) => denied = Some(error),
                 Err(_) => {}
             }
-            // All that were counted: there is no need to be told of the end.
+            // All counted descriptors have been read, so reading the end of the directory is
+            // needless.
             left > 0
         })?;
         if counted.is_some() && left > 0 && listed.next.is_none() {
-            // The kernel counts one that is reserved and not yet there, as for as long as accept(2)
-            // or open(2) waits (`__sys_accept4_file` in `net/socket.c`): with as many counted, there
-            // is more afterwards.
+            // The kernel counts a reserved descriptor that does not exist yet, such as while
+            // accept(2) or open(2) waits (`__sys_accept4_file` in `net/socket.c`): one more may
+            // exist later with the same count.
             listed.stamp = stamp.without_count();
         }
         match denied {
-            // They may be listed and not followed: the one is a question of files, the other of
-            // `ptrace_may_access`, which a security module can refuse to root. (Of single ones,
-            // it is a file system that does.)
+            // A process may be allowed to list them but not to read them: the former depends on
+            // file permissions, the latter on `ptrace_may_access`, which a security module can
+            // refuse to root. (For single descriptors, a file system refuses it.)
             Some(error) if !is_told || error == Errno::NOMEM => Err(error.into()),
             _ => Ok(listed),
         }
     }
 
-    /// How many threads a process has: each is a directory in `task`, which is linked from there
-    /// (`proc_task_getattr` in `fs/proc/base.c`).
+    /// The number of threads of a process: each is a directory in `task`, which counts as a link to
+    /// it (`proc_task_getattr` in `fs/proc/base.c`).
     pub(crate) fn threads(&self, pid: u32) -> io::Result<u64> {
         let stat = self.stat(format_args!("{pid}/task"))?;
         #[allow(clippy::useless_conversion, reason = "it has fewer bits on other CPUs")]
         Ok(u64::from(stat.st_nlink).saturating_sub(2))
     }
 
-    /// The threads of a process, oldest first, as long as `take` says true.
+    /// Calls `take` for the threads of a process, oldest first, as long as it returns true.
     pub(crate) fn each_thread(
         process: &OwnedFd,
         buffers: &mut ReadBuffers,
@@ -175,15 +176,14 @@ impl Proc {
         })
     }
 
-    /// Opens the directory of a thread, which has what that of the process has.
+    /// Opens the directory of a thread, which has the same files as that of the process.
     pub(crate) fn thread(process: &OwnedFd, thread: u32) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let name = Name::new(format_args!("task/{thread}"));
         Ok(openat(process, name.as_c_str(), flags, Mode::empty())?)
     }
 
-    /// Whether a descriptor of a table stands for a socket. A ring does not show
-    /// its files this way.
+    /// Whether a descriptor of a table refers to a socket. A ring does not show its files this way.
     pub(crate) fn holds(&self, pid: u32, table: Table, socket: Descriptor) -> bool {
         let number = socket.number;
         let inode = match table {
@@ -197,7 +197,7 @@ impl Proc {
         inode == Some(socket.inode)
     }
 
-    /// Whether a descriptor, given with its directory, is an `io_uring`.
+    /// Whether a descriptor of the process with this directory is an `io_uring`.
     pub(crate) fn is_ring(process: &OwnedFd, thread: u32, descriptor: u32) -> bool {
         let name = in_table(thread, "fd", descriptor);
         let link = rustix::fs::readlinkat(process, name.as_c_str(), Vec::new());

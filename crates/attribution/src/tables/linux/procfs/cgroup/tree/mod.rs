@@ -25,43 +25,43 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
-/// Groups that are known, and looked at in one walk.
+/// The number of cgroups that are known, and that one walk reads.
 const MAX_GROUPS: usize = 16 * 1024;
-/// Groups within each other: more than service managers and containers make.
+/// The depth of nested cgroups: more than service managers and containers make.
 const MAX_DEPTH: usize = 32;
-/// Bytes of a mount table that are read.
+/// The number of bytes that this reads of a mount table.
 const MAX_MOUNTS: usize = 4 * 1024 * 1024;
 
-/// The paths of cgroups, found in their file system.
+/// The paths of cgroups, from their file system.
 ///
-/// The id of a group is the inode number of its directory, of 64 bits and never used
-/// again (`cgroup_id` in `include/linux/cgroup.h`; on kernels of 32 bits the inode
-/// number is only half of it, and no group is found).
+/// The id of a cgroup is the inode number of its directory, which has 64 bits and is never reused
+/// (`cgroup_id` in `include/linux/cgroup.h`). On 32-bit kernels the inode number is only half of
+/// it, so the search finds no cgroup.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
     directory: OwnedFd,
     /// The path of that directory.
     root: Arc<str>,
-    /// Removed groups too: sockets may outlive them.
+    /// Removed cgroups too: sockets may outlive them.
     known: HashMap<u64, Arc<str>>,
     walked: Option<Instant>,
 }
 
 impl Cgroups {
-    /// Where the file system of version 2 is mounted; `None` where it is not.
+    /// Finds where the file system of version 2 is mounted; `None` if it is not.
     pub(crate) fn open(proc: &Proc, buffers: &mut ReadBuffers) -> Option<Self> {
         let text = proc::read(proc.root(), c"self/mountinfo", MAX_MOUNTS, buffers).ok()?;
         let text = String::from_utf8_lossy(text);
         let of_groups = mounts(&text).filter(|mount| mount.file_system == "cgroup2");
         let mut mounts: Vec<Mount<'_>> = of_groups.collect();
-        // Those that show most of it first.
+        // Mounts that show the largest part of it come first.
         mounts.sort_by_key(|mount| mount.root.len());
         mounts.iter().find_map(Self::open_at)
     }
 
     fn open_at(mount: &Mount<'_>) -> Option<Self> {
         let directory = openat(CWD, &*mount.point, DIRECTORY, Mode::empty()).ok()?;
-        // Something else may be mounted over it.
+        // Another file system may be mounted over it.
         let is_of_groups = fstatfs(&directory).ok()?.f_type == MAGIC;
         is_of_groups.then(|| Self {
             directory,
@@ -71,8 +71,8 @@ impl Cgroups {
         })
     }
 
-    /// The path of a group, as `/proc/PID/cgroup` has it. May look through all groups,
-    /// but at most once a second.
+    /// The path of a cgroup, in the form of `/proc/PID/cgroup`. This may read all cgroups, but at
+    /// most once a second.
     pub(crate) fn path(&mut self, id: u64, now: Instant) -> Option<Arc<str>> {
         if !self.known.contains_key(&id) && self.may_walk(now) {
             self.walked = Some(now);
@@ -81,7 +81,7 @@ impl Cgroups {
         self.known.get(&id).cloned()
     }
 
-    /// The unit that a group stands for.
+    /// The unit of a cgroup.
     pub(crate) fn unit(&mut self, id: u64, now: Instant) -> Option<Unit> {
         let path = self.path(id, now)?;
         let unit = super::unit_of(&path)?;
@@ -117,7 +117,7 @@ impl Cgroups {
                 }
             });
         }
-        tracing::trace!(groups = found.len(), "looked through the cgroups");
+        tracing::trace!(groups = found.len(), "read the cgroups");
         if self.known.len() + found.len() > MAX_GROUPS {
             self.known.clear();
         }
@@ -131,7 +131,7 @@ impl Cgroups {
     }
 }
 
-/// Calls for every directory in a directory, with its inode number.
+/// Calls `take` for every directory in a directory, with its inode number.
 fn for_each_directory(
     directory: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],

@@ -19,7 +19,7 @@ fn the_container() -> Unit {
     Unit::new(UnitKind::Container, C)
 }
 
-/// A group of its own for a test, with another in it.
+/// A cgroup of its own for a test, with another in it.
 struct Group {
     outer: PathBuf,
     inner: PathBuf,
@@ -27,7 +27,7 @@ struct Group {
 }
 
 impl Group {
-    /// `None`, and a word about it, where no group can be made.
+    /// `None`, with a message, if this process cannot make cgroups.
     fn new(name: &str) -> Option<Self> {
         let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let mount = mounts(&text)
@@ -69,7 +69,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         for directory in [&self.inner, &self.outer] {
-            // It may have been removed by the test.
+            // The test may have removed it.
             let _removed = fs::remove_dir(directory);
         }
     }
@@ -81,7 +81,7 @@ fn cgroups() -> Cgroups {
 }
 
 #[test]
-fn groups_are_found_by_id_but_not_looked_for_all_the_time() {
+fn groups_are_found_by_id_and_searches_are_limited() {
     let start = Instant::now();
     let at = |millis| start + Duration::from_millis(millis);
     let Some(before) = Group::new("before") else {
@@ -90,7 +90,7 @@ fn groups_are_found_by_id_but_not_looked_for_all_the_time() {
     let mut groups = cgroups();
     let path = groups.path(before.id(), at(0)).unwrap();
     assert_eq!(*path, *before.inside);
-    // Made after the first search.
+    // The test makes it after the first search.
     let after = Group::new("after").unwrap();
     assert_eq!(groups.path(after.id(), at(999)), None);
     let path = groups.path(after.id(), at(1000)).unwrap();
@@ -102,11 +102,10 @@ fn groups_are_found_by_id_but_not_looked_for_all_the_time() {
     assert_eq!(groups.unit(id, at(2000)), Some(the_container()));
 }
 
-/// Where the child of the next test connects to.
+/// The address to which the child of the next test connects.
 const CONNECT: &str = "FLOWNER_TEST_CONNECT";
 
-/// This test again, as a process of its own, which waits for a byte before it
-/// connects.
+/// This test again, as a separate process, which waits for a byte before it connects.
 struct Connects(Child);
 
 impl Connects {
@@ -114,7 +113,7 @@ impl Connects {
         let (_crate, module) = module_path!().split_once("::").unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
             .arg("--exact")
-            .arg(format!("{module}::the_group_of_a_socket_is_told"))
+            .arg(format!("{module}::the_group_of_a_socket_is_found"))
             .env(CONNECT, address.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -128,7 +127,7 @@ impl Connects {
         let _closed = stream.read(&mut [0]);
     }
 
-    /// Lets it connect; its end of the connection.
+    /// Makes it connect, and returns its end of the connection.
     fn connect(&mut self, listener: &TcpListener) -> (TcpStream, SocketAddr) {
         const DEADLINE: Duration = Duration::from_secs(30);
         let started = Instant::now();
@@ -147,7 +146,7 @@ impl Connects {
 }
 
 impl Drop for Connects {
-    /// Its group can only be removed when it has ended.
+    /// Its cgroup can only be removed after it has exited.
     fn drop(&mut self) {
         let _ended = self.0.kill();
         let _status = self.0.wait();
@@ -155,7 +154,7 @@ impl Drop for Connects {
 }
 
 #[test]
-fn the_group_of_a_socket_is_told() {
+fn the_group_of_a_socket_is_found() {
     if let Ok(address) = std::env::var(CONNECT) {
         return Connects::run(&address);
     }
