@@ -376,7 +376,7 @@ fn a_group_without_members_reaches_no_socket() {
 /// the group.
 #[test]
 fn a_connected_socket_beside_a_group_receives_from_its_peer() {
-    if is_run_inside("a_connected_socket_beside_a_group_gets_what_its_peer_sends") {
+    if is_run_inside("a_connected_socket_beside_a_group_receives_from_its_peer") {
         return;
     }
     wires();
@@ -409,7 +409,7 @@ fn a_connected_socket_beside_a_group_receives_from_its_peer() {
 /// A broadcast reaches each matching socket.
 #[test]
 fn all_sockets_receive_a_broadcast_of_their_network() {
-    if is_run_inside("all_get_what_is_for_the_broadcast_address_of_a_network") {
+    if is_run_inside("all_sockets_receive_a_broadcast_of_their_network") {
         return;
     }
     wires();
@@ -446,7 +446,7 @@ fn all_sockets_receive_a_broadcast_of_their_network() {
 /// Only the kernel's own lookup shows which one that is.
 #[test]
 fn the_kernel_decides_among_sockets_that_share_a_port() {
-    if is_run_inside("of_sockets_that_share_a_port_the_kernel_tells_the_receiver") {
+    if is_run_inside("the_kernel_decides_among_sockets_that_share_a_port") {
         return;
     }
     wires();
@@ -483,7 +483,7 @@ fn the_kernel_decides_among_sockets_that_share_a_port() {
 /// `SO_INCOMING_CPU` is worth as much as the family.
 #[test]
 fn sockets_of_both_families_are_named_together() {
-    if is_run_inside("of_sockets_of_both_families_neither_is_named_alone") {
+    if is_run_inside("sockets_of_both_families_are_named_together") {
         return;
     }
     wires();
@@ -497,7 +497,7 @@ fn sockets_of_both_families_are_named_together() {
 /// The same group on two links is two groups (RFC 4007).
 #[test]
 fn a_scope_distinguishes_groups_of_links() {
-    if is_run_inside("a_scope_tells_groups_of_a_link_apart") {
+    if is_run_inside("a_scope_distinguishes_groups_of_links") {
         return;
     }
     wires();
@@ -574,7 +574,7 @@ fn addresses_of_local_routes_are_our_own() {
 /// A socket may have an address that no device has.
 #[test]
 fn a_socket_bound_to_a_foreign_address_is_found_by_it() {
-    if is_run_inside("what_is_bound_to_a_foreign_address_is_found_by_it") {
+    if is_run_inside("a_socket_bound_to_a_foreign_address_is_found_by_it") {
         return;
     }
     wires();
@@ -616,7 +616,7 @@ fn a_socket_bound_to_a_foreign_address_is_found_by_it() {
 /// Containers may have equal addresses: the device decides which one the packet belongs to.
 #[test]
 fn the_device_decides_among_namespaces_with_the_same_address() {
-    if is_run_inside("of_namespaces_with_an_address_the_one_behind_the_device_is_meant") {
+    if is_run_inside("the_device_decides_among_namespaces_with_the_same_address") {
         return;
     }
     ip("link set lo up");

@@ -233,7 +233,7 @@ enum Verdicts<'a> {
 #[test]
 fn a_packet_without_port_is_attributed_to_all_matching_sockets() {
     use Verdicts::{Pids, Unknown};
-    if is_run_inside("what_is_sent_without_a_port_is_answered_by_all_that_fit") {
+    if is_run_inside("a_packet_without_port_is_attributed_to_all_matching_sockets") {
         return;
     }
     wire();
@@ -382,7 +382,7 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1));
 
 #[test]
 fn raw_senders_that_exit_at_once_are_named_beside_others() {
-    if is_run_inside("raw_senders_that_exit_at_once_are_seen_beside_others") {
+    if is_run_inside("raw_senders_that_exit_at_once_are_named_beside_others") {
         return;
     }
     wire();

@@ -299,7 +299,7 @@ fn a_foreign_address_is_foreign_each_time() {
 /// `ip netns` makes a file before the namespace exists, and may leave it behind.
 #[test]
 fn a_file_without_a_namespace_is_no_failure() {
-    if is_run_inside("a_file_that_stands_for_no_namespace_is_no_failure") {
+    if is_run_inside("a_file_without_a_namespace_is_no_failure") {
         return;
     }
     std::fs::create_dir_all("/run/netns").unwrap();

@@ -206,7 +206,7 @@ fn both_ends_of_a_hairpin_are_named() {
 
 #[test]
 fn a_connection_that_conntrack_has_forgotten_is_unknown() {
-    const TEST: &str = "what_conntrack_has_forgotten_is_unknown";
+    const TEST: &str = "a_connection_that_conntrack_has_forgotten_is_unknown";
     if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
         return;
     }

@@ -168,7 +168,7 @@ fn the_owner_of_the_port_of_translated_packets_is_not_named() {
 /// connection another port there.
 #[test]
 fn a_connection_with_the_ends_of_translated_packets_does_not_own_them() {
-    const TEST: &str = "a_connection_with_the_ends_of_what_is_translated_is_not_it";
+    const TEST: &str = "a_connection_with_the_ends_of_translated_packets_does_not_own_them";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
@@ -245,7 +245,7 @@ fn the_earlier_owner_of_translated_ends_is_not_confirmed() {
 /// A request for the connections of one zone does not find those of another.
 #[test]
 fn translations_in_a_zone_are_found() {
-    const TEST: &str = "what_is_translated_in_a_zone_is_found";
+    const TEST: &str = "translations_in_a_zone_are_found";
     if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }

@@ -434,7 +434,6 @@ struct Turns {
 }
 
 impl Turns {
-    /// Moves a query from one to the other.
     fn turn<K>(&mut self, pending: &mut Pending<K>, turn: Turn) {
         let query = pending.query;
         match pending.turn {

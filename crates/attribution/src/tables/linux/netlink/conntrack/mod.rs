@@ -74,7 +74,6 @@ impl Translation {
 /// How the lookup found a socket that may not be the packet's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// It found none.
     Nothing,
     /// By its port.
     Port,
