@@ -300,7 +300,7 @@ fn a_confirmation_does_not_search_for_zones() {
     nft("add rule ip raw pre ct zone set 5");
     let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
     container.tell(&format!("send {FAR}"));
-    let mut asked = asked();
+    let mut tables = tables();
     let query = SocketQuery::udp(HERE.parse().unwrap(), FAR.parse().unwrap());
     for _ in 0..3 {
         let now = SystemTime::now();

@@ -1,17 +1,17 @@
-//! From libpcap's errors to ours.
+//! Converts libpcap's errors to ours.
 //!
-//! libpcap gives most of its errors as text alone; the texts are those of libpcap 1.9
-//! and 1.10. Where the host can be asked instead, it is.
+//! libpcap gives most of its errors only as text; the texts are those of libpcap 1.9 and 1.10. If
+//! this host knows more, this asks it instead.
 
 use crate::device::{self, Device};
 use crate::error::Error;
 use crate::message::message;
 use crate::system;
 
-/// A device that cannot be captured from.
+/// The error of a device that cannot be opened.
 pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
     let message = message(error);
-    // Without a list nothing can be said about the device.
+    // Without a list, nothing is known about the device.
     let devices = device::devices().unwrap_or_default();
     match devices.iter().find(|known| known.name == device) {
         None if !devices.is_empty() && device::is_of_a_network(device) => Error::NoSuchDevice {
@@ -26,18 +26,18 @@ pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
     }
 }
 
-/// Whether a device only has no packet now. libpcap says so with an error for the logs of Linux's
-/// packet filter, from which it reads without looking first.
+/// Whether a device only has no packet now. libpcap reports this as an error for Linux's packet
+/// filter logs, from which it reads without polling first.
 pub(crate) fn is_nothing_yet(error: &pcap::Error) -> bool {
     match error {
         pcap::Error::TimeoutExpired => true,
-        // EAGAIN as strerror(3) puts it.
+        // The text of EAGAIN in strerror(3).
         pcap::Error::PcapError(text) => text.contains("Resource temporarily unavailable"),
         _ => false,
     }
 }
 
-/// A device that was captured from and fails.
+/// The error of a device that fails during a capture.
 pub(crate) fn reading_device(device: &str, error: pcap::Error) -> Error {
     let message = message(error);
     let devices = device::devices().unwrap_or_default();
@@ -61,7 +61,7 @@ fn up_or_down(name: &str, known: Option<&Device>, message: String) -> Error {
     }
 }
 
-/// EPERM and EACCES as strerror(3) puts them, libpcap's own texts, and Windows'.
+/// The texts of EPERM and EACCES in strerror(3), libpcap's own texts, and those of Windows.
 fn is_about_permission(message: &str) -> bool {
     let message = message.to_lowercase();
     [

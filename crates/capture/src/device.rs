@@ -6,15 +6,14 @@ use crate::error::Error;
 use crate::message::message;
 use crate::system;
 
-/// A network device that can be captured from.
+/// A network device from which this host can capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// What the operating system calls it, and what
-    /// [`LiveOptions::device`](crate::LiveOptions) takes: `eth0`, `en0`, on Windows
-    /// `\Device\NPF_{…}`.
+    /// Its name in the operating system, for [`LiveOptions::device`](crate::LiveOptions): `eth0`,
+    /// `en0`, on Windows `\Device\NPF_{…}`.
     pub name: String,
-    /// What a person calls it, where the operating system says. On Windows the only
-    /// name worth showing.
+    /// Its name for people, if the operating system has one. On Windows it is the only readable
+    /// name.
     pub description: Option<String>,
     /// Its addresses.
     pub addresses: Vec<Address>,
@@ -28,22 +27,22 @@ pub struct Device {
 pub struct Address {
     /// The address itself.
     pub ip: IpAddr,
-    /// Which of its bits name the network.
+    /// The bits that identify the network.
     pub netmask: Option<IpAddr>,
-    /// The address of everyone in its network; IPv4 only.
+    /// The broadcast address of its network; IPv4 only.
     pub broadcast: Option<IpAddr>,
 }
 
 /// Whether a device is connected; for a wireless one, to a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkStatus {
-    /// The operating system does not say.
+    /// The operating system does not report it.
     Unknown,
-    /// It is.
+    /// The device is connected.
     Connected,
-    /// It is not.
+    /// The device is not connected.
     Disconnected,
-    /// It has nothing to be connected to: a loopback device.
+    /// The device connects to nothing: a loopback device.
     NotApplicable,
 }
 
@@ -53,7 +52,7 @@ impl Device {
         self.flags.contains(pcap::IfFlags::UP)
     }
 
-    /// Whether it is switched on and ready to carry packets.
+    /// Whether it is switched on and ready for packets.
     pub fn is_running(&self) -> bool {
         self.flags.contains(pcap::IfFlags::RUNNING)
     }
@@ -68,21 +67,21 @@ impl Device {
         self.flags.contains(pcap::IfFlags::WIRELESS)
     }
 
-    /// The bytes that it has carried since it came up, both ways, whether anybody captures or not;
-    /// `None` where the system does not tell (only Linux is asked).
+    /// The bytes that it has carried since it came up, both ways, independent of any capture;
+    /// `None` if the system does not report them (Linux only).
     pub fn carried(&self) -> Option<u64> {
         system::traffic(&self.name)
     }
 
-    /// The index by which this host's kernel knows it, as [`RawPacket::device`] tells it; `None`
-    /// where it has none, as `any` (only Linux is asked).
+    /// The kernel's index of the device, as in [`RawPacket::device`]; `None` if it has none, like
+    /// `any` (Linux only).
     ///
     /// [`RawPacket::device`]: crate::RawPacket::device
     pub fn index(&self) -> Option<u32> {
         system::index(&self.name)
     }
 
-    /// Whether it stands for others, as `any` of Linux.
+    /// Whether it stands for other devices, like `any` of Linux.
     pub fn is_pseudo(&self) -> bool {
         self.is_named_as(system::PSEUDO_DEVICES)
     }
@@ -100,7 +99,7 @@ impl Device {
     }
 }
 
-/// Whether a device of this name is listed, if it is there.
+/// Whether a device with this name is a network device.
 pub(crate) fn is_of_a_network(name: &str) -> bool {
     !system::NO_NETWORKS
         .iter()
@@ -109,14 +108,14 @@ pub(crate) fn is_of_a_network(name: &str) -> bool {
 
 /// The devices of this host, in libpcap's order: likely ones first.
 ///
-/// What libpcap lists beside networks is left out, as it carries no flows: USB, Bluetooth,
-/// D-Bus, logs of packet filters.
+/// Leaves out devices without flows that libpcap lists: USB, Bluetooth, D-Bus, logs of packet
+/// filters.
 ///
 /// Needs no privilege on Linux and the BSDs.
 ///
 /// # Errors
 ///
-/// [`Error::Devices`] where the operating system cannot be asked.
+/// [`Error::Devices`] if the operating system fails to list them.
 pub fn devices() -> Result<Vec<Device>, Error> {
     let devices = pcap::Device::list().map_err(|error| Error::Devices {
         message: message(error),
@@ -125,11 +124,11 @@ pub fn devices() -> Result<Vec<Device>, Error> {
     Ok(devices.filter(Device::is_network).collect())
 }
 
-/// Whether all these devices are there.
+/// Whether all these devices exist.
 ///
 /// # Errors
 ///
-/// [`Error::NoSuchDevice`] of the first that is not.
+/// [`Error::NoSuchDevice`] for the first that does not.
 pub(crate) fn check(names: &[String]) -> Result<(), Error> {
     let known = devices()?;
     let is_known = |name: &String| known.iter().any(|device| device.name == *name);
@@ -142,17 +141,17 @@ pub(crate) fn check(names: &[String]) -> Result<(), Error> {
     }
 }
 
-/// Whether the packets of [`Source::all`](crate::Source::all) begin alike, whichever device they
-/// are of, so that one file can have them all: on Linux.
+/// Whether the packets of [`Source::all`](crate::Source::all) have the same link type on every
+/// device, so that one file can contain all of them: on Linux.
 pub const fn all_begin_alike() -> bool {
     system::ALL.is_some()
 }
 
-/// The device that somebody who means one, and names none, most likely means.
+/// The device that a user without a choice most likely wants:
 ///
-/// The one that carries the default route; else, of those that are up, the one that
-/// has carried the most bytes (Linux) or that libpcap lists first; else the loopback
-/// device. Devices that stand for all others, as `any` of Linux, are never chosen.
+/// the one with the default route; else, of the devices that are up, the one that has carried the
+/// most bytes (Linux) or that libpcap lists first; else the loopback device. Never a device that
+/// stands for all others, like `any` of Linux.
 pub fn default_device(devices: &[Device]) -> Option<&Device> {
     choose(devices, &default_route_addresses(), system::traffic)
 }
@@ -166,7 +165,7 @@ fn choose<'a>(
     let with_route = || real().find(|device| routed.iter().any(|ip| device.owns(*ip)));
     let busiest = || {
         let up = real().filter(|device| device.is_up() && !device.is_loopback());
-        // Of equals, the last is the greatest; the first is wanted.
+        // `max` returns the last of equal elements, but the first is wanted.
         up.rev()
             .max_by_key(|device| (device.is_running(), traffic(&device.name)))
     };
@@ -176,8 +175,8 @@ fn choose<'a>(
 
 /// The local addresses from which the kernel would send to the internet.
 ///
-/// Connecting a datagram socket asks the routing table and sends nothing. The
-/// destinations are reserved for documentation (RFC 5737, RFC 3849).
+/// Connecting a datagram socket consults the routing table and sends nothing. The destinations are
+/// reserved for documentation (RFC 5737, RFC 3849).
 fn default_route_addresses() -> Vec<IpAddr> {
     let v4 = (
         Ipv4Addr::UNSPECIFIED.into(),
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_known_by_its_name() {
+    fn names_identify_devices_that_are_no_networks() {
         for prefix in system::NO_NETWORKS {
             let name = format!("{prefix}0");
             assert!(!device(&name, None, IfFlags::UP).is_network(), "{name}");
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn this_host_has_devices_and_one_of_them_is_meant() {
+    fn this_host_has_devices_and_a_default_one() {
         let devices = devices().unwrap();
         assert!(devices.iter().all(|device| !device.name.is_empty()));
         let chosen = default_device(&devices).unwrap();

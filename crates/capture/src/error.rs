@@ -1,33 +1,33 @@
-//! What can go wrong while capturing or reading.
+//! The errors of captures and files.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why packets cannot be captured or read. Each message says what to do about it.
+/// Why packets cannot be captured or read. Each message says what helps.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no such file.
     #[error("{path}: there is no such file", path = path.display())]
     NoSuchFile {
-        /// As it was asked for.
+        /// As the caller gave it.
         path: PathBuf,
     },
-    /// A directory stands where a file is wanted.
+    /// The path of a file leads to a directory.
     #[error("{path} is a directory; name a capture file in it", path = path.display())]
     IsDirectory {
-        /// As it was asked for.
+        /// As the caller gave it.
         path: PathBuf,
     },
-    /// The operating system does not let the file be read.
+    /// The operating system refuses to read the file.
     #[error("{path} cannot be read: {source}", path = path.display())]
     Unreadable {
-        /// As it was asked for.
+        /// As the caller gave it.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The input has no bytes at all.
+    /// The input is empty.
     #[error("{input} is empty: not even the header of a capture file is there")]
     Empty {
         /// The file, or standard input.
@@ -41,28 +41,29 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// The input ends inside a packet or header. All whole packets were given before.
+    /// The input ends within a packet or header. The source has returned all complete packets
+    /// before that.
     #[error("{input} is cut off: {message}; the packets before that are complete")]
     Truncated {
         /// The file, or standard input.
         input: String,
-        /// What libpcap says.
+        /// The message of libpcap.
         message: String,
     },
-    /// The file ends inside a packet or header, because somebody writes it: it is longer than
-    /// when it was opened. All whole packets that were there were given.
+    /// The file ends within a packet or header because a program is writing it: it is longer than
+    /// when it was opened. The source has returned all complete packets.
     #[error("{input} is being written while it is read; the packets that are whole were read")]
     Growing {
         /// The file.
         input: String,
     },
-    /// The input holds what no capture file can, or what libpcap cannot read. All
-    /// packets before it were given.
+    /// The input has content that a capture file cannot have, or that libpcap cannot read. The
+    /// source has returned all packets before that.
     #[error("{input} cannot be read on: {message}; the packets before that are complete")]
     Corrupt {
         /// The file, or standard input.
         input: String,
-        /// What libpcap says.
+        /// The message of libpcap.
         message: String,
     },
     /// The frames of this device cannot be decoded.

@@ -1,6 +1,6 @@
-//! Capture filters on the packets of files.
-// libpcap's interpreter is called directly: the binding's takes what was captured for all of
-// the packet, so that `greater 100` would be wrong.
+//! Capture filters for the packets of files.
+// This calls libpcap's interpreter directly: that of the binding uses the captured length as the
+// packet's, so that `greater 100` would be wrong.
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::message::message;
 use crate::system::AF_INET6;
 
 unsafe extern "C" {
-    /// `pcap/bpf.h`: how much of a packet passes, 0 where it does not.
+    /// `pcap/bpf.h`: how many bytes of a packet pass; 0 for none.
     fn bpf_filter(
         program: *const c_void,
         packet: *const u8,
@@ -24,15 +24,15 @@ unsafe extern "C" {
     ) -> c_uint;
 }
 
-/// One expression, for all the link types of a file.
+/// One expression, compiled for all the link types of a file.
 pub(crate) struct Filters {
     expression: String,
     programs: Vec<(LinkType, Option<BpfProgram>)>,
 }
 
 impl Filters {
-    /// For a file whose frames begin so. Where they cannot be decoded, the expression is only
-    /// checked.
+    /// For a file with this link type. If the decoder does not know it, this only checks the
+    /// expression.
     pub(crate) fn new(
         expression: &str,
         link_type: Result<LinkType, OtherLinkType>,
@@ -47,8 +47,8 @@ impl Filters {
         Ok(filters)
     }
 
-    /// Whether a packet passes. Nothing can be told of frames that cannot be decoded, or to whose
-    /// link type the expression does not apply: they do not.
+    /// Whether a packet passes. A frame does not pass if its link type is unknown or does not
+    /// support the expression.
     pub(crate) fn pass(&mut self, packet: &FilePacket<'_>) -> bool {
         let Ok(link_type) = packet.link_type else {
             return false;
@@ -67,7 +67,7 @@ impl Filters {
         program.is_some_and(|program| run(program, &data, packet.wire_len))
     }
 
-    /// To which link types of the file the expression does not apply, in words.
+    /// The link types of the file that do not support the expression, in words.
     pub(crate) fn remark(&self) -> Option<String> {
         let without = self
             .programs
@@ -91,8 +91,8 @@ impl Filters {
     }
 }
 
-/// The frame as this system would have captured it: programs compare the address family of
-/// BSD loopback with its number here, in the byte order of here.
+/// The frame as this system would have captured it: filter programs compare the address family of
+/// BSD loopback with its number here, in the byte order of this host.
 fn as_of_this_system(link_type: LinkType, data: &[u8]) -> Cow<'_, [u8]> {
     const IPV6: [u8; 4] = [10, 24, 28, 30];
     let number: fn(u32) -> [u8; 4] = match link_type {
@@ -112,10 +112,10 @@ fn as_of_this_system(link_type: LinkType, data: &[u8]) -> Cow<'_, [u8]> {
 
 fn run(program: &BpfProgram, data: &[u8], wire_len: u32) -> bool {
     let instructions: *const BpfInstruction = program.get_instructions().as_ptr();
-    // A slice is never longer than a packet of a file, which has 32 bits for its length.
+    // A slice is never longer than a packet of a file, which has a 32-bit length.
     let captured = c_uint::try_from(data.len()).unwrap_or(c_uint::MAX);
-    // SAFETY: `BpfInstruction` is a transparent `bpf_insn`. The program was made by
-    // `pcap_compile`, so it ends with a return, and reads within `captured` bytes of the
-    // packet only. (An empty program lets everything pass, as `pcap_setfilter` has it.)
+    // SAFETY: `BpfInstruction` is a transparent `bpf_insn`. `pcap_compile` made the program, so it
+    // ends with a return and reads only within `captured` bytes of the packet. (An empty program
+    // accepts every packet, as with `pcap_setfilter`.)
     unsafe { bpf_filter(instructions.cast(), data.as_ptr(), wire_len, captured) != 0 }
 }

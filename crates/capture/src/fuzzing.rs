@@ -1,7 +1,7 @@
-//! What Linux tells of devices, addresses and packet sockets, for fuzzing: no part of the interface
-//! of this crate.
+//! Fuzzing of the parsers of Linux's devices, addresses and packet sockets. Not part of the
+//! interface of this crate.
 //!
-//! Each function takes any bytes whatsoever, and panics if what must hold for them does not.
+//! Each function takes any input, and panics if an invariant does not hold.
 
 pub use crate::address_changes::fuzzing as addresses;
 use crate::decode;
@@ -10,8 +10,8 @@ pub use crate::origin::fuzzing as device;
 use crate::packet_origin::PacketOrigin;
 pub use crate::packet_senders::fuzzing as senders;
 
-/// A frame with a cooked header of the second version: the first version, which is made of it,
-/// says the same.
+/// A frame with a cooked header of the second version: the first version, which is made from it,
+/// has the same fields.
 ///
 /// # Panics
 /// If it does not.

@@ -1,48 +1,46 @@
-//! What is kept of a packet: its headers, decoded.
+//! The decoded headers of a packet.
 
 use std::fmt;
 use std::net::IpAddr;
 
 /// The headers of one IP packet.
 ///
-/// Addresses are those of the outermost IP header, as they are on the wire: tunnels
-/// are not unwrapped, and v4-mapped IPv6 addresses stay IPv6.
+/// Addresses are those of the outermost IP header, as on the wire: the decoder does not unwrap
+/// tunnels, and v4-mapped IPv6 addresses stay IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Headers {
-    /// Who sent the packet.
+    /// The sender of the packet.
     pub source: IpAddr,
-    /// Whom it is for.
+    /// The receiver of the packet.
     pub destination: IpAddr,
-    /// The IANA protocol number of the upper layer: 6 is TCP, 17 UDP. What comes
-    /// after an IPv6 extension header or an authentication header is meant, not that
-    /// header.
+    /// The IANA protocol number of the upper layer: 6 is TCP, 17 UDP. This is the protocol after
+    /// IPv6 extension headers or an authentication header, not that header.
     pub protocol: u8,
-    /// The ports of TCP, UDP, UDP-Lite, SCTP and DCCP. `None` where the protocol has
-    /// none or the packet does not carry them: a later fragment, a cut frame.
+    /// The ports of TCP, UDP, UDP-Lite, SCTP and DCCP. `None` if the protocol has none or the
+    /// packet does not contain them: a later fragment, a cut frame.
     pub ports: Option<Ports>,
-    /// Of TCP alone. `None` where the segment is cut before its flags, or its header
-    /// contradicts itself.
+    /// Only for TCP. `None` if the segment is cut before its flags, or its header contradicts
+    /// itself.
     pub tcp: Option<Tcp>,
-    /// Of ICMP and ICMPv6 alone. `None` where the message is cut before its code.
+    /// Only for ICMP and ICMPv6. `None` if the message is cut before its code.
     pub icmp: Option<Icmp>,
-    /// Where the packet is one fragment of a larger one.
+    /// Set if the packet is one fragment of a larger one.
     pub fragment: Option<Fragment>,
-    /// Bytes of the whole frame on the wire, link header included, however many of
-    /// them were captured.
+    /// The length of the whole frame on the wire, including the link header, however many bytes
+    /// were captured.
     pub wire_len: u32,
-    /// Bytes that the transport protocol carries in this packet, by the lengths in
-    /// its headers, however many of them were captured; never more than the frame
-    /// had room for. For a protocol without ports all that follows the IP headers. 0
-    /// where the frame was cut before its length could be known.
+    /// The length of the transport protocol's payload in this packet, by the lengths in its
+    /// headers, however many bytes were captured; never more than the frame had room for. For a
+    /// protocol without ports, everything after the IP headers. 0 if the frame was cut before its
+    /// length could be known.
     pub payload_len: u32,
-    /// Where in the frame those bytes begin, counted from its first byte; 0 where the frame was
-    /// cut before that could be known.
+    /// The offset of that payload from the first byte of the frame; 0 if the frame was cut before
+    /// it could be known.
     pub payload_offset: u32,
 }
 
 impl Headers {
-    /// What the transport protocol carries, as far as it was captured. `frame` is what was
-    /// decoded.
+    /// The captured part of the transport protocol's payload. `frame` is the decoded frame.
     ///
     /// ```
     /// # use flowner_capture::{LinkType, decode};
@@ -67,51 +65,50 @@ impl Headers {
 /// A pair of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ports {
-    /// The sender's.
+    /// The port of the sender.
     pub source: u16,
-    /// The receiver's.
+    /// The port of the receiver.
     pub destination: u16,
 }
 
-/// What is kept of a TCP header (RFC 9293, section 3.1).
+/// The fields of a TCP header (RFC 9293, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tcp {
     /// The control bits.
     pub flags: TcpFlags,
     /// The sequence number of the first byte, or of the SYN.
     pub sequence: u32,
-    /// The next sequence number that the sender expects, where [`TcpFlags::ack`] is
-    /// set.
+    /// The next sequence number that the sender expects, if [`TcpFlags::ack`] is set.
     pub acknowledgment: u32,
 }
 
-/// What is kept of an ICMP message (RFC 792, RFC 4443).
+/// The fields of an ICMP message (RFC 792, RFC 4443).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Icmp {
-    /// The type, such as 8 for the request of an echo in ICMP, and 128 in ICMPv6.
+    /// The type, such as 8 for an echo request in ICMP, and 128 in ICMPv6.
     pub kind: u8,
-    /// The code, which makes the type more precise.
+    /// The code, which refines the type.
     pub code: u8,
-    /// The identifier of a request and its reply (echo, timestamp): whoever asks chooses it.
-    /// `None` in other messages, or where it was cut.
+    /// The identifier of a request and its reply (echo, timestamp), which the requesting end
+    /// chooses. `None` in other messages, or if it was cut.
     pub identifier: Option<u16>,
-    /// The packet that an error is about. `None` in other messages, or where it was cut.
+    /// The packet that an error is about. `None` in other messages, or if it was cut.
     pub quoted: Option<Quoted>,
 }
 
-/// The packet that an ICMP error is about, as far as it is quoted there. Whoever sends the error
-/// can quote what nobody sent.
+/// The packet that an ICMP error is about, as far as the error quotes it. The sender of the error
+/// can quote a packet that was never sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Quoted {
-    /// Who sent it.
+    /// Its sender.
     pub source: IpAddr,
-    /// Whom it was for.
+    /// Its receiver.
     pub destination: IpAddr,
     /// The IANA protocol number of its upper layer.
     pub protocol: u8,
     /// Its ports, if its protocol has any.
     pub ports: Option<Ports>,
-    /// The identifier of an ICMP request (or reply, of which hardly anybody sends an error).
+    /// The identifier of an ICMP request (or of a reply, about which errors are rare).
     pub identifier: Option<u16>,
     /// The sequence number of a TCP segment.
     pub sequence: Option<u32>,
@@ -142,12 +139,12 @@ impl TcpFlags {
         self.0 & 0x08 != 0
     }
 
-    /// The acknowledgment number counts.
+    /// The acknowledgment number is valid.
     pub const fn ack(self) -> bool {
         self.0 & 0x10 != 0
     }
 
-    /// The urgent pointer counts.
+    /// The urgent pointer is valid.
     pub const fn urg(self) -> bool {
         self.0 & 0x20 != 0
     }
@@ -162,13 +159,12 @@ impl fmt::Debug for TcpFlags {
     }
 }
 
-/// Where a fragment belongs.
+/// The position of a fragment in its packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fragment {
     /// The same in all fragments of a packet; 16 bits in IPv4.
     pub id: u32,
-    /// Where its data begins in the whole packet's, in bytes. Only the fragment at 0
-    /// carries ports.
+    /// The offset of its data in the whole packet, in bytes. Only the fragment at 0 contains ports.
     pub offset: u32,
     /// Whether more fragments follow this one.
     pub more: bool,

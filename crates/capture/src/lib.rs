@@ -33,32 +33,31 @@
 //!
 //! # Decoding
 //!
-//! [`decode()`] takes any bytes and gives [`Headers`] or a typed [`DecodeError`], never a
-//! panic. It is pure, and builds without libpcap when the default feature `pcap` is
-//! off. A frame cut by a small snap length is decoded as far as it goes; what was cut
-//! is absent, never different.
+//! [`decode()`] takes any bytes and returns [`Headers`] or a typed [`DecodeError`], and never
+//! panics. It is pure, and builds without libpcap when the default feature `pcap` is off. It
+//! decodes a frame with a small snap length as far as possible; cut fields are absent, never wrong.
 //!
 //! # Files
 //!
-//! [`FileReader`] gives the packets of a pcap or pcapng file, with the comments on them, and
-//! [`pcapng::Writer`] writes such a file. Both are pure: they read and write any stream of
-//! bytes, and build without libpcap.
+//! [`FileReader`] reads the packets of a pcap or pcapng file with their comments, and
+//! [`pcapng::Writer`] writes such a file. Both are pure: they work on any stream of bytes, and
+//! build without libpcap.
 //!
 //! # Capturing
 //!
-//! [`Source`] is one device, several or all of them, or one file behind one interface,
-//! [`devices`] lists what there is, and every [`Error`] says what to do about it. A source is read by the
-//! thread that owns it, with no thread or clock of its own. [`Source::next`] waits: for a
-//! quarter of a second at most of a device; a [`Stopper`] ends that from another thread.
+//! [`Source`] is one device, several or all of them, or one file, behind one interface. [`devices`]
+//! lists the devices, and every [`Error`] says what helps. The thread that owns a source reads it;
+//! the source has no thread or clock of its own. [`Source::next`] waits at most a quarter of a
+//! second for a device. A [`Stopper`] ends the wait from another thread.
 //!
 //! # Features
 //!
-//! `pcap`, on by default: devices, and files with capture filters. It takes libpcap, or Npcap
-//! and its SDK on Windows. Without it there are [`decode()`], [`FileReader`] and [`pcapng`].
+//! `pcap`, on by default: devices, and files with capture filters. It needs libpcap, or Npcap and
+//! its SDK on Windows. Without it the crate has [`decode()`], [`FileReader`] and [`pcapng`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
-/// The example of the README is a test.
+/// The example in the README is a test.
 #[cfg(all(doctest, feature = "pcap"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! What a frame begins with.
+//! The link type of a frame.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ mod other_link_type;
 
 pub use other_link_type::OtherLinkType;
 
-/// What the frames of a device or file begin with.
+/// The link type of the frames of a device or file.
 ///
 /// Named and numbered as in <https://www.tcpdump.org/linktypes.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,31 +28,31 @@ pub enum LinkType {
     Ipv4,
     /// IPv6 only.
     Ipv6,
-    /// BSD loopback: an address family in the byte order of the machine that
-    /// captured. macOS, FreeBSD, Npcap's loopback adapter.
+    /// BSD loopback: an address family in the byte order of the capturing machine. macOS, FreeBSD,
+    /// Npcap's loopback adapter.
     Null,
     /// BSD loopback of OpenBSD: an address family in network byte order.
     Loop,
-    /// The point-to-point protocol, as a rule with address and control of HDLC before it.
+    /// The point-to-point protocol, usually after address and control fields of HDLC.
     Ppp,
     /// The same on serial lines, beside Cisco's HDLC on the same device.
     PppHdlc,
-    /// Sessions of PPP over Ethernet, without the header of Ethernet.
+    /// Sessions of PPP over Ethernet, without the Ethernet header.
     PppEther,
     /// PPP as pppd of Linux logs it, with the direction in place of the address.
     PppPppd,
-    /// PPP behind one byte that tells the direction.
+    /// PPP after one byte with the direction.
     PppWithDirection,
     /// Cisco's HDLC.
     CiscoHdlc,
-    /// The same behind one byte that tells the direction.
+    /// The same after one byte with the direction.
     CiscoHdlcWithDirection,
     /// Frame relay.
     FrameRelay,
-    /// The same behind one byte that tells the direction.
+    /// The same after one byte with the direction.
     FrameRelayWithDirection,
-    /// Several lines of frame relay as one (FRF.16.1). What is split over lines is not put
-    /// together.
+    /// Several lines of frame relay as one (FRF.16.1). The decoder does not reassemble frames that
+    /// are split over lines.
     MultilinkFrameRelay,
     /// IP on a serial line, as the BSDs capture it.
     Slip,
@@ -62,19 +62,19 @@ pub enum LinkType {
     AtmClip,
     /// Labels of MPLS.
     Mpls,
-    /// IEEE 802.11 without what the radio knows.
+    /// IEEE 802.11 without radio metadata.
     Ieee80211,
-    /// IEEE 802.11 behind a radiotap header.
+    /// IEEE 802.11 after a radiotap header.
     Radiotap,
-    /// IEEE 802.11 behind a header of Prism.
+    /// IEEE 802.11 after a Prism header.
     Prism,
-    /// IEEE 802.11 behind a header of AVS.
+    /// IEEE 802.11 after an AVS header.
     Avs,
-    /// Frames of some other link type behind a per-packet information header.
+    /// Frames of another link type after a per-packet information header.
     Ppi,
-    /// What a packet filter of Linux logs.
+    /// Logs of a packet filter of Linux.
     Nflog,
-    /// Frames of any device of macOS, with what its kernel knows of them.
+    /// Frames of any device of macOS, with metadata from its kernel.
     Pktap,
     /// Solaris's IP observability devices.
     Ipnet,
@@ -84,11 +84,11 @@ pub enum LinkType {
     Arcnet,
     /// ARCNET, as Linux captures it: whole packets.
     ArcnetLinux,
-    /// What `IPsec` of the BSDs encrypts or has decrypted.
+    /// Packets that `IPsec` of the BSDs encrypts or has decrypted.
     Enc,
-    /// What a packet filter of the BSDs logs.
+    /// Logs of a packet filter of the BSDs.
     Pflog,
-    /// Ethernet of devices of Juniper.
+    /// Ethernet of Juniper devices.
     JuniperEthernet,
 }
 
@@ -133,12 +133,11 @@ impl LinkType {
         Self::JuniperEthernet,
     ];
 
-    /// The link type with this number, where its frames can be decoded.
+    /// The link type with this number, if the decoder knows it.
     ///
-    /// Accepts the `LINKTYPE_` numbers of files and the `DLT_` numbers that libpcap
-    /// gives on this operating system. They differ for raw IP, which is 101 in files,
-    /// 14 on OpenBSD and 12 elsewhere, and for OpenBSD's loopback, which is 108 in
-    /// files and 12 on OpenBSD (`pcap/dlt.h` of libpcap).
+    /// Accepts the `LINKTYPE_` numbers of files and the `DLT_` numbers of libpcap on this operating
+    /// system. They differ for raw IP, which is 101 in files, 14 on OpenBSD and 12 elsewhere, and
+    /// for OpenBSD's loopback, which is 108 in files and 12 on OpenBSD (`pcap/dlt.h` of libpcap).
     pub const fn from_number(number: i32) -> Option<Self> {
         match number {
             0 => Some(Self::Null),
@@ -184,10 +183,10 @@ impl LinkType {
         }
     }
 
-    /// The link type that a file has by this `LINKTYPE_` number.
+    /// The link type with this `LINKTYPE_` number of files.
     ///
     /// # Errors
-    /// The link type, where its frames cannot be decoded.
+    /// The link type, if the decoder does not know it.
     pub const fn of_file(number: u32) -> Result<Self, OtherLinkType> {
         // BSD's own numbers of raw IP, which some programs write.
         let number = if number == 14 { 12 } else { number };
@@ -197,7 +196,7 @@ impl LinkType {
         }
     }
 
-    /// The `LINKTYPE_` number by which files know it.
+    /// The `LINKTYPE_` number in files.
     pub const fn number(self) -> u32 {
         match self {
             Self::Null => 0,
@@ -239,14 +238,14 @@ impl LinkType {
         }
     }
 
-    /// The `DLT_` number by which libpcap knows it on this operating system.
+    /// The `DLT_` number in libpcap on this operating system.
     #[cfg(feature = "pcap")]
     pub(crate) fn dlt(self) -> i32 {
         let number = self.number().cast_signed();
         dlt::of_files(number).unwrap_or(number)
     }
 
-    /// The name by which libpcap and Wireshark know it, such as `EN10MB`.
+    /// The name in libpcap and Wireshark, such as `EN10MB`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ethernet => "EN10MB",
@@ -307,7 +306,7 @@ impl FromStr for LinkType {
     }
 }
 
-/// Text that is not the name of a [`LinkType`]; its message lists the names.
+/// The error for text that is not the name of a [`LinkType`]; its message lists the names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a valid link type; expected one of {names}", names = LinkType::ALL.map(LinkType::name).join(", "))]
 pub struct ParseLinkTypeError(String);

@@ -1,4 +1,4 @@
-//! Reading a device.
+//! Reads packets from a device.
 
 mod merge;
 
@@ -19,10 +19,10 @@ use crate::stopper::Stopper;
 use crate::system;
 use crate::wait::{self, Ready, Waiter};
 
-/// A device that is captured from.
+/// A device with an open capture.
 pub(crate) struct Live {
     name: String,
-    /// Of the device that stands for all: which others are wanted.
+    /// For the device that stands for all: the wanted devices.
     only: Option<Only>,
     link_type: LinkType,
     taps: Vec<Tap>,
@@ -38,24 +38,23 @@ pub(crate) struct Live {
 struct Tap {
     capture: Capture<Active>,
     totals: Totals,
-    /// When the packet was captured that was read last, and its bytes on the wire.
+    /// The time of the last packet, and its length on the wire.
     time: Duration,
     wire_len: u32,
-    /// What was captured of it. A copy, because the kernel's bytes cannot be lent out of
-    /// a loop that waits for them.
+    /// Its captured bytes. A copy, because a loop that waits cannot lend the kernel's buffer.
     data: Vec<u8>,
 }
 
-/// Some of all devices.
+/// The wanted ones of all devices.
 struct Only {
     names: Vec<String>,
     filter: Option<String>,
-    /// What passes now.
+    /// The current filter.
     expression: String,
 }
 
 impl Only {
-    /// What lets packets of the devices pass that are there now (`ifindex` of pcap-filter(7)).
+    /// The filter for packets of the devices that exist now (`ifindex` of pcap-filter(7)).
     fn expression(&self) -> String {
         let indices = self.names.iter().filter_map(|name| system::index(name));
         let terms: Vec<_> = indices.map(|index| format!("ifindex {index}")).collect();
@@ -76,7 +75,7 @@ impl Only {
 const TICKS_PER_SECOND: u32 = 1_000_000;
 
 impl Live {
-    /// Opens a device and makes it ready to be waited for.
+    /// Opens a device and prepares it for waiting.
     pub(crate) fn open(options: &LiveOptions) -> Result<Self, Error> {
         let name = options.device.clone();
         let Opened {
@@ -109,7 +108,7 @@ impl Live {
         })
     }
 
-    /// Opens the device that stands for all, for the packets of these.
+    /// Opens the device that stands for all, for the packets of these devices.
     pub(crate) fn open_several(
         all: &str,
         names: &[String],
@@ -123,7 +122,7 @@ impl Live {
         only.expression = only.expression();
         let mut live = Self::open(&LiveOptions {
             device: all.to_owned(),
-            // A wrong one is told as it was given.
+            // The error for a wrong filter has it as the caller gave it.
             filter: None,
             promiscuous: false,
             ..options.clone()
@@ -140,7 +139,7 @@ impl Live {
         Ok(live)
     }
 
-    /// Lets packets of the devices pass that have the names now that are wanted.
+    /// Updates the filter to the devices that now have the wanted names.
     pub(crate) fn follow(&mut self) -> Result<(), Error> {
         let Some(only) = &self.only else {
             return Ok(());
@@ -185,7 +184,7 @@ impl Live {
             match self.merge.step() {
                 Step::Read(number) => match self.read(number) {
                     Ok(()) => {}
-                    // Where the bell is `pcap_breakloop`.
+                    // The waker is `pcap_breakloop` there.
                     Err(pcap::Error::NoMorePackets) => return Ok(Next::Stopped),
                     Err(error) => return Err(classify::reading_device(&self.name, error)),
                 },
@@ -206,27 +205,27 @@ impl Live {
 
     /// Reads one packet of a capture, if it has one.
     fn read(&mut self, number: usize) -> Result<(), pcap::Error> {
-        let asked = self.asked();
+        let read_time = self.read_time();
         let time = self.taps[number].read()?;
-        self.merge.read(number, time, asked);
+        self.merge.read(number, time, read_time);
         Ok(())
     }
 
-    /// Waits until there may be packets; whether anything happened.
+    /// Waits until there may be packets. Returns whether anything happened.
     fn wait(&mut self, patience: Duration) -> bool {
-        // Before: what is not there then may come while it is waited.
-        let asked = self.asked();
+        // Before the wait: a missing packet may come during it.
+        let read_time = self.read_time();
         let has_happened = self.waiter.wait(patience, &self.teller, &mut self.ready);
         if self.ready.notices {
             self.teller.catch_up();
         }
-        self.merge.polled(&self.ready.captures, asked);
+        self.merge.polled(&self.ready.captures, read_time);
         has_happened
     }
 
-    /// The time at which a capture is asked for packets, by which those of several are put in
-    /// order; one alone is in order.
-    fn asked(&self) -> Duration {
+    /// The time at which a capture is read. It orders the packets of several captures; a single one
+    /// is in order.
+    fn read_time(&self) -> Duration {
         if self.taps.len() > 1 {
             now()
         } else {
@@ -236,20 +235,20 @@ impl Live {
 
     fn packet(&mut self, number: usize) -> RawPacket<'_> {
         let tap = &mut self.taps[number];
-        let told = self.teller.tell(number, tap.time, &mut tap.data);
+        let origin = self.teller.tell(number, tap.time, &mut tap.data);
         RawPacket {
             time: tap.time,
-            wire_len: tap.wire_len.saturating_sub(told.taken),
+            wire_len: tap.wire_len.saturating_sub(origin.taken),
             link_type: Ok(self.link_type),
             data: &tap.data,
             comments: Comments::default(),
-            origin: told.origin,
-            device: told.device,
+            origin: origin.origin,
+            device: origin.device,
         }
     }
 
-    /// Once it was asked to stop: when that was noticed. What was captured before
-    /// waits in the kernel's buffer, and is still given.
+    /// The time at which this noticed the request to stop. The source still returns packets that
+    /// wait in the kernel's buffer from before.
     fn stop_time(&mut self) -> Option<Duration> {
         if self.stopper.is_requested() && self.stopped_at.is_none() {
             self.stopped_at = Some(now());
@@ -267,7 +266,7 @@ impl Live {
             };
             sum.received += now.received;
             sum.dropped_by_kernel += now.dropped_by_kernel;
-            // Every capture tells all that the device dropped.
+            // Every capture counts all packets that the device dropped.
             sum.dropped_by_interface = sum.dropped_by_interface.max(now.dropped_by_interface);
         }
         Ok(sum)
@@ -285,7 +284,7 @@ impl Tap {
         }
     }
 
-    /// Reads a packet; its time, if there was one.
+    /// Reads a packet; returns its time, if there was one.
     fn read(&mut self) -> Result<Option<Duration>, pcap::Error> {
         match self.capture.next_packet() {
             Ok(packet) => {

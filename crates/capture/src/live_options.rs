@@ -1,4 +1,4 @@
-//! How a device is captured from, and opened so.
+//! The options of a capture, and how it opens its device.
 
 use pcap::{Active, Capture};
 
@@ -7,23 +7,22 @@ use crate::error::Error;
 use crate::system;
 use crate::wait;
 
-/// How a device is captured from.
+/// The options of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
-    /// The [name](crate::Device::name) of the device. Empty by default, which is the
-    /// name of none.
+    /// The [name](crate::Device::name) of the device. Empty by default, which names no device.
     pub device: String,
-    /// The bytes of each frame that are copied. The default, 256, has room for the
-    /// longest headers that are usual: two VLAN tags and a `PPPoE` session, or a radio's header,
-    /// then IPv6 with extension headers, TCP with options. With fewer bytes each, the buffer
-    /// holds more packets. (The packet filter's logs of Linux, `nflog:5`, are taken whole: they
-    /// do not tell how long a packet was that they cut.)
+    /// The number of bytes that are copied from each frame. The default, 256, has room for the
+    /// longest usual headers: two VLAN tags and a `PPPoE` session, or a radio's header, then IPv6
+    /// with extension headers and TCP with options. With fewer bytes per frame, the buffer holds
+    /// more packets. (The packet filter's logs of Linux, `nflog:5`, are copied as a whole, because
+    /// they do not contain the length of a packet that they cut.)
     pub snap_length: u32,
-    /// Whether frames for other hosts are taken too. Off by default. Devices that
-    /// cannot do it are captured from without. Of all devices at once, those that there are when
-    /// the capture begins.
+    /// Whether to capture frames for other hosts, too. Off by default. Devices without this mode
+    /// are captured without it. For all devices at once, this applies to those that exist at the
+    /// beginning of the capture.
     pub promiscuous: bool,
-    /// Which packets are taken, in the language of pcap-filter(7). All by default.
+    /// The packets to capture, in the language of pcap-filter(7). All by default.
     pub filter: Option<String>,
     /// The size of the kernel's buffer. The default is 8 MiB: some 20,000 packets of
     /// the default snap length on Linux.
@@ -42,7 +41,7 @@ impl Default for LiveOptions {
     }
 }
 
-/// The device, in immediate mode, and nothing of it read yet.
+/// Opens the device in immediate mode, without reading from it.
 pub(crate) fn activate(options: &LiveOptions) -> Result<Capture<Active>, Error> {
     let device = &options.device;
     let result = match activate_as(options, options.promiscuous) {
@@ -55,7 +54,7 @@ pub(crate) fn activate(options: &LiveOptions) -> Result<Capture<Active>, Error> 
     result.map_err(|error| classify::opening_device(device, error))
 }
 
-/// Where the kernel cuts packets to the snap length without saying so, they are taken whole.
+/// If the kernel cuts packets to the snap length without reporting it, this copies them as a whole.
 fn snap_length(options: &LiveOptions) -> u32 {
     const WHOLE: u32 = 262_144;
     let is_cut = |prefix: &&str| options.device.starts_with(prefix);

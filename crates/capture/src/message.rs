@@ -1,6 +1,6 @@
-//! The words of libpcap.
+//! The messages of libpcap.
 
-/// What libpcap says, without the name of a library before it.
+/// The message of libpcap, without the name of a library before it.
 pub(crate) fn message(error: pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(message) => message.trim().to_owned(),

@@ -1,4 +1,4 @@
-//! Reading a capture file, or standard input.
+//! Reads a capture file, or standard input.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,16 +13,16 @@ use crate::pcapng::Interface;
 use crate::raw_packet::{Next, Progress, RawPacket};
 use crate::stopper::Stopper;
 
-/// A file that is read.
+/// An open capture file.
 pub(crate) struct Offline {
     input: String,
     reader: FileReader<Box<dyn Read + Send>>,
-    /// Of the first interface whose frames can be decoded, or of the first one.
+    /// The link type of the first interface that the decoder knows, or of the first one.
     link_type: Result<LinkType, OtherLinkType>,
     filters: Option<Filters>,
-    /// Its size when it was opened, where it has one.
+    /// Its size when it was opened, if it has one.
     len: Option<u64>,
-    /// The same file, to be asked whether it has grown since.
+    /// The same file, to check whether it has grown since.
     file: Option<File>,
     stopper: Stopper,
 }
@@ -78,7 +78,7 @@ impl Offline {
         self.link_type
     }
 
-    /// Addresses of the interfaces that were described so far.
+    /// The addresses of the interfaces that the file has described so far.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let interfaces = (0..).map_while(|number| self.reader.interface(number));
         interfaces.flat_map(|interface| interface.addresses.iter().copied())
@@ -119,7 +119,7 @@ impl Offline {
         }
     }
 
-    /// What was odd so far, in words.
+    /// The oddities so far, in words.
     pub(crate) fn remarks(&self) -> Option<String> {
         let oddities = self.reader.oddities();
         let odd = (!oddities.is_empty()).then(|| oddities.to_string());
@@ -150,7 +150,7 @@ fn link_type<R: Read>(reader: &FileReader<R>) -> Result<LinkType, OtherLinkType>
 }
 
 fn open_file(path: &Path) -> Result<File, Error> {
-    // Asked first, because Windows refuses to open a directory as if it were forbidden.
+    // This comes first, because Windows refuses to open a directory with "permission denied".
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if metadata.is_dir() {
         return Err(Error::IsDirectory { path: path.into() });

@@ -1,36 +1,36 @@
-//! Where a packet came from, by the word of the system that captured it.
+//! The origin of a packet, according to the capturing system.
 
 use crate::link_type::LinkType;
 
-/// Where a packet came from: the word of the system that captured it, which no sender can
-/// forge, as it can addresses.
+/// The origin of a packet, according to the capturing system. A sender can forge addresses, but not
+/// this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PacketOrigin {
-    /// The capturing host sent it, for itself or for others (`PACKET_OUTGOING` of packet(7)).
+    /// The capturing host sent it, for itself or for another host (`PACKET_OUTGOING` of packet(7)).
     Sent,
-    /// It arrived for the capturing host, for a group or for all (`PACKET_HOST`,
+    /// It arrived for the capturing host, for a group or for all hosts (`PACKET_HOST`,
     /// `PACKET_MULTICAST`, `PACKET_BROADCAST`).
     Received,
-    /// It arrived in a frame for another host (`PACKET_OTHERHOST`), and was captured because
-    /// the device takes all frames.
+    /// It arrived in a frame for another host (`PACKET_OTHERHOST`), and was captured because the
+    /// device accepts all frames.
     OtherHost,
-    /// It was captured on a loopback device, where what is sent is what arrives
+    /// It was captured on a loopback device, where each sent packet also arrives
     /// (`PACKET_LOOPBACK`).
     Loopback,
-    /// Nobody says: most files, and devices of other systems than Linux.
+    /// The system does not report it: most files, and devices of systems other than Linux.
     #[default]
     Unknown,
 }
 
 impl PacketOrigin {
-    /// What the header of a frame tells; [`Unknown`](Self::Unknown) where it tells nothing.
+    /// The origin in a frame's header; [`Unknown`](Self::Unknown) if it has none.
     pub(crate) fn of_header(link_type: LinkType, frame: &[u8]) -> Self {
         match (link_type, frame) {
             (LinkType::LinuxCooked | LinkType::LinuxCooked2, frame) => {
                 Self::of_cooked(link_type, frame)
             }
-            // One byte, 0 for what was received.
+            // One byte, 0 for received packets.
             (
                 LinkType::PppPppd
                 | LinkType::PppWithDirection
@@ -42,7 +42,7 @@ impl PacketOrigin {
             // `IPNET_OUTBOUND` and `IPNET_INBOUND` of libpcap.
             (LinkType::Ipnet, [_, _, 0, 1, ..]) => Self::Sent,
             (LinkType::Ipnet, [_, _, 0, 2, ..]) => Self::Received,
-            // The flags `PTH_FLAG_DIR_IN` and `PTH_FLAG_DIR_OUT`, behind three words and a name.
+            // The flags `PTH_FLAG_DIR_IN` and `PTH_FLAG_DIR_OUT`, after three words and a name.
             (LinkType::Pktap, frame) => match frame.get(36).map(|flags| flags & 3) {
                 Some(1) => Self::Received,
                 Some(2) => Self::Sent,
@@ -55,17 +55,17 @@ impl PacketOrigin {
     fn of_cooked(link_type: LinkType, frame: &[u8]) -> Self {
         // `ARPHRD_LOOPBACK`.
         const LOOPBACK: u16 = 772;
-        let told = match (link_type, frame) {
+        let fields = match (link_type, frame) {
             (LinkType::LinuxCooked, [p0, p1, k0, k1, ..]) => ([*p0, *p1], [*k0, *k1]),
             (LinkType::LinuxCooked2, [_, _, _, _, _, _, _, _, k0, k1, packet, ..]) => {
                 ([0, *packet], [*k0, *k1])
             }
             _ => return Self::Unknown,
         };
-        let (packet, device) = (u16::from_be_bytes(told.0), u16::from_be_bytes(told.1));
+        let (packet, device) = (u16::from_be_bytes(fields.0), u16::from_be_bytes(fields.1));
         match packet {
             _ if device == LOOPBACK => Self::Loopback,
-            // `PACKET_HOST`, `PACKET_BROADCAST`, `PACKET_MULTICAST` and on, of
+            // `PACKET_HOST`, `PACKET_BROADCAST`, `PACKET_MULTICAST` and later ones of
             // linux/if_packet.h.
             0..=2 => Self::Received,
             3 => Self::OtherHost,
@@ -75,7 +75,7 @@ impl PacketOrigin {
         }
     }
 
-    /// What the flags of a packet in a pcapng file tell (`epb_flags` of
+    /// The origin in the flags of a packet in a pcapng file (`epb_flags` of
     /// draft-ietf-opsawg-pcapng, 4.3.1).
     pub(crate) const fn of_flags(flags: u32) -> Self {
         const PROMISCUOUS: u32 = 4;
@@ -87,7 +87,7 @@ impl PacketOrigin {
         }
     }
 
-    /// The flags that say so in a pcapng file; `None` where they cannot.
+    /// The flags for this origin in a pcapng file; `None` if there are none.
     pub(crate) const fn flags(self) -> Option<u32> {
         match self {
             Self::Received => Some(0b1),

@@ -1,4 +1,4 @@
-//! What comes from a device or a file: packets, or why there is none.
+//! The results of reading a device or a file: packets, or why there is none.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use crate::pcapng::Comments;
 /// A captured frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawPacket<'a> {
-    /// When it was captured, by the clock of the machine that did, since the Unix
-    /// epoch. Times before the epoch are 0, times after the year 9999 its last second.
+    /// The time of its capture by the clock of the capturing machine, since the Unix epoch. Times
+    /// before the epoch are 0, times after the year 9999 its last second.
     pub time: Duration,
-    /// Its bytes on the wire. Linux cooked and BSD loopback headers count, though they
-    /// were never on one.
+    /// Its length on the wire. Includes Linux cooked and BSD loopback headers, though they were
+    /// never on a wire.
     pub wire_len: u32,
-    /// What its frame begins with: a file may have packets of several devices. An error where
-    /// frames of that device cannot be decoded.
+    /// The link type of its frame: a file may have packets of several devices. An error if the
+    /// decoder does not know it.
     pub link_type: Result<LinkType, OtherLinkType>,
-    /// What was captured of it, from its first byte.
+    /// Its captured bytes, from the first one.
     pub data: &'a [u8],
-    /// What somebody wrote about it. Files in the format pcapng only.
+    /// The comments on it. Files in the format pcapng only.
     pub comments: Comments<'a>,
-    /// Where the system that captured it says that it came from.
+    /// Its origin according to the capturing system.
     pub origin: PacketOrigin,
-    /// The index of the device of this host on which it was captured. Linux tells it of a
-    /// device that is captured from. Never set for a file, whose indices are those of the host
-    /// that wrote it.
+    /// The index of this host's device on which it was captured. Only Linux reports it, for
+    /// captures from a device. Never set for a file, whose indices are those of the host that wrote
+    /// it.
     pub device: Option<u32>,
 }
 
@@ -37,26 +37,26 @@ impl RawPacket<'_> {
     /// Its headers.
     ///
     /// # Errors
-    /// As [`decode()`]; [`DecodeError::LinkType`] where frames of its link type cannot be decoded.
+    /// As [`decode()`]; [`DecodeError::LinkType`] if the decoder does not know its link type.
     pub fn headers(&self) -> Result<Headers, DecodeError> {
         decode(self.link_type?, self.data, self.wire_len)
     }
 }
 
-/// What a [`Source`](crate::Source) has next.
+/// The next result of a [`Source`](crate::Source).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next<'a> {
     /// A packet.
     Packet(RawPacket<'a>),
     /// No packet for a quarter of a second or so. Devices only.
     Idle,
-    /// [`Stopper::stop`](crate::Stopper::stop) was called. Nothing comes any more.
+    /// [`Stopper::stop`](crate::Stopper::stop) was called. Nothing follows.
     Stopped,
     /// The file has ended. Files only.
     End,
 }
 
-/// How far a file was read.
+/// How far a file has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes that were read.
@@ -65,8 +65,8 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// A time stamp, whatever the device claims. The types of its parts differ between
-/// operating systems.
+/// A time stamp, whatever the device claims. The types of its parts differ between operating
+/// systems.
 pub(crate) fn time(
     seconds: impl TryInto<u64>,
     ticks: impl TryInto<u32>,

@@ -1,8 +1,8 @@
-//! Reading several devices where none stands for all: one thread each.
+//! Reads several devices, on systems without a device that stands for all: one thread each.
 //!
-//! Each thread captures from one device, and hands over its packets through a queue with a bound:
-//! while that is full, packets wait in the buffers of the kernel, which counts what it drops. A
-//! device that goes down or away is opened again when it is back.
+//! Each thread captures from one device, and passes its packets through a bounded queue. While that
+//! is full, packets wait in the buffers of the kernel, which counts those that it drops. The thread
+//! opens a device again that went down or disappeared.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -21,15 +21,14 @@ use crate::raw_packet::{Next, RawPacket};
 use crate::statistics::Statistics;
 use crate::stopper::Stopper;
 
-/// Packets that wait to be taken, at most.
+/// The number of packets that may wait.
 const QUEUE: usize = 4_096;
-/// How often devices are listed that may have come: systems that tell of them do so in ways of
-/// their own.
+/// How often this lists the devices to find new ones: each system has its own way to report them.
 const LIST: Duration = Duration::from_secs(2);
-/// How often a device is opened again that is down or gone.
+/// How often a thread tries to open a device that is down or gone.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Devices that are captured from.
+/// Several devices with open captures.
 pub(crate) struct Several {
     name: String,
     link_type: LinkType,
@@ -41,20 +40,20 @@ pub(crate) struct Several {
     shared: Arc<Shared>,
     stopper: Stopper,
     newest: Option<Captured>,
-    /// Whether all devices are wanted, and when they were listed last.
+    /// Whether all devices are wanted, and when they were last listed.
     all: Option<Instant>,
     stopped: usize,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Shared {
     stopper: Stopper,
     counted: Mutex<HashMap<String, Statistics>>,
-    /// Of the captures that are open.
+    /// The stoppers of the open captures.
     stoppers: Mutex<HashMap<String, Stopper>>,
 }
 
-/// A packet, apart from the buffer that it was captured in.
+/// A packet, copied from the capture buffer.
 struct Captured {
     time: Duration,
     wire_len: u32,
@@ -71,7 +70,7 @@ enum Message {
 }
 
 impl Several {
-    /// All devices that can be captured from, now and later.
+    /// All devices that can be captured, now and later.
     pub(crate) fn all(options: &LiveOptions) -> Result<Self, Error> {
         let devices = device::devices()?;
         let mut opened = Vec::new();
@@ -90,7 +89,7 @@ impl Several {
         Self::start("all devices".to_owned(), opened, options, true)
     }
 
-    /// These devices, which must be there.
+    /// These devices, which must exist.
     pub(crate) fn named(names: &[String], options: &LiveOptions) -> Result<Self, Error> {
         let opened: Vec<Live> = names
             .iter()
@@ -195,7 +194,7 @@ impl Several {
         }
     }
 
-    /// Captures from devices that have come, if all are wanted.
+    /// Starts captures from new devices, if all are wanted.
     fn find_new(&mut self) -> Result<(), Error> {
         let is_due = self.all.is_some_and(|listed| listed.elapsed() >= LIST);
         if !is_due || self.stopper.is_requested() {
@@ -219,7 +218,7 @@ impl Drop for Several {
     fn drop(&mut self) {
         self.stopper.stop();
         self.shared.stop_all();
-        // Threads that wait for room in the queue go on.
+        // Threads that wait for room in the queue continue.
         while let Ok(message) = self.queue.try_recv() {
             drop(message);
         }
@@ -233,7 +232,7 @@ impl Drop for Several {
     }
 }
 
-/// Devices that stand for others would give everything again.
+/// Devices that stand for others would give every packet again.
 fn is_wanted(device: &Device) -> bool {
     device.is_up() && !device.is_pseudo()
 }
@@ -292,11 +291,11 @@ impl Tap {
                 .copied()
                 .unwrap_or_default();
         }
-        // Nobody takes it where the source is gone.
+        // The source may be gone, so that no one receives this.
         let _ended = self.sender.send(Message::Ended);
     }
 
-    /// Until the device fails, or this was stopped; whether it was.
+    /// Captures until the device fails or the source is stopped. Returns whether it was stopped.
     fn capture(&self, live: &mut Live, index: Option<u32>, before: Statistics) -> bool {
         let mut counted_at = Instant::now();
         loop {

@@ -1,6 +1,6 @@
-//! Commands that can be pasted.
+//! Commands for a shell.
 
-/// The word as a POSIX shell reads it back.
+/// Quotes a word so that a POSIX shell reads it unchanged.
 ///
 /// ```
 /// assert_eq!(flowner_capture::shell_word("/usr/bin/flowner"), "/usr/bin/flowner");

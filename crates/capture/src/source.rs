@@ -1,4 +1,4 @@
-//! Where packets come from: devices or one file.
+//! The sources of packets: devices or one file.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,23 +18,23 @@ use crate::stopper::Stopper;
 use crate::system;
 use crate::wait;
 
-/// A device or file that gives its packets one after the other.
+/// A device or file that returns its packets one after the other.
 ///
-/// Can be moved to the thread that reads it; a [`Stopper`] stops it from any other.
+/// It can move to the thread that reads it; a [`Stopper`] stops it from any other.
 pub struct Source {
     origin: Origin,
 }
 
 enum Origin {
     Device(Box<Live>),
-    /// Devices where none stands for all.
+    /// Several devices, without one that stands for all.
     Devices(Box<Several>),
     File(Box<Offline>),
 }
 
 impl Source {
-    /// Captures from a device, in immediate mode: packets are given as they come, not
-    /// when a buffer is full.
+    /// Captures from a device in immediate mode: packets come as they arrive, not when a buffer is
+    /// full.
     ///
     /// # Errors
     ///
@@ -45,17 +45,17 @@ impl Source {
         Ok(Self { origin })
     }
 
-    /// As [`live`](Self::live), from all devices at once, whatever [`LiveOptions::device`] says.
-    /// Devices that come later are captured from, too.
+    /// As [`live`](Self::live), from all devices at once, whatever [`LiveOptions::device`] says,
+    /// including devices that appear later.
     ///
-    /// On Linux this is one capture of the device `any`, whose packets keep their order and say
-    /// which device they are of. Elsewhere each device is captured from on a thread of its own;
-    /// packets of different devices may then change their order by moments.
+    /// On Linux this is one capture of the device `any`, whose packets keep their order and have
+    /// the index of their device. Elsewhere each device has its own thread, and packets of
+    /// different devices may be slightly out of order.
     ///
     /// # Errors
     ///
-    /// As [`live`](Self::live); where each device is captured from by itself, those of the first
-    /// device, if none of them can be.
+    /// As [`live`](Self::live). If each device has its own capture, the error of the first device
+    /// if none of them works.
     pub fn all(options: &LiveOptions) -> Result<Self, Error> {
         match system::ALL {
             Some(all) => Self::live(&LiveOptions {
@@ -68,12 +68,12 @@ impl Source {
         }
     }
 
-    /// As [`all`](Self::all), from these devices. On Linux, one that goes away and comes back is
-    /// captured from again once [`follow`](Self::follow) was called.
+    /// As [`all`](Self::all), from these devices. On Linux, a device that disappears and comes back
+    /// is captured again after a call of [`follow`](Self::follow).
     ///
     /// # Errors
     ///
-    /// As [`live`](Self::live), of any of them.
+    /// As [`live`](Self::live), for any of them.
     pub fn several(devices: &[String], options: &LiveOptions) -> Result<Self, Error> {
         if devices
             .iter()
@@ -97,12 +97,12 @@ impl Source {
         Ok(Self { origin })
     }
 
-    /// Has the kernel look for the devices of [`several`](Self::several) again: after a device was
-    /// added or renamed.
+    /// Makes the kernel search again for the devices of [`several`](Self::several), after a device
+    /// was added or renamed.
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] where that fails; the devices from before are captured from.
+    /// [`Error::Device`] if that fails; the capture continues with the earlier devices.
     pub fn follow(&mut self) -> Result<(), Error> {
         match &mut self.origin {
             Origin::Device(device) => device.follow(),
@@ -132,14 +132,13 @@ impl Source {
         Ok(Self { origin })
     }
 
-    /// What the frames begin with, for [`decode()`](crate::decode()); in a file of several
-    /// devices, those of the first whose frames can be decoded. (Each packet has its own link
-    /// type.)
+    /// The link type of the frames, for [`decode()`](crate::decode()). In a file of several
+    /// devices, that of the first one that the decoder knows. (Each packet has its own link type.)
     ///
     /// # Errors
     ///
-    /// Of a file: the first link type that it names, where it names none that can be decoded
-    /// before its first packet; one with the name `none` where it names none at all.
+    /// For a file: the first link type that it names, if the decoder knows none before the first
+    /// packet; one with the name `none` if it names none at all.
     pub fn link_type(&self) -> Result<LinkType, OtherLinkType> {
         match &self.origin {
             Origin::Device(device) => Ok(device.link_type()),
@@ -148,8 +147,8 @@ impl Source {
         }
     }
 
-    /// The addresses that a file tells of the devices it was captured from. Few do; of a
-    /// device, see [`devices`](crate::devices()).
+    /// The addresses of the capturing devices in a file. Few files have them. For a device, see
+    /// [`devices`](crate::devices()).
     pub fn addresses(&self) -> Vec<IpAddr> {
         match &self.origin {
             Origin::Device(_) | Origin::Devices(_) => Vec::new(),
@@ -161,16 +160,16 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Of a file [`Error::Truncated`], [`Error::Growing`] and [`Error::Corrupt`], after all
-    /// packets before the damage. Of a device [`Error::DeviceGone`], [`Error::DeviceDown`] and
-    /// [`Error::Device`]. Nothing is to be had after an error.
+    /// For a file [`Error::Truncated`], [`Error::Growing`] and [`Error::Corrupt`], after all
+    /// packets before the damage. For a device [`Error::DeviceGone`], [`Error::DeviceDown`] and
+    /// [`Error::Device`]. After an error there are no more packets.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Next<'_>, Error> {
         self.next_within(wait::PATIENCE)
     }
 
-    /// As [`next`](Self::next), but a device is [`Idle`](Next::Idle) after that time already,
-    /// if it is shorter. Linux only.
+    /// As [`next`](Self::next), but returns [`Idle`](Next::Idle) for a device after `patience` if
+    /// that is shorter. Linux only.
     ///
     /// # Errors
     ///
@@ -183,7 +182,7 @@ impl Source {
         }
     }
 
-    /// What the kernel counted so far. All zero for a file: no kernel is between.
+    /// The counters of the kernel so far. All zero for a file.
     ///
     /// # Errors
     ///
@@ -196,8 +195,8 @@ impl Source {
         }
     }
 
-    /// What is odd about a file though it can be read, as far as it was read, in words; see
-    /// [`Oddities`](crate::Oddities). `None` where nothing is, and for a device.
+    /// The oddities of a file so far, in words; see [`Oddities`](crate::Oddities). `None` if there
+    /// are none, and for a device.
     pub fn remarks(&self) -> Option<String> {
         match &self.origin {
             Origin::Device(_) | Origin::Devices(_) => None,
@@ -205,8 +204,8 @@ impl Source {
         }
     }
 
-    /// How far the file was read, for a progress bar. `None` for a device, standard input
-    /// and a pipe.
+    /// How far the file has been read, for a progress bar. `None` for a device, standard input and
+    /// a pipe.
     pub fn progress(&self) -> Option<Progress> {
         match &self.origin {
             Origin::Device(_) | Origin::Devices(_) => None,

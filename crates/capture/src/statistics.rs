@@ -1,23 +1,21 @@
-//! What the kernel counts.
+//! The counters of the kernel.
 
-/// What the kernel counted since the capture began.
+/// The counters of the kernel since the capture began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Packets that passed the filter, whether or not they were dropped after that.
-    /// Linux counts those on its loopback device twice where it is captured from as one of
-    /// all (`any`), as they leave and as they come back, though they are given once. Other
-    /// systems may count all packets;
+    /// Packets that passed the filter, including those that were dropped afterwards. In a capture
+    /// of all devices (`any`), Linux counts those on its loopback device twice, as they leave and
+    /// as they come back, though it delivers them once. Other systems may count all packets;
     /// `pcap_stats(3PCAP)` has the differences.
     pub received: u64,
-    /// Packets that found no room in the buffer, because they were not read fast
-    /// enough.
+    /// Packets that found no room in the buffer, because the program did not read fast enough.
     pub dropped_by_kernel: u64,
-    /// Packets that the device or its driver dropped, where it says so.
+    /// Packets that the device or its driver dropped, if it reports them.
     pub dropped_by_interface: u64,
 }
 
-/// Carries libpcap's counters of 32 bits on beyond their end.
+/// Extends libpcap's 32-bit counters.
 #[derive(Debug)]
 pub(crate) struct Totals {
     last: pcap::Stat,
@@ -40,8 +38,8 @@ impl Totals {
         }
     }
 
-    /// The totals, now that the counters stand at `now`. Right as long as fewer than
-    /// 2³² packets pass between two calls.
+    /// The totals when the counters are at `now`. Right as long as fewer than 2³² packets pass
+    /// between two calls.
     pub(crate) fn advance(&mut self, now: pcap::Stat) -> Statistics {
         let Self { last, sum } = self;
         let grown = |now: u32, last: u32| u64::from(now.wrapping_sub(last));
@@ -58,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_go_on_where_32_bits_end() {
+    fn counters_continue_past_32_bits() {
         let mut totals = Totals::new();
         let mut check = |received, dropped, if_dropped, expected: [u64; 3]| {
             let sum = totals.advance(pcap::Stat {

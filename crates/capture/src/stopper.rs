@@ -1,4 +1,4 @@
-//! Stopping a source from another thread.
+//! Stops a source from another thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::wait::Waker;
 
-/// Stops a [`Source`](crate::Source), from any thread, however often it is called.
+/// Stops a [`Source`](crate::Source) from any thread. Repeated calls are harmless.
 #[derive(Clone)]
 pub struct Stopper(Arc<Stop>);
 
@@ -24,14 +24,13 @@ impl Stopper {
         }))
     }
 
-    /// Makes [`Source::next`](crate::Source::next) give
-    /// [`Next::Stopped`](crate::Next::Stopped) once it has given the packets that a
-    /// device captured before (elsewhere than on Linux, some of those may be lost). A file
-    /// stops at once.
+    /// Makes [`Source::next`](crate::Source::next) return [`Next::Stopped`](crate::Next::Stopped)
+    /// after the packets that a device has captured before (on systems other than Linux, some of
+    /// those may be lost). A file stops at once.
     ///
-    /// A `next` that waits for a device returns at once on Linux and Windows, within a
-    /// quarter of a second elsewhere. One that waits for a pipe or standard input
-    /// returns when something, or the end, arrives there.
+    /// A `next` that waits for a device returns at once on Linux and Windows, and within a quarter
+    /// of a second elsewhere. One that waits for a pipe or standard input returns when data or the
+    /// end arrives there.
     pub fn stop(&self) {
         self.0.is_requested.store(true, Ordering::Release);
         if let Some(bell) = &self.0.bell {

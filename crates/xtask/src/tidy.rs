@@ -38,7 +38,7 @@ struct Absence {
 const FRESHNESS: &str = "crates/attribution/src/policy/freshness.rs";
 
 /// What bounds work instead: budgets, waits and deadlines.
-const WORK: [&str; 19] = [
+const WORK: [&str; 21] = [
     "AT_MOST",
     "BUDGET",
     "DEADLINE",
@@ -53,11 +53,13 @@ const WORK: [&str; 19] = [
     "LIST_PATIENCE",
     "LONG",
     "PATIENCE",
+    "PATIENCE_PORTLESS",
     "REST",
     "REST_AFTER",
     "SEARCH_DEADLINE",
     "SOON",
     "WAKING",
+    "WAKING_PORTLESS",
 ];
 
 /// Whether a line bounds, by its name, something else than work.

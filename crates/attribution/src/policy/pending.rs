@@ -68,7 +68,6 @@ fn key(query: &SocketQuery) -> Place {
     (query.protocol(), query.local().port(), *query)
 }
 
-/// All queries that wait.
 #[derive(Debug)]
 pub(super) struct PendingSet<K> {
     questions: BTreeMap<Place, Pending<K>>,
@@ -125,7 +124,6 @@ impl<K: Key> PendingSet<K> {
         pending.waiting.iter_mut().find(|w| w.waiter == waiter)
     }
 
-    /// Stores a better answer.
     pub(super) fn improve(&mut self, waiter: K, best: Ownership) {
         if let Some(waiting) = self.of_waiter_mut(waiter) {
             waiting.best = Some(best);
@@ -418,7 +416,6 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
-    /// Moves a query between the lists.
     fn turn(&mut self, query: &SocketQuery, turn: Turn) {
         if let Some(pending) = self.questions.get_mut(&key(query)) {
             self.turns.turn(pending, turn);

@@ -1,4 +1,4 @@
-//! Elsewhere: nobody is asked.
+//! Systems that report no changes.
 
 use std::io;
 
@@ -15,7 +15,7 @@ impl Notices {
     #[allow(
         clippy::unused_self,
         clippy::needless_pass_by_ref_mut,
-        reason = "elsewhere there is a socket to ask"
+        reason = "other platforms use a socket"
     )]
     pub(super) fn list(&mut self) -> io::Result<Vec<OwnAddress>> {
         Err(io::ErrorKind::Unsupported.into())
@@ -24,7 +24,7 @@ impl Notices {
     #[allow(
         clippy::unused_self,
         clippy::needless_pass_by_ref_mut,
-        reason = "elsewhere there is a socket to ask"
+        reason = "other platforms use a socket"
     )]
     pub(super) const fn drain(&mut self) -> Option<Vec<OwnAddress>> {
         None

@@ -1,11 +1,10 @@
-//! The `DLT_` numbers that libpcap gives on this operating system, where files have others
+//! The `DLT_` numbers that libpcap uses on this operating system, where files use others
 //! (`pcap/dlt.h` of libpcap).
 //!
 //! Each platform's file exports the same names:
 //!
-//! * `in_files(number: i32) -> Option<i32>`: the `LINKTYPE_` number that files have in place of a
-//!   `DLT_` number;
-//! * `of_files(number: i32) -> Option<i32>`: the other way.
+//! * `in_files(number: i32) -> Option<i32>`: the `LINKTYPE_` number in files for a `DLT_` number;
+//! * `of_files(number: i32) -> Option<i32>`: the reverse.
 
 #[cfg_attr(target_os = "openbsd", path = "openbsd.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]

@@ -1,5 +1,5 @@
-//! A capture file, from its bytes: pcap or pcapng. Pure: bytes come from any [`Read`], no
-//! clock, no C library.
+//! Reads a capture file from its bytes: pcap or pcapng. Pure: the bytes come from any [`Read`],
+//! without a clock or a C library.
 
 mod buffer;
 mod compressed;
@@ -15,12 +15,11 @@ use buffer::Buffer;
 use compressed::{Damage, Input};
 pub use oddities::Oddities;
 
-/// A capture file whose packets are read one after the other; compressed with gzip or zstd, or
-/// not.
+/// Reads the packets of a capture file one after the other. The file may be compressed with gzip or
+/// zstd.
 ///
-/// Packets are lent from a buffer of a quarter of a megabyte, which grows where a block is
-/// larger, up to 16 MiB. What unpacks a file takes the window with which that was compressed, at
-/// most 128 MiB.
+/// Packets borrow from a buffer of a quarter of a megabyte, which grows for larger blocks, up to 16
+/// MiB. Decompression uses the window of the compressor, at most 128 MiB.
 #[derive(Debug)]
 pub struct FileReader<R> {
     buffer: Buffer<Input<R>>,
@@ -35,20 +34,21 @@ enum Format {
     Pcapng(pcapng::Reader),
 }
 
-/// Why a file cannot be read, or not on.
+/// Why a file cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// There are no bytes at all.
+    /// The input is empty.
     #[error("it is empty")]
     Empty,
-    /// It does not begin as a capture file does.
+    /// The input does not begin like a capture file.
     #[error("{0}")]
     NotACapture(String),
-    /// It ends inside a packet or header. All whole packets were given before.
+    /// It ends within a packet or header. The reader has returned all complete packets before that.
     #[error("{0}")]
     Truncated(String),
-    /// It holds what no capture file can. All packets before that were given.
+    /// It has content that a capture file cannot have. The reader has returned all packets before
+    /// that.
     #[error("{0}")]
     Corrupt(String),
     /// The input failed.
@@ -73,7 +73,7 @@ impl From<Corrupt> for ReadError {
 }
 
 impl<R: Read> FileReader<R> {
-    /// Begins to read: the header of a pcap file; of a pcapng file all up to the first
+    /// Begins to read: the header of a pcap file; of a pcapng file, everything up to the first
     /// interface.
     ///
     /// # Errors
@@ -107,14 +107,14 @@ impl<R: Read> FileReader<R> {
     /// The next packet; `None` at the end.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] and [`ReadError::Input`]. Nothing is
-    /// to be had after an error.
+    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] and [`ReadError::Input`]. After an error
+    /// there are no more packets.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<FilePacket<'_>>, ReadError> {
         self.next_where(|_| true)
     }
 
-    /// The next packet that is wanted.
+    /// The next packet for which `is_wanted` holds.
     ///
     /// # Errors
     /// As [`next`](Self::next).
@@ -147,9 +147,8 @@ impl<R: Read> FileReader<R> {
         }
     }
 
-    /// An interface of the file. A pcap file has one, with the number 0. In a pcapng file
-    /// those that were described so far are known; where another section begins, they are
-    /// counted from 0 again.
+    /// An interface of the file. A pcap file has one, with the number 0. A pcapng file has those
+    /// that it has described so far; each section counts them from 0 again.
     pub fn interface(&self, number: usize) -> Option<&Interface> {
         match &self.format {
             Format::Pcap(reader) => (number == 0).then(|| reader.interface()),
@@ -157,7 +156,7 @@ impl<R: Read> FileReader<R> {
         }
     }
 
-    /// What was odd about the file so far.
+    /// The oddities of the file so far.
     pub const fn oddities(&self) -> Oddities {
         let more_captured = self.more_captured;
         match &self.format {
@@ -174,15 +173,14 @@ impl<R: Read> FileReader<R> {
         }
     }
 
-    /// Bytes of the file up to the packet that was given last; of a compressed file, somewhat
-    /// more.
+    /// The position after the last packet in the file; in a compressed file, somewhat further.
     pub fn position(&self) -> u64 {
         let compressed = self.buffer.input().position();
         compressed.unwrap_or_else(|| self.buffer.position())
     }
 
-    /// Reads on until an interface was described whose frames can be decoded, but no further
-    /// than to the first packet.
+    /// Reads until the file has described an interface with a known link type, but no further than
+    /// the first packet.
     fn find_interface(&mut self) -> Result<(), ReadError> {
         let Self { buffer, format, .. } = self;
         let Format::Pcapng(reader) = format else {
@@ -201,7 +199,7 @@ impl<R: Read> FileReader<R> {
     }
 }
 
-/// How the next block begins; `None` at the end of the file.
+/// The header of the next block; `None` at the end of the file.
 fn peek_header<R: Read>(
     reader: &mut pcapng::Reader,
     buffer: &mut Buffer<R>,
@@ -223,7 +221,7 @@ fn take_block<R: Read>(
     buffer.take(len).ok_or_else(|| cut("block", len, present))
 }
 
-/// What is said where a file ends too early.
+/// The error for a file that ends too early.
 fn cut(what: &str, len: usize, present: usize) -> ReadError {
     ReadError::Truncated(format!(
         "it ends within the {what}, after {present} of {len} bytes"

@@ -1,20 +1,19 @@
-//! What is odd about a file that is read all the same.
+//! Oddities of a file that the reader accepts.
 
 use std::fmt;
 
-/// What is odd about a file, though all of its packets could be read so far.
+/// The oddities of a file, all of whose packets could be read so far.
 ///
-/// Displays as a sentence; as nothing where nothing is odd.
+/// Displays as a sentence, or as nothing if there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Oddities {
-    /// Packets of which more bytes were captured than they are said to have had. They count as
-    /// many bytes as they are said to have had.
+    /// Packets with more captured bytes than their stated length. The stated length counts.
     pub more_captured: u64,
-    /// Packets whose time has a fraction of a second that is a second or more. They have the
-    /// last moment of their second.
+    /// Packets whose time has a fraction of a second that is a second or more. They get the last
+    /// moment of their second.
     pub fractions: u64,
-    /// Blocks of a pcapng file whose length leaves out their padding.
+    /// Blocks of a pcapng file whose length does not include their padding.
     pub lengths: u64,
 }
 
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_told_in_words() {
+    fn they_display_in_words() {
         let mut oddities = Oddities::default();
         assert!(oddities.is_empty());
         assert_eq!(oddities.to_string(), "");

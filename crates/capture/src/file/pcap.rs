@@ -16,18 +16,18 @@ use crate::pcapng::{Comments, Interface};
 const HEADER: usize = 24;
 /// The header of a packet in Kuznetzov's variant.
 const KUZNETZOV: usize = 24;
-/// The most that libpcap takes for the length of a packet (`MAXIMUM_SNAPLEN`).
+/// The largest length of a packet that libpcap accepts (`MAXIMUM_SNAPLEN`).
 const MAX_PACKET: usize = 262_144;
 
-/// What the header of a file told.
+/// The header of a file.
 #[derive(Debug)]
 pub(super) struct Reader {
     is_big_endian: bool,
     nanoseconds: bool,
     lengths: Lengths,
-    /// Of the header of a packet.
+    /// The length of a packet's header.
     header: usize,
-    /// What is longer is cut to this, as libpcap does.
+    /// Longer packets are cut to this, as libpcap does.
     snap_length: usize,
     /// See [`Oddities::fractions`](super::Oddities::fractions).
     fractions: u64,
@@ -42,32 +42,31 @@ struct Place {
     data: Range<usize>,
 }
 
-/// In which order the lengths of a packet are. It was changed with version 2.3 (`sf-pcap.c`
-/// of libpcap).
+/// The order of a packet's two lengths. It changed with version 2.3 (`sf-pcap.c` of libpcap).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lengths {
     CapturedFirst,
     WireFirst,
-    /// Whichever makes sense.
+    /// Whichever is plausible.
     Either,
 }
 
-/// The magic numbers of `sf-pcap.c` in libpcap: nanoseconds, and the length of a packet's
-/// header.
+/// The magic numbers of `sf-pcap.c` in libpcap: whether times are in nanoseconds, and the length of
+/// a packet's header.
 const fn variant(magic: u32) -> Option<(bool, usize)> {
     match magic {
-        // The usual one, Mesquita's and Navtel's.
+        // The usual one, and those of Mesquita and Navtel.
         0xa1b2_c3d4 | 0xa1b2_34cd | 0xa12b_3c4d => Some((false, 16)),
         0xa1b2_3c4d => Some((true, 16)),
-        // Kuznetzov's, with more in each packet header.
+        // Kuznetzov's, with more fields in each packet header.
         0xa1b2_cd34 => Some((false, KUZNETZOV)),
         _ => None,
     }
 }
 
 impl Reader {
-    /// Reads the header of a file that begins with these four bytes; `None` where it is no
-    /// such file.
+    /// Reads the header of a file that begins with these four bytes; `None` if it is not a pcap
+    /// file.
     pub(super) fn new<R: Read>(
         magic: [u8; 4],
         buffer: &mut Buffer<R>,
@@ -91,20 +90,20 @@ impl Reader {
             return Err(ReadError::NotACapture(message));
         }
         let lengths = match version.1 {
-            // The second is of DG/UX.
+            // The second is that of DG/UX.
             0..3 | 543 => Lengths::WireFirst,
             3 => Lengths::Either,
             _ => Lengths::CapturedFirst,
         };
         let interface = Interface {
-            // The upper bits tell of the frame check sequence.
+            // The upper bits describe the frame check sequence.
             link_type: fields.u32(20) & 0x03ff_ffff,
             snap_length: fields.u32(16),
             ..Interface::default()
         };
         let snap_length = match interface.snap_length as usize {
             0 => MAX_PACKET,
-            // Kuznetzov's left out the header of Ethernet.
+            // Kuznetzov's variant leaves out the header of Ethernet.
             len if header == KUZNETZOV && interface.link_type == 1 => len + 14,
             len => len,
         };
@@ -205,7 +204,7 @@ impl Reader {
         Duration::new(u64::from(seconds), nanoseconds)
     }
 
-    /// Bytes that were captured, and bytes on the wire.
+    /// The captured bytes, and the bytes on the wire.
     const fn lengths(&self, first: u32, second: u32) -> (u32, u32) {
         match self.lengths {
             Lengths::CapturedFirst => (first, second),
@@ -215,7 +214,7 @@ impl Reader {
     }
 }
 
-/// Numbers at their places in a header that is there whole.
+/// Fields at fixed offsets of a complete header.
 struct Fields<'a> {
     bytes: &'a [u8],
     is_big_endian: bool,

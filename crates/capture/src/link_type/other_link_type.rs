@@ -1,27 +1,26 @@
-//! Link types whose frames cannot be decoded: their numbers and names.
+//! Link types that the decoder does not know: their numbers and names.
 
 use std::fmt;
 
-/// A link type whose frames cannot be decoded: USB, Bluetooth, serial buses, and all that this
-/// version does not know.
+/// A link type that the decoder does not know: USB, Bluetooth, serial buses, and later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OtherLinkType(pub(super) u32);
 
 impl OtherLinkType {
-    /// Of a file that ends before it describes an interface: a number that no file has.
+    /// For a file that ends before it describes an interface: a number that no file has.
     pub(crate) const NONE: Self = Self(u32::MAX);
 
-    /// The `LINKTYPE_` number by which files know it.
+    /// The `LINKTYPE_` number in files.
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// The name by which libpcap knows it, such as `USB_LINUX`; `unknown` where it has none.
+    /// The name in libpcap, such as `USB_LINUX`; `unknown` if it has none.
     pub fn name(self) -> &'static str {
         self.names().0
     }
 
-    /// A stable name, to count its frames by: `link-type:USB_LINUX`.
+    /// A stable name for counters: `link-type:USB_LINUX`.
     pub fn kind(self) -> &'static str {
         self.names().1
     }
@@ -37,7 +36,7 @@ impl OtherLinkType {
     }
 }
 
-/// The name; beside it the number, where there is no name.
+/// The name, with the number if there is no name.
 impl fmt::Display for OtherLinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
@@ -49,7 +48,7 @@ impl fmt::Display for OtherLinkType {
 
 macro_rules! names {
     ($($number:literal $name:literal,)*) => {
-        /// By their numbers, in order: the name, and the name to count by. Those of
+        /// By number, in order: the name, and the name for counters. The list is that of
         /// <https://www.tcpdump.org/linktypes.html>, in libpcap's words.
         const NAMES: &[(u32, &str, &str)] =
             &[$(($number, $name, concat!("link-type:", $name)),)*];
@@ -224,7 +223,7 @@ mod tests {
     use crate::LinkType;
 
     #[test]
-    fn names_are_in_order_and_of_what_cannot_be_decoded() {
+    fn names_are_in_order_and_of_unknown_link_types() {
         assert!(NAMES.is_sorted_by(|(a, ..), (b, ..)| a < b));
         for &(number, name, kind) in NAMES {
             let other = OtherLinkType(number);

@@ -1,4 +1,4 @@
-//! Linux: the group of rtnetlink(7) that hears of devices, and the list of them.
+//! Linux: the group of rtnetlink(7) for devices, and the list of devices.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +11,7 @@ use crate::netlink::{Malformed, Netlink, Notices, attributes, u32_at};
 
 /// `RTMGRP_LINK`.
 const CHANGES: u32 = 1;
-/// Devices may change while they are listed.
+/// Devices may change during a list.
 const ATTEMPTS: usize = 5;
 /// `RTM_NEWLINK`, `RTM_GETLINK`.
 const NEW: u16 = 16;
@@ -68,7 +68,7 @@ impl Links {
             let (changes, waker) = (self.changes.as_fd(), self.waker.0.as_fd());
             let of = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
             let mut all = [of(changes), of(waker)];
-            // A signal ends the wait early; there is no other error that these arguments allow.
+            // A signal ends the wait early; these arguments allow no other error.
             if poll(&mut all, None).is_err() {
                 continue;
             }
@@ -90,7 +90,7 @@ impl Links {
 
 impl Waker {
     pub(super) fn ring(&self) {
-        // Fails only when it was rung 2⁶⁴ times before, and rings already.
+        // This fails only after 2⁶⁴ calls, when the descriptor is readable already.
         let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 }
@@ -119,10 +119,11 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end.unwrap_or(value.len())]).into_owned()
 }
 
-/// Any bytes as what the kernel tells of a device.
+/// Parses any bytes as the kernel's description of a device.
 ///
 /// # Panics
-/// If a device is found that the bytes do not tell.
+///
+/// If the parser finds a device that the bytes do not contain.
 #[cfg(feature = "fuzzing")]
 pub fn fuzzing(bytes: &[u8]) {
     let Some(found) = link(bytes) else {
@@ -155,9 +156,9 @@ mod tests {
         assert_eq!((loopback.master, loopback.link), (None, None));
     }
 
-    /// In a network namespace of its own.
+    /// Runs in its own network namespace.
     #[test]
-    fn how_devices_hang_together() {
+    fn stacked_devices_are_listed() {
         if is_run_inside(std::thread::current().name().unwrap()) {
             return;
         }
@@ -176,7 +177,7 @@ mod tests {
         );
         assert_eq!((other.master, other.link), (None, Some(one.index)));
         assert_eq!((one.namespace, other.namespace), (None, None));
-        // The other end in another network namespace: that of a process of its own.
+        // The other end is in another network namespace: that of a separate process.
         let mut child = std::process::Command::new("unshare")
             .args(["-n", "sleep", "60"])
             .spawn()

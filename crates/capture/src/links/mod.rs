@@ -1,4 +1,4 @@
-//! The devices of this host and how they hang together, and that this has changed.
+//! The devices of this host and their stacking, with reports of changes.
 //!
 //! Each platform's file exports the same names: `Links` with `Links::watch() ->
 //! io::Result<Self>`, `Links::list(&mut self) -> io::Result<Vec<Link>>`,
@@ -14,7 +14,7 @@ use std::io;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub use platform::fuzzing;
 
-/// Tells of the devices of this host as they come, go and change (Linux: rtnetlink(7)).
+/// Reports the devices of this host and their changes (Linux: rtnetlink(7)).
 #[derive(Debug)]
 pub struct Links(platform::Links);
 
@@ -26,26 +26,26 @@ pub struct LinksStopper(platform::Waker);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Link {
-    /// Its index, as [`RawPacket::device`](crate::RawPacket::device) tells it.
+    /// Its index, as in [`RawPacket::device`](crate::RawPacket::device).
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// What made it: `veth`, `bridge`, `bond`, `vlan`, `tun`, `wireguard` and others
+    /// Its kind: `veth`, `bridge`, `bond`, `vlan`, `tun`, `wireguard` and others
     /// (`IFLA_INFO_KIND`); `None` for hardware and for the loopback device.
     pub kind: Option<String>,
-    /// The index of the bridge, bond or the like that it is a port of (`IFLA_MASTER`).
+    /// The index of the bridge, bond or similar device that it is a port of (`IFLA_MASTER`).
     pub master: Option<u32>,
-    /// The index of the device below it, as the parent of a VLAN; of a veth device, of its other
-    /// end (`IFLA_LINK`). It is of another network namespace where
-    /// [`namespace`](Self::namespace) says so, and 0 where it is not known.
+    /// The index of the device below it, such as the parent of a VLAN; for a veth device, that of
+    /// its other end (`IFLA_LINK`). It is in another network namespace if
+    /// [`namespace`](Self::namespace) is set, and 0 if it is unknown.
     pub link: Option<u32>,
-    /// The number by which this network namespace knows that in which
-    /// [`link`](Self::link) is; `None` where it is in this one (`IFLA_LINK_NETNSID`).
+    /// This network namespace's number for the one of [`link`](Self::link); `None` if that is in
+    /// this one (`IFLA_LINK_NETNSID`).
     pub namespace: Option<i32>,
 }
 
 impl Link {
-    /// A device of which only this is known.
+    /// A device with this index and name; all else is unknown.
     pub fn new(index: u32, name: impl Into<String>) -> Self {
         Self {
             index,
@@ -59,30 +59,30 @@ impl Link {
 }
 
 impl Links {
-    /// Tells of the devices in the network namespace of this thread, from now on.
+    /// Watches the devices in the network namespace of this thread from now on.
     ///
     /// # Errors
     ///
-    /// Where the system does not tell: anywhere but on Linux.
+    /// If the system does not report them: all but Linux.
     pub fn watch() -> io::Result<Self> {
         platform::Links::watch().map(Self)
     }
 
-    /// The devices that there are now.
+    /// The current devices.
     ///
     /// # Errors
     ///
-    /// Where the system fails to tell.
+    /// If the system fails to list them.
     pub fn list(&mut self) -> io::Result<Vec<Link>> {
         self.0.list()
     }
 
-    /// Waits until some device has changed; false when a [stopper](Self::stopper) has ended it.
+    /// Waits until some device has changed; false if a [stopper](Self::stopper) has ended the wait.
     pub fn wait(&mut self) -> bool {
         self.0.wait()
     }
 
-    /// What ends a [`wait`](Self::wait).
+    /// A handle that ends a [`wait`](Self::wait).
     pub fn stopper(&self) -> LinksStopper {
         LinksStopper(self.0.waker())
     }

@@ -1,4 +1,4 @@
-//! Systems that are not asked.
+//! Systems that report no devices.
 
 use std::io;
 
@@ -18,7 +18,7 @@ impl Links {
     #[allow(
         clippy::unused_self,
         clippy::needless_pass_by_ref_mut,
-        reason = "elsewhere there is something to ask"
+        reason = "other platforms need it"
     )]
     pub(super) fn list(&mut self) -> io::Result<Vec<Link>> {
         Ok(Vec::new())

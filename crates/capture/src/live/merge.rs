@@ -1,10 +1,9 @@
-//! Which of several captures of one device gives its packet first. Pure: times come in, what
-//! is to be done comes out.
+//! Decides which of several captures of one device gives its packet first. Pure: the caller passes
+//! in times, and gets the next step.
 //!
-//! Linux captures a device twice, once for each direction, and each capture gives its packets
-//! in their order. A packet may only be given when the others have none that is older. To ask
-//! an empty capture costs a system call, so that "empty" is believed for all packets that were
-//! captured before it was found.
+//! Linux captures a device twice, once for each direction, and each capture gives its packets in
+//! order. A packet is due only if the other captures have no older one. Reading an empty capture
+//! costs a system call, so "empty" holds for all packets with a time before that call.
 
 use std::time::Duration;
 
@@ -12,21 +11,21 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Merge {
     lanes: Vec<Lane>,
-    /// The captures were polled since a packet was read.
+    /// Whether the captures were polled since the last packet.
     is_polled: bool,
 }
 
-/// What is known of one capture.
+/// The state of one capture.
 #[derive(Debug, Clone)]
 struct Lane {
-    /// The time of the packet that was read and not given yet.
+    /// The time of its packet that was read but is not due yet.
     pending: Option<Duration>,
     may_have_more: bool,
-    /// When it was last found to be empty.
+    /// The time at which it was last empty.
     empty_at: Duration,
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Read the next packet of this capture; then [`Merge::read`].
@@ -63,14 +62,14 @@ impl Merge {
             return Step::Wait;
         };
         let may_be_older = |lane: &Lane| lane.pending.is_none() && lane.empty_at < time;
-        // Once is enough: a clock that was set back must not keep a packet for ever.
+        // Once is enough: a clock that was set back must not hold a packet for ever.
         if !self.is_polled && self.lanes.iter().any(may_be_older) {
             return Step::Poll;
         }
         Step::Give(number)
     }
 
-    /// A capture was read at a time: its packet, or that it has none.
+    /// Records the read of a capture: its packet, or that it has none.
     pub(crate) fn read(&mut self, number: usize, packet: Option<Duration>, now: Duration) {
         let lane = &mut self.lanes[number];
         lane.pending = packet;
@@ -81,7 +80,7 @@ impl Merge {
         }
     }
 
-    /// Which captures had packets at a time.
+    /// Records which captures had packets at a time.
     pub(crate) fn polled(&mut self, ready: &[bool], now: Duration) {
         self.is_polled = true;
         for (lane, is_ready) in self.lanes.iter_mut().zip(ready) {
@@ -92,12 +91,12 @@ impl Merge {
         }
     }
 
-    /// The packet of a capture was given.
+    /// Records that the packet of a capture was given.
     pub(crate) fn given(&mut self, number: usize) {
         self.lanes[number].pending = None;
     }
 
-    /// All captures are to be read again.
+    /// Makes all captures due for a read.
     pub(crate) fn forget_empty(&mut self) {
         for lane in &mut self.lanes {
             lane.may_have_more = true;
@@ -113,8 +112,8 @@ mod tests {
 
     use super::*;
 
-    /// Captures that fill while they are read: for each packet, when it is there to be read.
-    /// That is never before its own time.
+    /// Captures that fill during the test: for each packet, the time when it can be read, which is
+    /// never before its own time.
     struct World {
         rings: Vec<VecDeque<(u64, u64)>>,
         now: u64,
@@ -127,7 +126,7 @@ mod tests {
             first.is_some_and(|(_, there)| *there <= self.now)
         }
 
-        /// Reads until all was given; the times in their order.
+        /// Reads until all packets are given; returns their times in order.
         fn run(&mut self, merge: &mut Merge) -> Vec<u64> {
             let mut given = Vec::new();
             let mut pending = vec![None; self.rings.len()];
@@ -163,7 +162,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing is lost, and what is read as soon as it was captured is in order.
+        /// No packet is lost, and packets that are readable at once come in order.
         #[test]
         fn by_time(
             gaps in proptest::collection::vec((0..2_usize, 1..30_u64), 0..100),
@@ -181,7 +180,7 @@ mod tests {
             prop_assert_eq!(world.run(&mut Merge::new(2)), expected);
         }
 
-        /// Nothing is lost where packets come late, and one capture alone is never out of order.
+        /// No packet is lost if some come late, and a single capture is never out of order.
         #[test]
         fn late(packets in proptest::collection::vec((0..2_usize, 0..50_u64, 0..50_u64), 0..60)) {
             let mut rings = vec![VecDeque::new(), VecDeque::new()];
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_given_without_asking_for_each() {
+    fn waiting_packets_are_given_without_a_poll_for_each() {
         let ring = (0..1_000).map(|time| (time, time)).collect();
         let rings = vec![ring, VecDeque::new()];
         let mut world = World {

@@ -1,4 +1,4 @@
-//! The answer to one question, in what was received. Pure.
+//! Parses the answer to one request. Pure.
 
 use std::io;
 
@@ -9,10 +9,10 @@ const NOTHING: u16 = 1;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const LOST: u16 = 4;
-/// `NLM_F_DUMP_INTR`: what is listed changed meanwhile, so that some may be missing.
+/// `NLM_F_DUMP_INTR`: the list changed during the dump, so some entries may be missing.
 const DISTURBED: u16 = 0x10;
 
-/// What an answer is.
+/// The expected form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// One message.
@@ -21,22 +21,23 @@ pub(crate) enum Expected {
     List,
 }
 
-/// How far an answer has come.
+/// The progress of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Progress {
     /// Nothing else follows.
     pub(crate) is_over: bool,
-    /// What is listed changed meanwhile.
+    /// The list changed meanwhile.
     pub(crate) is_disturbed: bool,
 }
 
-/// Reads the messages of an answer that were received at once. `take` gets the type of each, and what
-/// follows its header. Messages with another number are of another answer, and are skipped; so is what
-/// follows the end.
+/// Reads the messages of an answer in one datagram. Calls `take` with the type of each and the
+/// bytes after its header. Messages with another number belong to another answer, and are skipped,
+/// like those after the end.
 ///
 /// # Errors
-/// What the kernel says, and [`io::ErrorKind::InvalidData`] where the bytes are malformed or messages
-/// were lost.
+///
+/// The error of the kernel, and [`io::ErrorKind::InvalidData`] if the bytes are malformed or
+/// messages were lost.
 pub(crate) fn read(
     bytes: &[u8],
     sequence: u32,
@@ -55,7 +56,7 @@ pub(crate) fn read(
             NOTHING => {}
             ERROR => refused(u32_at(message.body, 0).ok_or_else(|| malformed(Malformed))?)?,
             LOST => return Err(malformed(Malformed)),
-            // With an error number where the kernel could not list all.
+            // It has an error number if the kernel could not list everything.
             DONE => {
                 u32_at(message.body, 0).map_or(Ok(()), refused)?;
                 progress.is_over = true;
@@ -72,7 +73,7 @@ pub(crate) fn read(
     Ok(progress)
 }
 
-/// The error that a number stands for, which is negative; others acknowledge.
+/// The error of a negative number; other numbers acknowledge.
 fn refused(number: u32) -> io::Result<()> {
     match number.cast_signed() {
         error if error < 0 => Err(io::Error::from_raw_os_error(error.wrapping_neg())),
@@ -90,7 +91,7 @@ mod tests {
 
     const KIND: u16 = 20;
 
-    /// Reads what is received in several parts; what was taken, and how it ended.
+    /// Reads several datagrams; returns the messages, and how the answer ended.
     fn read_all(
         parts: &[Vec<u8>],
         sequence: u32,
@@ -127,7 +128,7 @@ mod tests {
             let bytes = request(kind, 0, 5, &not_permitted);
             let (_, ended) = read_all(std::slice::from_ref(&bytes), 5, Expected::List);
             assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
-            // That of another question is none.
+            // The refusal of another request does not count.
             let (_, ended) = read_all(&[bytes], 6, Expected::List);
             assert_eq!(ended.unwrap(), Progress::default());
         }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_changed_says_so() {
+    fn a_changed_list_is_reported() {
         let mut bytes = request(KIND, DISTURBED, 5, &[]);
         bytes.extend(request(DONE, 0, 5, &number(0)));
         let (taken, ended) = read_all(&[bytes], 5, Expected::List);
@@ -171,8 +172,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever other answers are between its messages, and however they are received: an answer is
-        /// what has its number, up to its end.
+        /// An answer consists of the messages with its number up to its end, whatever other answers
+        /// are between them and however they arrive.
         #[test]
         fn an_answer_has_the_number_of_its_question(
             parts in proptest::collection::vec(proptest::collection::vec(any_sent(), 0..4), 0..6),
@@ -203,7 +204,7 @@ mod tests {
             prop_assert_eq!(ended.unwrap().is_over, is_over);
         }
 
-        /// A length that is not true ends the reading, with an error or as another message.
+        /// A wrong length ends the parse, with an error or as another message.
         #[test]
         fn a_malformed_length_never_loops(
             all in proptest::collection::vec(any_sent(), 1..6),

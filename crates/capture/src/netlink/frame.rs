@@ -1,5 +1,5 @@
-//! How messages and their attributes stand in bytes (netlink(7), rtnetlink(7)). Any bytes are read:
-//! as messages up to where they make no sense.
+//! The binary form of messages and their attributes (netlink(7), rtnetlink(7)). Any input parses,
+//! up to the first malformed message.
 
 /// `struct nlmsghdr`.
 pub(crate) const HEADER_LEN: usize = 16;
@@ -8,7 +8,7 @@ const ATTRIBUTE_LEN: usize = 4;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 
-/// The bytes are not as the kernel writes them.
+/// The bytes do not have the form that the kernel writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -17,9 +17,9 @@ pub(crate) struct Malformed;
 pub(crate) struct Message<'a> {
     pub(crate) kind: u16,
     pub(crate) flags: u16,
-    /// The number of the question that it answers; 0 for a notice.
+    /// The number of the request that it answers; 0 for a notification.
     pub(crate) sequence: u32,
-    /// What follows the header.
+    /// The bytes after the header.
     pub(crate) body: &'a [u8],
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<
     bytes
 }
 
-/// The messages in what was received at once. What is malformed is the last one: where the next
-/// begins is not known.
+/// The messages in one datagram. A malformed one is the last, because it is unknown where the next
+/// begins.
 pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Result<Message<'_>, Malformed>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
@@ -49,7 +49,7 @@ pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Result<Message<
     })
 }
 
-/// The first message, and what follows it: always less than there was.
+/// The first message and the rest, which is always shorter.
 fn take(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), Malformed> {
     let length = u32_at(bytes, 0).ok_or(Malformed)? as usize;
     let message = Message {
@@ -61,8 +61,8 @@ fn take(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), Malformed> {
     Ok((message, behind(bytes, length)))
 }
 
-/// Types and values of attributes, up to where they make no sense: what a later kernel adds stands
-/// behind what is known.
+/// The types and values of attributes, up to the first malformed one: later kernels add attributes
+/// after the known ones.
 pub(crate) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(rest, 0)?);
@@ -72,7 +72,7 @@ pub(crate) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
     })
 }
 
-/// What follows so many bytes: it begins at a multiple of four (`NLMSG_ALIGN`, `NLA_ALIGN`).
+/// The bytes after `length`, aligned to a multiple of four (`NLMSG_ALIGN`, `NLA_ALIGN`).
 fn behind(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(length.next_multiple_of(4)..).unwrap_or_default()
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_that_cannot_be_end_the_messages() {
+    fn invalid_lengths_end_the_messages() {
         let whole = request(7, 0, 1, &[1, 2, 3, 4]);
         for length in [0, 1, 15, 21, u32::MAX] {
             let mut bytes = whole.clone();
@@ -102,7 +102,7 @@ mod tests {
             let all: Vec<_> = messages(&[&bytes[..], &whole].concat())
                 .map(|message| message.is_ok())
                 .collect();
-            // 21 is in what follows.
+            // With 21, the next message has the length in it.
             let expected: &[bool] = if length == 21 {
                 &[true, false]
             } else {
@@ -143,7 +143,7 @@ mod tests {
             prop_assert_eq!(read, expected);
         }
 
-        /// Each takes a header of its own, so that reading ends, whatever the lengths say.
+        /// Each message needs its own header, so the parse ends, whatever the lengths are.
         #[test]
         fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let malformed = messages(&bytes).filter(Result::is_err).count();

@@ -1,8 +1,8 @@
-//! Questions to the Linux kernel, and its notices (netlink(7)).
+//! Requests to the Linux kernel, and its notifications (netlink(7)).
 //!
-//! `frame` has the bytes of messages and of attributes, and is pure. `answer`, pure too, reads the
-//! answer to one question: a message counts only under the number of the question. `socket` asks, and
-//! waits for a moment at most. `options` sets what no crate in use sets.
+//! `frame` has the binary form of messages and attributes, and is pure. `answer`, also pure, parses
+//! the answer to one request: a message counts only with the number of the request. `socket` sends
+//! requests and waits at most a moment. `options` sets options that no crate in use offers.
 
 mod answer;
 mod frame;

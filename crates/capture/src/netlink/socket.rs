@@ -1,5 +1,5 @@
-//! Netlink sockets: one for questions, one for notices. Both are of the network namespace of the
-//! thread that opened them.
+//! Netlink sockets: one for requests, one for notifications. Both belong to the network namespace
+//! of the thread that opened them.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,21 +18,21 @@ use super::options;
 const DUMP: u16 = 0x300;
 /// The kernel fills at most 32 KiB at a time (`netlink_recvmsg`).
 const BUFFER: usize = 32 * 1024;
-/// How long the kernel may take for the next part of an answer. It writes each part before the call
-/// that asks for it returns, so nothing waits for so long, unless an answer is lost.
+/// How long the kernel may take for the next part of an answer. It writes each part before the
+/// request returns, so a wait is this long only if an answer is lost.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a whole answer may take.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Parts of an answer, or notices, that are taken at a time, at most.
+/// The largest number of parts or notifications that one call takes.
 const MOST_DRAINED: usize = 4_096;
 
-/// A socket for questions, one at a time.
+/// A socket for requests, one at a time.
 #[derive(Debug)]
 pub(crate) struct Netlink {
     socket: OwnedFd,
     buffer: Vec<u8>,
     sequence: u32,
-    /// The rest of an answer may be in the socket.
+    /// Whether the socket may still contain the rest of an answer.
     has_rest: bool,
 }
 
@@ -49,16 +49,17 @@ impl Netlink {
         })
     }
 
-    /// Has the kernel list only what a request asks for.
+    /// Makes the kernel list only what a request asks for.
     ///
     /// # Errors
-    /// Before Linux 4.20.
+    ///
+    /// On kernels before Linux 4.20.
     pub(crate) fn strict(self) -> io::Result<Self> {
         options::set_strict(&self.socket)?;
         Ok(self)
     }
 
-    /// Asks for one message; makes something of its type and of what follows its header.
+    /// Requests one message, and passes its type and the bytes after its header to `take`.
     ///
     /// # Errors
     /// As [`list`](Self::list).
@@ -76,12 +77,13 @@ impl Netlink {
         found.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Asks for a list; hands over the type of each message, and what follows its header. False if what
-    /// is listed changed meanwhile, so that some may be missing.
+    /// Requests a list, and passes the type of each message and the bytes after its header to
+    /// `take`. False if the list changed meanwhile, so some entries may be missing.
     ///
     /// # Errors
-    /// What the kernel says; [`io::ErrorKind::InvalidData`] for what cannot be understood; and
-    /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] where the answer does not end.
+    ///
+    /// The error of the kernel; [`io::ErrorKind::InvalidData`] for malformed answers; and
+    /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] if the answer does not end.
     pub(crate) fn list(
         &mut self,
         kind: u16,
@@ -92,7 +94,7 @@ impl Netlink {
         Ok(!is_disturbed)
     }
 
-    /// Asks, and reads the whole answer; whether it was disturbed.
+    /// Sends a request and reads the whole answer. Returns whether the dump was interrupted.
     fn ask(
         &mut self,
         kind: u16,
@@ -136,7 +138,7 @@ impl Netlink {
         }
     }
 
-    /// Throws away what an answer left behind: while a list goes on, the kernel begins no other.
+    /// Discards the rest of an answer: during a list, the kernel begins no other.
     fn drain(&mut self) {
         for _ in 0..MOST_DRAINED {
             match receive(&self.socket, &mut self.buffer, RecvFlags::DONTWAIT) {
@@ -147,7 +149,7 @@ impl Netlink {
     }
 }
 
-/// A socket for messages that come unasked, of `NETLINK_ROUTE`.
+/// A socket for notifications of `NETLINK_ROUTE`.
 #[derive(Debug)]
 pub(crate) struct Notices {
     socket: OwnedFd,
@@ -155,7 +157,7 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
-    /// Has messages to these groups come from now on.
+    /// Receives notifications of these groups from now on.
     pub(crate) fn open(groups: u32) -> io::Result<Self> {
         let socket = open(None)?;
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
@@ -165,12 +167,12 @@ impl Notices {
         })
     }
 
-    /// Hands over what was received, each time the bytes of some messages, without waiting; nothing,
-    /// where messages were lost.
+    /// Passes the bytes of each datagram to `take` without waiting, or `None` if messages were
+    /// lost.
     pub(crate) fn drain(&mut self, mut take: impl FnMut(Option<&[u8]>)) {
         for _ in 0..MOST_DRAINED {
             match receive(&self.socket, &mut self.buffer, RecvFlags::DONTWAIT) {
-                // 0 is of somebody else.
+                // 0 means that another process sent it.
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(length) => take(Some(&self.buffer[..length])),
                 // There was no room for them.
@@ -181,7 +183,7 @@ impl Notices {
     }
 }
 
-/// Readable when there are notices.
+/// Readable when there are notifications.
 impl AsFd for Notices {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -197,7 +199,7 @@ fn open(part: Option<Protocol>) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// The length of what was received from the kernel: 0 if another process sent it.
+/// The length of a datagram from the kernel: 0 if another process sent it.
 fn receive(socket: &OwnedFd, buffer: &mut [u8], flags: RecvFlags) -> Result<usize, Errno> {
     let (length, _, sender) = rustix::net::recvfrom(socket, buffer, flags)?;
     let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
@@ -230,7 +232,7 @@ mod tests {
                 crate::netlink::u32_at(body, 4).ok_or(Malformed)
             });
             assert_eq!(index.unwrap(), 1);
-            // Nobody takes the list to its end.
+            // The caller does not read the list to its end.
             let error = netlink.list(GET, &of_link(0), |_, _| Err(Malformed));
             assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidData);
             let mut links = 0;
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn an_answer_that_does_not_come_is_not_awaited() {
         let mut netlink = Netlink::open(None).unwrap();
-        // `NLMSG_NOOP` is no question: the kernel says nothing.
+        // The kernel does not answer `NLMSG_NOOP`.
         let started = Instant::now();
         let error = netlink.one(1, &[], |_, _| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);

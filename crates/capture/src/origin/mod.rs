@@ -1,15 +1,15 @@
-//! Opening a device so that the system says where each packet came from.
+//! Opens a device so that the system reports the origin of each packet.
 //!
 //! Each platform's file exports the same names:
 //!
-//! * `open(options: &LiveOptions) -> Result<Opened, Error>`: the captures whose packets,
-//!   merged, are those of the device, with filters set and nothing read yet;
-//! * `take_all_frames(capture: &Capture<Active>, devices: Option<&[String]>)`: has these devices,
-//!   or all, take frames for other hosts, where `capture` is of the device that stands for all;
-//! * `Teller::tell(&mut self, capture: usize, time: Duration, data: &mut Vec<u8>) -> Told`:
+//! * `open(options: &LiveOptions) -> Result<Opened, Error>`: the captures that together have the
+//!   packets of the device, with filters set, before the first read;
+//! * `take_all_frames(capture: &Capture<Active>, devices: Option<&[String]>)`: makes these devices,
+//!   or all, accept frames for other hosts, if `capture` is that of the device that stands for all;
+//! * `Teller::tell(&mut self, capture: usize, time: Duration, data: &mut Vec<u8>) -> Described`:
 //!   what the system says of a packet of that capture, and how many bytes of its frame it
 //!   took away;
-//! * `Teller::catch_up(&mut self)`: what is to be done when [`Ready::notices`] is set.
+//! * `Teller::catch_up(&mut self)`: to be called when [`Ready::notices`] is set.
 //!
 //! [`Ready::notices`]: crate::wait::Ready
 
@@ -30,22 +30,22 @@ use crate::link_type::LinkType;
 use crate::message::message;
 use crate::packet_origin::PacketOrigin;
 
-/// A device that was opened.
+/// An open device.
 pub(crate) struct Opened {
-    /// One, or one for each direction.
+    /// One capture, or one for each direction.
     pub(crate) captures: Vec<Capture<Active>>,
-    /// What frames begin with, when the teller has seen them.
+    /// The link type of frames after the teller has processed them.
     pub(crate) link_type: LinkType,
     pub(crate) teller: Teller,
 }
 
-/// What the system says of a packet.
+/// The system's facts about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Told {
+pub(crate) struct Described {
     pub(crate) origin: PacketOrigin,
     /// The index of the device.
     pub(crate) device: Option<u32>,
-    /// Bytes of the header by which the frame became shorter.
+    /// The number of bytes by which the header became shorter.
     pub(crate) taken: u32,
 }
 

@@ -1,10 +1,10 @@
-//! Elsewhere: one capture, and nobody says where a packet came from.
+//! Other systems: one capture, without the origin of packets.
 
 use std::time::Duration;
 
 use pcap::{Active, Capture};
 
-use super::{Opened, Told, link_type_of, set_filter};
+use super::{Described, Opened, link_type_of, set_filter};
 use crate::error::Error;
 use crate::live_options::{self, LiveOptions};
 
@@ -34,8 +34,13 @@ impl Teller {
         clippy::needless_pass_by_ref_mut,
         reason = "elsewhere there is something to tell"
     )]
-    pub(crate) fn tell(&mut self, _capture: usize, _time: Duration, _data: &mut Vec<u8>) -> Told {
-        Told::default()
+    pub(crate) fn tell(
+        &mut self,
+        _capture: usize,
+        _time: Duration,
+        _data: &mut Vec<u8>,
+    ) -> Described {
+        Described::default()
     }
 
     #[allow(

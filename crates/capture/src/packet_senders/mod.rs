@@ -1,4 +1,4 @@
-//! Whether a program may be sending frames of its own making.
+//! Whether a program may be sending frames that it builds itself.
 //!
 //! Each platform's file exports the same names: `Senders` with `Senders::open() ->
 //! io::Result<Self>` and `Senders::may_send_on(&mut self, device: Option<u32>) ->
@@ -14,45 +14,45 @@ use platform::Senders;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub use platform::fuzzing;
 
-/// Tells whether this host has packet sockets that send, or raw sockets that only send.
+/// Reports whether this host has packet sockets that send, or raw sockets that only send.
 ///
-/// A frame from such a socket leaves like any other, and its addresses and ports may be those of
-/// somebody else's socket. Where there is one, an unconnected datagram socket with the source
+/// A frame from such a socket leaves like any other, and may have the addresses and ports of
+/// another process's socket. If there is one, an unconnected datagram socket with the source
 /// address of a packet is no evidence that it sent the packet.
 ///
-/// Linux lists packet sockets (`packet_diag` of `sock_diag(7)`). It does not say what a socket is
-/// for, so this goes by what it is set up for. A socket counts as one that sends if it
-/// takes no packets at all (protocol 0), has a ring to send from, or takes IP packets
-/// or all packets with neither a filter nor a ring. One that takes packets through a filter or a
-/// ring counts as a listener, as tcpdump and DHCP clients have it; one that takes a protocol other
-/// than IP, as those of `wpa_supplicant` and `lldpd`, is neither. A program that sends through a
-/// listener's socket is not noticed, nor one whose socket is closed by the time of the question.
+/// Linux lists packet sockets (`packet_diag` of `sock_diag(7)`), but not their purpose, so their
+/// setup decides. A socket counts as a sender if it receives nothing (protocol 0), has a ring to
+/// send from, or receives IP packets or all packets with neither a filter nor a ring. A socket that
+/// receives through a filter or a ring counts as a listener, like those of tcpdump and DHCP
+/// clients. A socket for a protocol other than IP, like those of `wpa_supplicant` and `lldpd`, is
+/// neither. This misses a program that sends through a listener's socket, and one whose socket is
+/// closed by the time of the call.
 ///
-/// Of raw sockets (raw(7)), those of `IPPROTO_RAW` count, as they take no packets: a program that has one
-/// writes IP headers. Those of other protocols are mostly there for what they receive.
+/// Of raw sockets (raw(7)), those of `IPPROTO_RAW` count, because they receive nothing: their
+/// program writes IP headers. Those of other protocols mostly exist to receive.
 ///
-/// Nothing here tells a frame that is made up as part of a flow that is there already: a segment of
-/// a live TCP connection, or a datagram with both ends of a socket. Its bytes are counted as sent
-/// by the owner of that flow. A process that may open a packet socket here (`CAP_NET_RAW`) can do that.
+/// This cannot detect a forged frame that is part of an existing flow: a segment of a live TCP
+/// connection, or a datagram with both ends of a socket. Its bytes count as sent by the owner of
+/// that flow. Any process that may open a packet socket (`CAP_NET_RAW`) can forge such a frame.
 #[derive(Debug)]
 pub struct PacketSenders(Senders);
 
 impl PacketSenders {
-    /// Asks for the packet sockets in the network namespace of this thread.
+    /// Opens access to the packet sockets in the network namespace of this thread.
     ///
     /// # Errors
     ///
-    /// Where the system does not tell.
+    /// If the system does not list them.
     pub fn open() -> io::Result<Self> {
         Senders::open().map(Self)
     }
 
-    /// Whether there is a socket that may send on a device, given its index; on any, if none is
-    /// given. Some 10 µs, and more where there are many packet sockets.
+    /// Whether some socket may send on the device with this index, or on any device if none is
+    /// given. Takes some 10 µs, and more if there are many packet sockets.
     ///
     /// # Errors
     ///
-    /// Where the system fails to tell.
+    /// If the system fails to list them.
     pub fn may_send_on(&mut self, device: Option<u32>) -> io::Result<bool> {
         self.0.may_send_on(device)
     }

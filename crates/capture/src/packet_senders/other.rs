@@ -1,4 +1,4 @@
-//! Elsewhere: nobody lists them.
+//! Systems that do not list such sockets.
 
 use std::io;
 
@@ -13,7 +13,7 @@ impl Senders {
     #[allow(
         clippy::unused_self,
         clippy::needless_pass_by_ref_mut,
-        reason = "elsewhere there is a socket to ask"
+        reason = "other platforms use a socket"
     )]
     pub(super) fn may_send_on(&mut self, _device: Option<u32>) -> io::Result<bool> {
         Err(io::ErrorKind::Unsupported.into())

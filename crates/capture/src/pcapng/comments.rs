@@ -1,4 +1,4 @@
-//! What the block of a packet tells besides the packet.
+//! The options of a packet's block beside the packet.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::options::{COMMENT, Options};
 use super::process::{self, PacketProcess, Processes};
 
-/// What the block of a packet tells besides: comments, and processes. Nothing in a pcap file.
+/// The comments and processes in a packet's block. A pcap file has none.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Comments<'a> {
     /// All options of the packet's block.
     options: &'a [u8],
     is_big_endian: bool,
-    /// Those of the section up to this packet.
+    /// The processes of the section up to this packet.
     processes: Option<&'a Processes>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Comments<'a> {
         }
     }
 
-    /// Each comment, in the order of the file. What is not UTF-8 is left out.
+    /// Each comment, in the order of the file. Skips those that are not UTF-8.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let texts = self
             .options()
@@ -44,9 +44,8 @@ impl<'a> Comments<'a> {
         texts.filter_map(|text| std::str::from_utf8(text).ok())
     }
 
-    /// The processes whose packet it is, by `epb_processid_threadid` or by Apple's options: of
-    /// the end that is on the capturing host. `time` is that of the packet: a pid may be used
-    /// again.
+    /// The processes of the packet, by `epb_processid_threadid` or by Apple's options: those of the
+    /// end on the capturing host. `time` is that of the packet, because the system may reuse a pid.
     pub fn processes(&self, time: Duration) -> impl Iterator<Item = PacketProcess<'a>> + use<'a> {
         let pointers = process::pointers(self.options());
         let known = self.processes.into_iter();

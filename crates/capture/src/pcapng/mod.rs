@@ -1,9 +1,8 @@
-//! The pcapng format (draft-ietf-opsawg-pcapng): written whole, read as far as packets,
-//! interfaces, comments and facts on processes go. Pure: no clock, no file, no C library.
+//! The pcapng format (draft-ietf-opsawg-pcapng): the writer supports what this project needs, the
+//! reader packets, interfaces, comments and process facts. Pure: no clock, no file, no C library.
 //!
-//! What is written is little-endian, one section, with times in nanoseconds. What is read
-//! may be of either byte order, have many sections and interfaces, and any resolution of
-//! time.
+//! The writer uses little-endian, one section, and times in nanoseconds. The reader accepts either
+//! byte order, many sections and interfaces, and any resolution of time.
 
 mod comments;
 mod options;
@@ -33,17 +32,17 @@ mod block {
     pub(super) const ENHANCED_PACKET: u32 = 6;
 }
 
-/// What tells the byte order of a section.
+/// The magic number that shows the byte order of a section.
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
-/// Type and length before, length after what a block holds.
+/// The bytes of a block beside its content: type and length before, length after.
 const OVERHEAD: usize = 12;
 
-/// An interface whose packets are in a file.
+/// An interface of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Interface {
-    /// The `LINKTYPE_` number: what the frames begin with.
+    /// The `LINKTYPE_` number of its frames.
     pub link_type: u32,
-    /// Bytes of each frame that are kept at most; 0 where there is no limit.
+    /// The largest number of bytes that are kept of each frame; 0 for no limit.
     pub snap_length: u32,
     /// The name of the device.
     pub name: Option<String>,
@@ -54,7 +53,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// An interface of which only the link type is known.
+    /// An interface with this link type; all else is unknown.
     pub fn new(link_type: LinkType) -> Self {
         Self {
             link_type: link_type.number(),
@@ -62,10 +61,10 @@ impl Interface {
         }
     }
 
-    /// What the frames begin with.
+    /// The link type of its frames.
     ///
     /// # Errors
-    /// The link type, where its frames cannot be decoded.
+    /// The link type, if the decoder does not know it.
     pub const fn frames(&self) -> Result<LinkType, OtherLinkType> {
         LinkType::of_file(self.link_type)
     }
@@ -76,7 +75,7 @@ const fn padding(len: usize) -> usize {
     len.wrapping_neg() & 3
 }
 
-/// Numbers and bytes, one after the other.
+/// Reads numbers and bytes one after the other.
 struct Fields<'a> {
     bytes: &'a [u8],
     is_big_endian: bool,
@@ -103,7 +102,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// So many bytes, and the padding after them, which may be missing at the end.
+    /// The next `len` bytes, with the padding after them, which may be missing at the end.
     fn padded(&mut self, len: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.bytes.split_at_checked(len)?;
         self.bytes = rest.get(padding(len)..).unwrap_or_default();

@@ -4,7 +4,7 @@ use super::padding;
 
 pub(super) const END: u16 = 0;
 pub(super) const COMMENT: u16 = 1;
-/// Of a packet, in both kinds of blocks that have options: `epb_flags`, `pack_flags`.
+/// Options of a packet, in both kinds of blocks with options: `epb_flags`, `pack_flags`.
 pub(super) const FLAGS: u16 = 2;
 /// Of a section.
 pub(super) const HARDWARE: u16 = 2;
@@ -28,7 +28,7 @@ pub(super) const DELIVERED: u16 = 8;
 /// The longest value of an option: its length has 16 bits.
 pub(super) const MAX: usize = u16::MAX as usize;
 
-/// Options as they are in a block.
+/// The options of a block.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Options<'a> {
     pub(super) bytes: &'a [u8],
@@ -38,7 +38,7 @@ pub(super) struct Options<'a> {
 impl<'a> Iterator for Options<'a> {
     type Item = (u16, &'a [u8]);
 
-    /// The next option; `None` at the end, and where the rest makes no sense.
+    /// The next option; `None` at the end, and if the rest is malformed.
     fn next(&mut self) -> Option<Self::Item> {
         let (head, rest) = self.bytes.split_first_chunk::<4>()?;
         let number = |bytes: [u8; 2]| {

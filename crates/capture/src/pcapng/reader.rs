@@ -1,4 +1,4 @@
-//! From the bytes of blocks to interfaces and packets.
+//! Parses interfaces and packets from the bytes of blocks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -11,19 +11,18 @@ use crate::file_packet::{Corrupt, FilePacket, clamp};
 use crate::link_type::{LinkType, OtherLinkType};
 use crate::packet_origin::PacketOrigin;
 
-/// A block longer than this is taken for damage; libpcap and Wireshark draw the line
-/// there, too.
+/// The largest valid length of a block; libpcap and Wireshark have the same limit.
 const MAX_BLOCK: usize = 16 << 20;
-/// Interfaces of one section beyond which a file is taken for damage.
+/// The largest valid number of interfaces in one section.
 const MAX_INTERFACES: usize = 65_536;
 
-/// What was read of a section so far.
+/// The content of a section so far.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     is_big_endian: bool,
     interfaces: Vec<Described>,
     processes: Processes,
-    /// Blocks whose lengths leave out their padding.
+    /// Blocks whose lengths do not include their padding.
     odd_lengths: u64,
 }
 
@@ -31,22 +30,22 @@ pub(crate) struct Reader {
 struct Described {
     interface: Interface,
     link_type: Result<LinkType, OtherLinkType>,
-    /// Into how many parts its time stamps divide a second.
+    /// The number of its time units in a second.
     ticks_per_second: u128,
     /// Seconds to add to them.
     offset: i64,
 }
 
-/// How a block begins.
+/// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     kind: u32,
-    /// Of the whole block, in bytes; a multiple of four, 12 at least.
+    /// The length of the whole block in bytes: a multiple of four, 12 at least.
     pub(crate) len: usize,
 }
 
 impl Header {
-    /// Bytes from which it can be told.
+    /// The number of bytes that contain it.
     pub(crate) const LEN: usize = 12;
 
     /// Whether the block holds a packet.
@@ -70,13 +69,13 @@ impl Reader {
         self.odd_lengths
     }
 
-    /// Whether there is an interface whose frames can be decoded.
+    /// Whether the decoder knows the frames of some interface.
     pub(crate) fn has_decodable(&self) -> bool {
         let mut all = self.interfaces.iter();
         all.any(|described| described.link_type.is_ok())
     }
 
-    /// How the next block begins. A section tells its byte order, which holds from there on.
+    /// The header of the next block. A section has its byte order, which applies from there on.
     pub(crate) fn header(&mut self, bytes: [u8; Header::LEN]) -> Result<Header, Corrupt> {
         let [kind, len, magic] = [0, 4, 8].map(|at| {
             let mut field = [0; 4];
@@ -102,13 +101,13 @@ impl Reader {
                 "a block of type {kind:#x} claims to have {len} bytes"
             )));
         }
-        // Some programs write it without the padding, of which the draft says that it counts.
+        // Some programs do not include the padding, although the draft does.
         self.odd_lengths += u64::from(!len.is_multiple_of(4));
         let len = len.next_multiple_of(4);
         Ok(Header { kind, len })
     }
 
-    /// The packet of a block, from all bytes of the block.
+    /// The packet in a block, from all bytes of the block.
     pub(crate) fn packet<'a>(
         &'a self,
         header: Header,
@@ -129,14 +128,14 @@ impl Reader {
         })
     }
 
-    /// Takes in what a block tells that holds no packet.
+    /// Takes the content of a block without a packet.
     pub(crate) fn other(&mut self, header: Header, bytes: &[u8]) -> Result<(), Corrupt> {
         let mut fields = self.fields(header, bytes)?;
         match header.kind {
             block::SECTION => self.section(&mut fields),
             block::INTERFACE => self.describe(&mut fields),
             layout::CUSTOM | layout::CUSTOM_NOT_COPIED => {
-                // What others put into theirs is their own affair.
+                // Custom blocks of other writers are skipped.
                 if let Some(facts) = ProcessFacts::of_custom(&mut fields) {
                     self.processes.add(facts);
                 }
@@ -151,7 +150,7 @@ impl Reader {
         }
     }
 
-    /// What is between the lengths at both ends of a block.
+    /// The content between the lengths at both ends of a block.
     fn fields<'a>(&self, header: Header, bytes: &'a [u8]) -> Result<Fields<'a>, Corrupt> {
         let (body, len) = bytes[8..header.len].split_at(header.len - OVERHEAD);
         let fields = |bytes| Fields {
@@ -181,7 +180,7 @@ impl Reader {
         self.processes = Processes::default();
         let version = fields.u32().and_then(|_| fields.u16().zip(fields.u16()));
         match version {
-            // Some wrote 1.2, which is no different.
+            // Some programs wrote 1.2, which is no different.
             Some((1, 0 | 2)) => Ok(()),
             version => {
                 let (major, minor) = version.unwrap_or_default();
@@ -227,7 +226,8 @@ impl Reader {
         self.stamped(number, fields)
     }
 
-    /// An obsolete packet block: a shorter number, and how many were dropped before.
+    /// An obsolete packet block: it has a shorter interface number, and the number of dropped
+    /// packets.
     fn old<'a>(&'a self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
         let number = usize::from(fields.u16()?);
         let _dropped = fields.u16()?;
@@ -251,7 +251,7 @@ impl Reader {
         })
     }
 
-    /// A packet without a time, of the first interface.
+    /// A packet without a time, from the first interface.
     fn simple<'a>(&'a self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
         let first = self.interfaces.first()?;
         let snap_length = first.interface.snap_length;
@@ -282,7 +282,7 @@ impl Described {
             (options::FILTER, [0, text @ ..]) => {
                 interface.filter = Some(String::from_utf8_lossy(text).into_owned());
             }
-            // Address and netmask, address and length of the prefix.
+            // Address and netmask; address and length of the prefix.
             (options::IPV4, [a, b, c, d, ..]) => {
                 let address = Ipv4Addr::new(*a, *b, *c, *d);
                 interface.addresses.push(IpAddr::V4(address));
@@ -309,8 +309,8 @@ impl Described {
         }
     }
 
-    /// Where a packet came from: by its header, else by its flags. On BSD's loopback those tell
-    /// nothing: a packet is both, sent and received.
+    /// The origin of a packet: from its header, or else from its flags. On BSD's loopback the flags
+    /// mean nothing: a packet is both sent and received.
     fn origin(&self, data: &[u8], mut options: Options<'_>) -> PacketOrigin {
         let Ok(link_type) = self.link_type else {
             return PacketOrigin::Unknown;
@@ -337,7 +337,7 @@ impl Described {
     fn time(&self, ticks: u64) -> Duration {
         let per_second = self.ticks_per_second;
         let (seconds, nanoseconds) = match per_second {
-            // Most are so, and these divisions are cheap.
+            // Most files use this, and these divisions are cheap.
             1_000_000 => (ticks / 1_000_000, ticks % 1_000_000 * 1_000),
             1_000_000_000 => (ticks / 1_000_000_000, ticks % 1_000_000_000),
             _ => {
@@ -353,8 +353,8 @@ impl Described {
     }
 }
 
-/// Of the option `if_tsresol`: a negative power of 10, or of 2 where the highest bit is set. What
-/// is finer than this can tell does not add up to a nanosecond in the 64 bits of a time stamp.
+/// From the option `if_tsresol`: a negative power of 10, or of 2 if the highest bit is set. A finer
+/// resolution than this does not reach a nanosecond in the 64 bits of a time stamp.
 fn ticks_per_second(resolution: u8) -> u128 {
     let power = u32::from(resolution & 0x7f);
     if resolution & 0x80 == 0 {

@@ -1,4 +1,4 @@
-//! Writing a file.
+//! Writes a file.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -9,8 +9,8 @@ use super::process::{ProcessFacts, layout};
 use super::{BYTE_ORDER, Interface, block, padding};
 use crate::packet_origin::PacketOrigin;
 
-/// Writes blocks, each of them with one call of the output, so that an output that takes
-/// all or nothing never has half a block.
+/// Writes each block with one call of the output, so that an output that accepts all or nothing
+/// never contains half a block.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,13 +32,13 @@ use crate::packet_origin::PacketOrigin;
 pub struct Writer<W> {
     out: W,
     interfaces: u32,
-    /// The block that is being made, and whether it has options yet.
+    /// The block under construction, and whether it has options yet.
     block: Vec<u8>,
     has_options: bool,
     written: u64,
 }
 
-/// Who writes a file, and where.
+/// The writer of a file, and its system.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Section {
     /// The hardware that captured.
@@ -51,7 +51,7 @@ pub struct Section {
     pub comment: Option<String>,
 }
 
-/// What was counted on an interface.
+/// The counters of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     /// When counting began, since the Unix epoch.
@@ -62,22 +62,22 @@ pub struct Counters {
     pub received: Option<u64>,
     /// Packets that the interface dropped.
     pub dropped_by_interface: Option<u64>,
-    /// Packets that the operating system dropped, because they were not read in time.
+    /// Packets that the operating system dropped because no one read them in time.
     pub dropped_by_kernel: Option<u64>,
-    /// Packets that reached whoever writes the file.
+    /// Packets that reached the writer of the file.
     pub delivered: Option<u64>,
 }
 
-/// What is written about a packet.
+/// The facts about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct PacketOptions<'a> {
     /// Comments. Those longer than 65,535 bytes are cut.
     pub comments: &'a [&'a str],
-    /// Where it came from, for `epb_flags`.
+    /// Its origin, for `epb_flags`.
     pub origin: PacketOrigin,
-    /// The pid of the process whose packet it is, for `epb_processid_threadid`; 0 is nobody. It
-    /// is described with [`Writer::process`] before.
+    /// The pid of the packet's process, for `epb_processid_threadid`; 0 for none. Call
+    /// [`Writer::process`] for it first.
     pub pid: Option<u32>,
 }
 
@@ -95,7 +95,7 @@ impl<W: Write> Writer<W> {
     /// Begins a file.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn new(out: W, section: &Section) -> io::Result<Self> {
         let mut writer = Self {
             out,
@@ -106,7 +106,7 @@ impl<W: Write> Writer<W> {
         };
         writer.begin(block::SECTION);
         writer.put(&BYTE_ORDER.to_le_bytes());
-        // Version 1.0, and a length of the section that is not known yet.
+        // Version 1.0, and an unknown length of the section.
         writer.put(&[1, 0, 0, 0]);
         writer.put(&u64::MAX.to_le_bytes());
         writer.text(options::COMMENT, section.comment.as_deref());
@@ -117,14 +117,14 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Describes an interface; gives its number.
+    /// Adds an interface, and returns its number.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn interface(&mut self, interface: &Interface) -> io::Result<u32> {
         const NANOSECONDS: u8 = 9;
         self.begin(block::INTERFACE);
-        // Numbers of link types have 16 bits here.
+        // Link types have 16 bits here.
         let link_type = u16::try_from(interface.link_type)
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         self.put(&link_type.to_le_bytes());
@@ -145,7 +145,7 @@ impl<W: Write> Writer<W> {
         }
         self.option(options::RESOLUTION, &[NANOSECONDS]);
         if let Some(filter) = &interface.filter {
-            // 0: it is a text, and no program.
+            // 0: it is a text rather than a program.
             self.option(options::FILTER, &[&[0], filter.as_bytes()].concat());
         }
         self.end()?;
@@ -153,14 +153,15 @@ impl<W: Write> Writer<W> {
         Ok(self.interfaces - 1)
     }
 
-    /// Writes a packet of an interface that was described.
+    /// Writes a packet of an interface that was added before.
     ///
-    /// `time` is since the Unix epoch; `data` what is kept of the frame, and `wire_len` its
-    /// length on the wire. Comments longer than 65,535 bytes are cut.
+    /// `time` is since the Unix epoch, `data` the kept part of the frame, and `wire_len` its length
+    /// on the wire. Comments longer than 65,535 bytes are cut.
     ///
     /// # Errors
-    /// Those of the output; [`io::ErrorKind::InvalidInput`] where the interface was not
-    /// described or the packet is longer than 4 GiB.
+    ///
+    /// The errors of the output; [`io::ErrorKind::InvalidInput`] if the interface was not added or
+    /// the packet is longer than 4 GiB.
     pub fn packet(
         &mut self,
         interface: u32,
@@ -202,28 +203,28 @@ impl<W: Write> Writer<W> {
             self.option(options::FLAGS, &flags.to_le_bytes());
         }
         if let Some(pid) = about.pid {
-            // The thread is not known, which is 0.
+            // The thread is unknown, which is 0.
             let of_process = [pid, 0].map(u32::to_le_bytes);
             self.option(layout::PACKET_PROCESS, of_process.as_flattened());
         }
         self.end()
     }
 
-    /// Describes a process, in the way of Wireshark, for the packets with its pid that follow. A
-    /// text of more than 65,535 bytes is left out.
+    /// Adds a process in Wireshark's form, for later packets with its pid. Leaves out a text of
+    /// more than 65,535 bytes.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn process(&mut self, facts: &ProcessFacts) -> io::Result<()> {
         self.begin(layout::CUSTOM);
         self.put(&facts.to_custom());
         self.end()
     }
 
-    /// Writes what was counted on an interface.
+    /// Writes the counters of an interface.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn counters(
         &mut self,
         interface: u32,
@@ -254,15 +255,15 @@ impl<W: Write> Writer<W> {
         self.end()
     }
 
-    /// Hands everything to whatever is behind the output.
+    /// Flushes the output.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// Bytes that were written so far.
+    /// The number of bytes written so far.
     pub const fn written(&self) -> u64 {
         self.written
     }
@@ -272,7 +273,7 @@ impl<W: Write> Writer<W> {
         &self.out
     }
 
-    /// The output. Writing to it besides may make the file unreadable.
+    /// The output. Writing to it directly may make the file unreadable.
     pub const fn get_mut(&mut self) -> &mut W {
         &mut self.out
     }
@@ -286,7 +287,7 @@ impl<W: Write> Writer<W> {
         self.block.clear();
         self.has_options = false;
         self.put(&kind.to_le_bytes());
-        // The length, which is not known yet.
+        // The length, which is unknown yet.
         self.put(&[0; 4]);
     }
 
@@ -333,8 +334,8 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Nanoseconds since the epoch, the upper half first. Those of later than the year 2554 do
-/// not fit, and become that.
+/// Nanoseconds since the epoch, the upper half first. Times after the year 2554 do not fit, and
+/// become that year.
 fn ticks(time: Duration) -> [[u8; 4]; 2] {
     let ticks = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let [upper, lower] = [ticks >> 32, ticks & 0xffff_ffff];
@@ -343,8 +344,8 @@ fn ticks(time: Duration) -> [[u8; 4]; 2] {
     halves.map(u32::to_le_bytes)
 }
 
-/// The last boundary of characters up to there: `str::floor_char_boundary`, which is newer
-/// than the oldest compiler that is supported.
+/// The last character boundary up to `max`: `str::floor_char_boundary`, which is newer than the
+/// oldest supported compiler.
 fn cut_at(text: &str, max: usize) -> usize {
     let mut places = (0..=max.min(text.len())).rev();
     places.find(|at| text.is_char_boundary(*at)).unwrap_or(0)

@@ -8,31 +8,31 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::shell_word;
 
-/// Of the modules of libpcap: `pcap-bt-linux.c`, `pcap-dbus.c`, `pcap-netfilter-linux.c`,
+/// From the modules of libpcap: `pcap-bt-linux.c`, `pcap-dbus.c`, `pcap-netfilter-linux.c`,
 /// `pcap-usb-linux.c`.
 pub(crate) const NO_NETWORKS: &[&str] = &["bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
 
-/// Devices whose packets the kernel cuts to the snap length, so that their length is not known
-/// any more (`nfnetlink_log`, `nfnetlink_queue`).
+/// Devices whose packets the kernel cuts to the snap length, so that their length is unknown
+/// (`nfnetlink_log`, `nfnetlink_queue`).
 pub(crate) const CUTS_SILENTLY: &[&str] = &["nflog", "nfqueue"];
 
 /// See `pcap_platform_finddevs`.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["any"];
 
-/// Its packets say which device they are of, in the header of cooked captures.
+/// Its packets have the index of their device, in the header of cooked captures.
 pub(crate) const ALL: Option<&str> = Some("any");
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 pub(crate) const AF_INET6: u8 = 10;
 
-/// Whose members may run a program that may capture: not everybody on the host.
+/// The group whose members may run a program that may capture, rather than every user of the host.
 const GROUP: &str = "flowner";
 
 pub(crate) fn permission_remedy() -> String {
     let program = env::current_exe().unwrap_or_else(|_| "PROGRAM".into());
     let program = shell_word(&program.display().to_string());
-    // Another owner or mode takes capabilities away, so these come last; before them, nobody
-    // outside of the group may run the file any more.
+    // A change of owner or mode removes capabilities, so these come last. Before they are set, no
+    // user outside of the group may run the file any more.
     format!(
         "run it with sudo; or allow only the members of a group to capture: `sudo groupadd \
          --system --force {GROUP} && sudo chown root:{GROUP} {program} && sudo chmod 750 {program} \
@@ -67,7 +67,7 @@ mod tests {
         let program = env::current_exe().unwrap().display().to_string();
         let remedy = permission_remedy();
         assert!(remedy.contains(&format!("=ep {program}`")));
-        // Nobody else may run it before it has them.
+        // No other user may run it before it has them.
         let narrowed = remedy.find("chmod 750").unwrap();
         assert!(remedy.find("chown root:").unwrap() < narrowed);
         assert!(narrowed < remedy.find("setcap").unwrap());

@@ -1,15 +1,15 @@
 //! macOS: the devices /dev/bpf*.
 
-/// USB controllers, which are listed where they are monitored.
+/// USB controllers, which are listed if they are monitored.
 pub(crate) const NO_NETWORKS: &[&str] = &["XHC"];
 
 /// There are none.
 pub(crate) const CUTS_SILENTLY: &[&str] = &[];
 
-/// None that would be chosen by mistake: the others carry less.
+/// Devices that would be chosen by mistake; others carry less.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["pktap", "iptap"];
 
-/// Each device is captured from by itself.
+/// Each device has its own capture.
 pub(crate) const ALL: Option<&str> = None;
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
@@ -22,12 +22,12 @@ pub(crate) fn permission_remedy() -> String {
         .to_owned()
 }
 
-/// Not read on this system.
+/// Not available on this system.
 pub(crate) fn traffic(_device: &str) -> Option<u64> {
     None
 }
 
-/// Packets do not tell it on this system either.
+/// Not available on this system.
 pub(crate) fn index(_device: &str) -> Option<u32> {
     None
 }

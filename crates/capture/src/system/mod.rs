@@ -1,20 +1,19 @@
-//! What differs between operating systems.
+//! The differences between operating systems.
 //!
 //! Each file exports the same names:
 //!
-//! * `NO_NETWORKS: &[&str]`: how the names of devices begin that libpcap lists but that
-//!   are no networks;
-//! * `PSEUDO_DEVICES: &[&str]`: the same, of those that stand for others;
-//! * `CUTS_SILENTLY: &[&str]`: the same, of those whose packets are cut to the snap length and do
-//!   not tell their length;
-//! * `ALL: Option<&str>`: the device that stands for all others, whose packets say which of them
-//!   they are of; `None` where there is none;
+//! * `NO_NETWORKS: &[&str]`: name prefixes of devices that libpcap lists but that are no networks;
+//! * `PSEUDO_DEVICES: &[&str]`: the same for devices that stand for others;
+//! * `CUTS_SILENTLY: &[&str]`: the same for devices whose packets are cut to the snap length
+//!   without their length;
+//! * `ALL: Option<&str>`: the device that stands for all others, whose packets have the index of
+//!   their device; `None` if there is none;
 //! * `AF_INET6: u8`: the number of that address family;
-//! * `permission_remedy() -> String`: what a user who may not capture can do, with the
-//!   exact command;
+//! * `permission_remedy() -> String`: what helps a user who may not capture, with the exact
+//!   command;
 //! * `traffic(device: &str) -> Option<u64>`: the bytes that a device has carried since
 //!   it came up;
-//! * `index(device: &str) -> Option<u32>`: the number by which the kernel knows a device.
+//! * `index(device: &str) -> Option<u32>`: the kernel's index of a device.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]

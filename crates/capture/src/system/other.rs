@@ -1,4 +1,4 @@
-//! A system that nobody has tried yet.
+//! A system on which this crate was never tried.
 
 /// None that are known.
 pub(crate) const NO_NETWORKS: &[&str] = &[];
@@ -9,7 +9,7 @@ pub(crate) const CUTS_SILENTLY: &[&str] = &[];
 /// None that are known.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
-/// Each device is captured from by itself.
+/// Each device has its own capture.
 pub(crate) const ALL: Option<&str> = None;
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback: that of System V.
@@ -20,12 +20,12 @@ pub(crate) fn permission_remedy() -> String {
         .to_owned()
 }
 
-/// Not read on this system.
+/// Not available on this system.
 pub(crate) fn traffic(_device: &str) -> Option<u64> {
     None
 }
 
-/// Packets do not tell it on this system either.
+/// Not available on this system.
 pub(crate) fn index(_device: &str) -> Option<u32> {
     None
 }

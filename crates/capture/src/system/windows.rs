@@ -1,6 +1,6 @@
 //! Windows: Npcap.
 
-/// Npcap lists networks alone.
+/// Npcap lists only networks.
 pub(crate) const NO_NETWORKS: &[&str] = &[];
 
 /// There are none.
@@ -9,7 +9,7 @@ pub(crate) const CUTS_SILENTLY: &[&str] = &[];
 /// Npcap lists none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
-/// Each device is captured from by itself.
+/// Each device has its own capture.
 pub(crate) const ALL: Option<&str> = None;
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
@@ -22,12 +22,12 @@ pub(crate) fn permission_remedy() -> String {
         .to_owned()
 }
 
-/// Not read on this system.
+/// Not available on this system.
 pub(crate) fn traffic(_device: &str) -> Option<u64> {
     None
 }
 
-/// Packets do not tell it on this system either.
+/// Not available on this system.
 pub(crate) fn index(_device: &str) -> Option<u32> {
     None
 }

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_neither_up_nor_down() {
+    fn a_missing_device_is_neither_up_nor_down() {
         assert!(is_up("lo").is_some());
         assert_eq!(is_up("no-such-device"), None);
     }

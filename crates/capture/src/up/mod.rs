@@ -1,7 +1,7 @@
-//! Whether a device is up, asked while it is captured from.
+//! Whether a device is up, during a capture.
 //!
-//! libpcap 1.10 goes on waiting on Linux when a device goes down, and gives its packets when
-//! it is up again: nothing says why there are none.
+//! On Linux, libpcap 1.10 continues to wait when a device goes down, and returns its packets when
+//! it is up again: nothing shows why there are none.
 //!
 //! Each platform's file exports `is_up(device: &str) -> Option<bool>`.
 
@@ -9,8 +9,8 @@
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
-/// Whether the device of this name is up; `None` where that is not known. On Linux; elsewhere
-/// a capture fails when its device goes down.
+/// Whether the device with this name is up; `None` if that is unknown. Linux only: elsewhere a
+/// capture fails when its device goes down.
 pub fn is_up(device: &str) -> Option<bool> {
     platform::is_up(device)
 }

@@ -1,8 +1,8 @@
 //! Linux: poll(2) on the packet socket and an eventfd(2).
 //!
-//! libpcap takes a timeout here, but its wait goes on when that has passed
-//! (`pcap_wait_for_frames_mmap` of libpcap 1.10), so a quiet device would never be
-//! `Idle`. Without blocking, it still looks for errors of the socket at each call.
+//! libpcap accepts a timeout here, but its wait continues after that (`pcap_wait_for_frames_mmap`
+//! of libpcap 1.10), so a quiet device would never be `Idle`. In non-blocking mode, it still checks
+//! for errors of the socket at each call.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) fn prepare(
 ) -> Result<(Vec<Capture<Active>>, Waiter, Waker), String> {
     let captures = captures.into_iter().map(Capture::setnonblock);
     let captures: Vec<_> = captures.collect::<Result<_, _>>().map_err(message)?;
-    // Other descriptors of the same sockets.
+    // Duplicates of the same sockets.
     let sockets = captures
         .iter()
         .map(|capture| capture.as_fd().try_clone_to_owned());
@@ -45,7 +45,7 @@ pub(crate) fn prepare(
     Ok((captures, waiter, bell))
 }
 
-/// The bell, a capture for each direction, and changes of the device.
+/// The waker, a capture for each direction, and changes of the device.
 const MOST: usize = 4;
 
 impl Waiter {
@@ -63,10 +63,9 @@ impl Waiter {
         }
         let mut all = all.map(|descriptor| of(descriptor.unwrap_or(self.bell.0.as_fd())));
         let descriptors = &mut all[..len];
-        // A signal ends the wait early. So would an error, of which there is none that
-        // these arguments allow.
+        // A signal ends the wait early. These arguments allow no other error.
         let has_happened = poll(descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0);
-        // An error, too, is read from a capture.
+        // A read of the capture also returns an error.
         let mut is_ready = descriptors
             .iter()
             .skip(1)
@@ -81,7 +80,7 @@ impl Waiter {
 
 impl Waker {
     pub(crate) fn ring(&self) {
-        // Fails only when it was rung 2⁶⁴ times before, and rings already.
+        // This fails only after 2⁶⁴ calls, when the descriptor is readable already.
         let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 }

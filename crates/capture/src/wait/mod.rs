@@ -1,14 +1,14 @@
-//! Waiting for a device, and being woken.
+//! Waits for a device, and wakes the waiting thread.
 //!
 //! Each platform's file exports the same names:
 //!
 //! * `prepare(Vec<Capture<Active>>) -> Result<(Vec<Capture<Active>>, Waiter, Waker), String>`:
-//!   captures of which `next_packet` gives `TimeoutExpired` when it has none, at once or
-//!   after [`MILLISECONDS`];
-//! * `Waiter::wait(&self, patience: Duration, teller: &Teller, ready: &mut Ready) -> bool`:
-//!   after a `TimeoutExpired`, waits for what is left of that time, where it can no longer than
-//!   `patience`, and says what may be read. Whether something has happened, so that the captures
-//!   or the stopper are to be looked at again;
+//!   captures whose `next_packet` returns `TimeoutExpired` if it has no packet, at once or after
+//!   [`MILLISECONDS`];
+//! * `Waiter::wait(&self, patience: Duration, teller: &Teller, ready: &mut Ready) -> bool`: after a
+//!   `TimeoutExpired`, waits for the rest of that time, at most for `patience` if it can, and
+//!   reports what is readable. Returns whether something has happened, so that the caller should
+//!   check the captures and the stopper again;
 //! * `Waker::ring(&self)`: ends a wait, from any thread.
 
 use std::time::Duration;
@@ -19,12 +19,12 @@ mod platform;
 
 pub(crate) use platform::{Waiter, Waker, prepare};
 
-/// What may be read without waiting.
+/// What is readable without a wait.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    /// Which of the captures.
+    /// Whether each capture is readable.
     pub(crate) captures: Vec<bool>,
-    /// What the teller waits for.
+    /// Whether the teller has notifications.
     pub(crate) notices: bool,
 }
 
@@ -37,7 +37,6 @@ impl Ready {
     }
 }
 
-/// How long a device is waited for at a time. Waking up a few times a second costs
-/// nothing.
+/// The length of one wait for a device. Waking up a few times a second costs nothing.
 pub(crate) const MILLISECONDS: i32 = 250;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(MILLISECONDS.unsigned_abs() as u64);

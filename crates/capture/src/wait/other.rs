@@ -1,4 +1,4 @@
-//! Elsewhere: libpcap waits, and returns when the timeout has passed.
+//! Other systems: libpcap waits, and returns after the timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) struct Waiter;
 #[derive(Clone)]
 pub(crate) struct Waker(Arc<BreakLoop>);
 
-/// There is one, as `origin` has it.
+/// There is one capture, from `origin`.
 pub(crate) fn prepare(
     captures: Vec<Capture<Active>>,
 ) -> Result<(Vec<Capture<Active>>, Waiter, Waker), String> {
@@ -23,20 +23,20 @@ pub(crate) fn prepare(
     Ok((captures, Waiter, bell))
 }
 
-/// Immediate mode: this is how Npcap has it, and only once the device is open.
+/// Npcap needs this for immediate mode, after the device is open.
 #[cfg(windows)]
 fn immediate(capture: Capture<Active>) -> Capture<Active> {
     capture.min_to_copy(0)
 }
 
-/// It is in immediate mode since it was opened.
+/// The device is in immediate mode since it was opened.
 #[cfg(not(windows))]
 const fn immediate(capture: Capture<Active>) -> Capture<Active> {
     capture
 }
 
 impl Waiter {
-    /// Nothing is left to wait for: libpcap did, and will again.
+    /// Nothing is left to wait for: libpcap has waited, and will again.
     #[allow(
         clippy::unused_self,
         reason = "elsewhere there is something to wait with"
@@ -48,8 +48,8 @@ impl Waiter {
 }
 
 impl Waker {
-    /// Ends the wait with Npcap. With libpcap it prevents the next one, and one in another
-    /// thread goes on (`pcap_breakloop(3PCAP)`).
+    /// Ends the wait with Npcap. With libpcap it prevents the next wait, while one in another
+    /// thread continues (`pcap_breakloop(3PCAP)`).
     pub(crate) fn ring(&self) {
         self.0.breakloop();
     }

@@ -1,5 +1,5 @@
-//! Linux: the groups of rtnetlink(7) that hear of addresses, and of the routes that make addresses
-//! this host's own.
+//! Linux: the groups of rtnetlink(7) for addresses, and for the routes that make addresses this
+//! host's own.
 
 mod routes;
 
@@ -11,9 +11,9 @@ use crate::netlink::{self, Netlink, attributes, u32_at};
 
 /// `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR` and `RTMGRP_IPV6_ROUTE`.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
-/// Addresses that a notice names at once; the others only appear in a list.
+/// The number of addresses that one call reports; others only appear in a list.
 const MOST: usize = 256;
-/// Addresses may change while they are listed.
+/// Addresses may change during a list.
 const ATTEMPTS: usize = 5;
 
 /// `RTM_NEWADDR`, `RTM_DELADDR`, `RTM_GETADDR`.
@@ -31,7 +31,7 @@ const BROADCAST: u16 = 4;
 pub(super) struct Notices {
     changes: netlink::Notices,
     addresses: Netlink,
-    /// `None` where the kernel would list the routes of all tables.
+    /// `None` if the kernel would list the routes of all tables.
     routes: Option<Netlink>,
 }
 
@@ -54,7 +54,7 @@ impl Notices {
         Err(io::ErrorKind::Interrupted.into())
     }
 
-    /// False if they changed meanwhile.
+    /// False if the addresses changed meanwhile.
     fn list_into(&mut self, own: &mut Vec<OwnAddress>) -> io::Result<bool> {
         // Of all families and devices.
         self.addresses.list(GET, &[0; BODY_LEN], |kind, body| {
@@ -63,7 +63,7 @@ impl Notices {
         })
     }
 
-    /// As [`list_into`](Self::list_into), what routes make own addresses.
+    /// As [`list_into`](Self::list_into), for addresses from routes.
     fn list_routes_into(&mut self, own: &mut Vec<OwnAddress>) -> io::Result<bool> {
         let Some(routes) = &mut self.routes else {
             return Ok(true);
@@ -97,12 +97,13 @@ impl Notices {
     }
 }
 
-/// Types of messages, and what follows their headers, up to where they make no sense.
+/// The types of messages, with the bytes after their headers, up to the first malformed one.
 fn messages(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     netlink::messages(bytes).map_while(|message| message.ok().map(|it| (it.kind, it.body)))
 }
 
-/// Whether a notice is of an own address. Most routes are not, and a router has many that change.
+/// Whether a notification is about an own address. Most routes are not, and a router has many that
+/// change.
 fn is_news((kind, body): (u16, &[u8])) -> bool {
     match kind {
         routes::NEW | routes::REMOVED => routes::is_local(body),
@@ -110,7 +111,7 @@ fn is_news((kind, body): (u16, &[u8])) -> bool {
     }
 }
 
-/// The addresses in notices that were received at once.
+/// The addresses in the notifications of one datagram.
 fn notices(bytes: &[u8]) -> impl Iterator<Item = OwnAddress> {
     messages(bytes).filter_map(|(kind, body)| match kind {
         NEW | REMOVED => address(body),
@@ -135,7 +136,7 @@ fn address(body: &[u8]) -> Option<OwnAddress> {
     for (attribute, value) in attributes(body.get(BODY_LEN..)?) {
         match attribute {
             LOCAL => own = ip(value),
-            // Where there is a local one, that of the other end.
+            // If there is a local address, this is that of the peer.
             ADDRESS => other = ip(value),
             BROADCAST => broadcast = ip(value),
             _ => {}
@@ -150,8 +151,8 @@ fn address(body: &[u8]) -> Option<OwnAddress> {
     })
 }
 
-/// The last address of a network, which is for all hosts in it whether or not an address tells
-/// so: the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
+/// The last address of a network, which is its broadcast address whether or not an address says so:
+/// the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
 fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     let IpAddr::V4(ip) = ip else {
         return None;
@@ -169,19 +170,21 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Any bytes as notices, and as a list: each address takes a message of its own, a notice of an
-/// address is news, and what is listed of whole messages is what notices of them tell.
+/// Parses any bytes as notifications and as a list: each address needs its own message, a
+/// notification of an address counts as a change, and a list has the addresses of notifications
+/// with the same messages.
 ///
 /// # Panics
+///
 /// If that does not hold.
 #[cfg(feature = "fuzzing")]
 pub fn fuzzing(bytes: &[u8]) {
     use crate::netlink::Expected;
 
-    let told: Vec<OwnAddress> = notices(bytes).collect();
-    assert!(told.len() <= bytes.len() / netlink::HEADER_LEN);
-    assert!(told.is_empty() || messages(bytes).any(is_news));
-    for own in &told {
+    let notified: Vec<OwnAddress> = notices(bytes).collect();
+    assert!(notified.len() <= bytes.len() / netlink::HEADER_LEN);
+    assert!(notified.is_empty() || messages(bytes).any(is_news));
+    for own in &notified {
         let has = |ip: IpAddr| match ip {
             IpAddr::V4(ip) => ip.is_unspecified() || holds(bytes, &ip.octets()),
             IpAddr::V6(ip) => ip.is_unspecified() || holds(bytes, &ip.octets()),
@@ -195,11 +198,11 @@ pub fn fuzzing(bytes: &[u8]) {
         all.extend(listed(kind, body));
         Ok(())
     });
-    assert!(all.len() <= told.len());
-    assert!(all.iter().all(|own| told.contains(own)));
+    assert!(all.len() <= notified.len());
+    assert!(all.iter().all(|own| notified.contains(own)));
 }
 
-/// Whether an address is the last one of a network that some address in these bytes is in.
+/// Whether an address is the last one of a network of some address in these bytes.
 #[cfg(feature = "fuzzing")]
 fn is_last(bytes: &[u8], ip: IpAddr) -> bool {
     let IpAddr::V4(last) = ip else {
@@ -207,7 +210,7 @@ fn is_last(bytes: &[u8], ip: IpAddr) -> bool {
     };
     bytes.windows(4).any(|window| {
         let own = u32::from_be_bytes([window[0], window[1], window[2], window[3]]);
-        // All bits of the host are set, from the first one that differs.
+        // All host bits are set, from the first one that differs.
         let differs = own ^ last.to_bits();
         let hosts = u32::MAX.checked_shr(differs.leading_zeros()).unwrap_or(0);
         last.to_bits() & hosts == hosts
@@ -239,9 +242,9 @@ mod tests {
         }
     }
 
-    /// In a network namespace of its own.
+    /// Runs in its own network namespace.
     #[test]
-    fn what_a_route_makes_own_is_listed() {
+    fn own_addresses_from_routes_are_listed() {
         if is_run_inside(std::thread::current().name().unwrap()) {
             return;
         }
@@ -258,14 +261,14 @@ mod tests {
             ip(&format!("{family} route del local {net}/{prefix} dev lo"));
             assert!(notices.drain().is_some());
             assert!(!notices.list().unwrap().iter().any(is_it));
-            // Other routes are no news.
+            // Other routes cause no notification.
             ip(&format!("{family} route add {net}/{prefix} dev lo"));
             assert_eq!(notices.drain(), None);
         }
     }
 
     #[test]
-    fn the_last_address_of_a_network_is_for_all() {
+    fn the_last_address_of_a_network_is_its_broadcast_address() {
         let of = |ip: &str, prefix| broadcast_of(ip.parse().unwrap(), prefix);
         let is = |ip: &str| Some(ip.parse().unwrap());
         assert_eq!(of("10.1.2.3", 24), is("10.1.2.255"));

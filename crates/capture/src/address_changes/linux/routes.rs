@@ -16,14 +16,14 @@ pub(super) const REMOVED: u16 = 25;
 pub(super) const GET: u16 = 26;
 /// `AF_INET` and `AF_INET6`.
 pub(super) const FAMILIES: [u8; 2] = [2, 10];
-/// `struct rtmsg`: the places of the family, of the length of the destination, of the table and
-/// of the type.
+/// `struct rtmsg`: the offsets of the family, of the length of the destination, of the table and of
+/// the type.
 const BODY_LEN: usize = 12;
 const FAMILY: usize = 0;
 const LENGTH: usize = 1;
 const TABLE: usize = 4;
 const TYPE: usize = 7;
-/// `RT_TABLE_LOCAL`, which the kernel looks into first, and `RTN_LOCAL`.
+/// `RT_TABLE_LOCAL`, which the kernel searches first, and `RTN_LOCAL`.
 const LOCAL_TABLE: u8 = 255;
 const LOCAL: u8 = 2;
 /// `RTA_DST`.
@@ -35,7 +35,7 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|error| absent.contains(&error))
 }
 
-/// What follows the header of a request for the routes of a family that make addresses own ones.
+/// The body of a request for the routes of a family that make addresses own ones.
 pub(super) fn request(family: u8) -> [u8; BODY_LEN] {
     let mut body = [0; BODY_LEN];
     (body[FAMILY], body[TABLE], body[TYPE]) = (family, LOCAL_TABLE, LOCAL);
@@ -55,7 +55,7 @@ pub(super) fn network(body: &[u8]) -> Option<OwnAddress> {
     }
     let prefix = *body.get(LENGTH)?;
     let mut destination = match *body.get(FAMILY)? {
-        // One for all addresses tells none.
+        // A route for all addresses has no destination.
         2 if prefix == 0 => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         10 if prefix == 0 => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         2 | 10 => None,

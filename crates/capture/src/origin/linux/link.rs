@@ -1,5 +1,5 @@
-//! What the kernel knows of a device (rtnetlink(7)): its index, its kind and its hardware
-//! address, and that it changed.
+//! The kernel's facts about a device (rtnetlink(7)): its index, its kind and its hardware address,
+//! with notifications of changes.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,30 +24,30 @@ const ADDRESS: u16 = 1;
 const MASTER: u16 = 10;
 const LINK_INFO: u16 = 18;
 const PORT_KIND: u16 = 4;
-/// What gives frames for its own address to this host, whichever port they arrive at.
+/// Devices that accept frames for their own address on any port.
 const TAKES_FRAMES: [&[u8]; 3] = [b"bridge\0", b"bond\0", b"team\0"];
 
 type HardwareAddress = [u8; 6];
 
-/// A device, as it was when the kernel was asked.
+/// A device at the time of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) index: u32,
     /// `ARPHRD_…`.
     pub(super) kind: u16,
-    /// Of Ethernet alone.
+    /// Only for Ethernet.
     address: Option<HardwareAddress>,
-    /// The index of the bridge that this device is a port of, or of its like.
+    /// The index of the bridge or similar device that this one is a port of.
     master: Option<u32>,
 }
 
-/// A device whose changes the kernel tells.
+/// A device with notifications of its changes.
 #[derive(Debug)]
 pub(super) struct Watched {
     link: Link,
-    /// Where this device is a port, that of the bridge: frames for it are for this host.
+    /// If this device is a port, the address of the bridge: frames for it are for this host.
     master: Option<HardwareAddress>,
-    /// What its addresses were, and until when at the latest.
+    /// Its earlier addresses, and until when at the latest they applied.
     before: Option<([Option<HardwareAddress>; 2], Duration)>,
     netlink: Netlink,
     changes: Notices,
@@ -78,7 +78,7 @@ impl Watched {
         self.changes.as_fd()
     }
 
-    /// Whether a frame that arrived is for another host, as `eth_type_trans` tells it.
+    /// Whether an arrived frame is for another host, by the rule of `eth_type_trans`.
     pub(super) fn is_for_another(&mut self, frame: &[u8], time: Duration) -> bool {
         if self.link.kind != ETHERNET || self.link.address.is_none() {
             return false;
@@ -108,8 +108,7 @@ impl Watched {
         [self.link.address, self.master]
     }
 
-    /// Reads the device again if the kernel told of a change. What was known stays where that
-    /// fails.
+    /// Reads the device again after a notification. If that fails, the known facts stay.
     pub(super) fn catch_up(&mut self) {
         if !self.drain() {
             return;
@@ -128,7 +127,7 @@ impl Watched {
         }
     }
 
-    /// Takes the notices; whether there was any, or some were lost.
+    /// Takes the notifications. Returns whether there were any, or some were lost.
     fn drain(&mut self) -> bool {
         let mut has_any = false;
         self.changes.drain(|_| has_any = true);
@@ -140,7 +139,7 @@ fn master_address(netlink: &mut Netlink, link: Link) -> Option<HardwareAddress> 
     ask(netlink, link.master?).ok()?.address
 }
 
-/// Any socket of the network namespace: what is asked for is the same.
+/// Any socket of the network namespace: the request has the same answer.
 fn socket_of_names() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -150,12 +149,12 @@ fn socket_of_names() -> io::Result<OwnedFd> {
     )?)
 }
 
-/// Asks the kernel for the device with this index.
+/// Requests the device with this index.
 fn ask(netlink: &mut Netlink, index: u32) -> io::Result<Link> {
     netlink.one(GET, &request(index), answer)
 }
 
-/// What follows the header of a request for a device.
+/// The body of a request for a device.
 fn request(index: u32) -> [u8; BODY_LEN] {
     let mut body = [0; BODY_LEN];
     body[4..8].copy_from_slice(&index.to_ne_bytes());
@@ -192,8 +191,8 @@ fn link(body: &[u8]) -> Option<Link> {
     Some(link)
 }
 
-/// Any bytes as an answer: a device that is found stands in them, in the message with the number
-/// that was asked for.
+/// Parses any bytes as an answer: a device must be contained in the message with the requested
+/// number.
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzzing(bytes: &[u8]) {
     use crate::netlink::{Expected, read};
@@ -221,14 +220,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loopback_device_is_one() {
+    fn the_loopback_device_is_found() {
         let watched = Watched::open("lo").unwrap();
         assert_eq!(watched.link().kind, LOOPBACK);
         assert_eq!(watched.link().address, None);
         assert!(Watched::open("no-such-device").is_err());
     }
 
-    /// What the kernel tells of an Ethernet device.
+    /// The kernel's message about an Ethernet device.
     fn message(attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0; BODY_LEN];
         bytes[2..][..2].copy_from_slice(&ETHERNET.to_ne_bytes());
@@ -259,7 +258,7 @@ mod tests {
         assert_eq!(answer(NEW, &bytes), Ok(expected));
         assert_eq!(answer(GET, &bytes), Err(Malformed));
         assert_eq!(answer(NEW, &bytes[..7]), Err(Malformed));
-        // One that takes no frames for its ports.
+        // A master that accepts no frames for its ports.
         let other = answer(NEW, &message(&all[..2])).unwrap();
         assert_eq!(other.master, None);
     }

@@ -1,14 +1,14 @@
-//! Linux: the kernel knows of each packet whether it was sent or arrived (`sll_pkttype` of
-//! packet(7)), and libpcap gives that only in the header of a cooked capture.
+//! Linux: the kernel knows for each packet whether it was sent or arrived (`sll_pkttype` of
+//! packet(7)), but libpcap only returns this in the header of a cooked capture.
 //!
 //! * The device `any` has that header, in the second version with the index of the device.
-//! * Other devices are captured from twice: once what is sent, and once what arrives. The
-//!   filter of each says so in the kernel (`inbound` and `outbound` of pcap-filter(7), the
-//!   packet type), so that no packet takes room in both buffers.
-//! * Of a loopback device libpcap gives what arrives, and that is what was sent.
+//! * This captures other devices twice: once for sent packets, and once for arriving ones. The
+//!   filter of each capture selects the direction in the kernel (`inbound` and `outbound` of
+//!   pcap-filter(7), the packet type), so that no packet takes room in both buffers.
+//! * On a loopback device, libpcap gives the arriving packets, which are the sent ones.
 //!
-//! What arrives on Ethernet for another host is told as the kernel does (`eth_type_trans`): by
-//! the hardware address that it is for.
+//! For Ethernet, this finds arriving frames for another host by the kernel's rule
+//! (`eth_type_trans`): by their destination address.
 
 mod link;
 mod promiscuous;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use pcap::{Active, Capture, Direction, Linktype};
 
-use super::{Opened, Told, link_type_of, set_filter};
+use super::{Described, Opened, link_type_of, set_filter};
 use crate::error::Error;
 use crate::link_type::LinkType;
 use crate::live_options::{self, LiveOptions};
@@ -31,12 +31,12 @@ use link::{LOOPBACK, Watched};
 const ANY: &str = "any";
 /// `LINKTYPE_LINUX_SLL2`.
 const COOKED_2: Linktype = Linktype(276);
-/// Bytes of the headers of both versions, and by how much the second one is longer.
+/// The lengths of both versions' headers, and their difference.
 const COOKED_LEN: usize = 16;
 const COOKED_2_LEN: usize = 20;
 const LONGER: u32 = 4;
 
-/// Who says where packets come from.
+/// The source of the origins.
 #[derive(Debug)]
 pub(crate) struct Teller {
     by: By,
@@ -44,15 +44,15 @@ pub(crate) struct Teller {
 
 #[derive(Debug)]
 enum By {
-    /// The header of a cooked capture; of one device, its index.
+    /// The header of a cooked capture; for a single device, with its index.
     Cooked(Option<u32>),
-    /// The same in its second version, of which the first is made: files that record it are
-    /// then as others make them.
+    /// The same in its second version, which is converted to the first: files of it then look like
+    /// those of other programs.
     Cooked2,
     Loopback(u32),
-    /// The capture that a packet is of: the first has what arrived, the second what was sent.
+    /// The capture of a packet: the first has arrived packets, the second sent ones.
     Capture(Watched),
-    Nobody,
+    Unknown,
 }
 
 pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
@@ -67,12 +67,12 @@ pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
     let watched = Watched::open(&options.device);
     let watched = watched.inspect_err(|error| {
         let device = &options.device;
-        tracing::debug!(device, %error, "nobody says where packets of this device come from");
+        tracing::debug!(device, %error, "the origin of this device's packets is unknown");
     });
     let (captures, by) = match watched {
-        Err(_) => (vec![capture], By::Nobody),
-        // A radio hears what this host sends, too, and nobody says that of it.
-        Ok(_) if is_radio(link_type) => (vec![capture], By::Nobody),
+        Err(_) => (vec![capture], By::Unknown),
+        // A radio also receives this host's own packets, without marking them.
+        Ok(_) if is_radio(link_type) => (vec![capture], By::Unknown),
         Ok(watched) if is_cooked(link_type) => {
             (vec![capture], By::Cooked(Some(watched.link().index)))
         }
@@ -82,7 +82,7 @@ pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
         }
         Ok(watched) => match split(capture, options) {
             Ok(captures) => (captures, By::Capture(watched)),
-            Err(capture) => (vec![capture], By::Nobody),
+            Err(capture) => (vec![capture], By::Unknown),
         },
     };
     Ok(Opened {
@@ -95,12 +95,12 @@ pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
 fn open_any(options: &LiveOptions) -> Result<Opened, Error> {
     let longer = LiveOptions {
         snap_length: options.snap_length.saturating_add(LONGER),
-        // That of each device is switched on by `take_all_frames`.
+        // `take_all_frames` switches it on for each device.
         promiscuous: false,
         ..options.clone()
     };
     let mut capture = live_options::activate(&longer)?;
-    // libpcap has it since 1.10.
+    // libpcap supports it since 1.10.
     let by = match capture.set_datalink(COOKED_2) {
         Ok(()) => By::Cooked2,
         Err(_) => By::Cooked(None),
@@ -119,7 +119,7 @@ fn open_any(options: &LiveOptions) -> Result<Opened, Error> {
     })
 }
 
-/// Devices that cannot do it are captured from without.
+/// Devices without this mode are captured without it.
 pub(crate) fn take_all_frames(capture: &Capture<Active>, devices: Option<&[String]>) {
     let all;
     let names = if let Some(names) = devices {
@@ -149,13 +149,13 @@ const fn is_radio(link_type: LinkType) -> bool {
     matches!(link_type, Ieee80211 | Radiotap | Prism | Avs | Ppi)
 }
 
-/// A capture of what arrives and one of what is sent; the one capture as it was, where that is
-/// not to be had.
+/// A capture of arriving packets and one of sent packets; or the one capture as it was, if that is
+/// not possible.
 fn split(
     mut arrives: Capture<Active>,
     options: &LiveOptions,
 ) -> Result<Vec<Capture<Active>>, Capture<Active>> {
-    // What is sent needs no promiscuous mode.
+    // Sent packets need no promiscuous mode.
     let options = LiveOptions {
         promiscuous: false,
         ..options.clone()
@@ -181,8 +181,8 @@ fn split(
     Ok(vec![arrives, is_sent])
 }
 
-/// Leaves only packets of one direction in a capture; whether libpcap can. The kernel sorts out
-/// the others if it can, so that they take no room in the buffer.
+/// Restricts a capture to one direction. Returns whether libpcap can. The kernel drops the other
+/// packets if it can, so that they take no room in the buffer.
 fn narrow(capture: &mut Capture<Active>, options: &LiveOptions, direction: Direction) -> bool {
     let device = &options.device;
     if let Err(error) = capture.direction(direction) {
@@ -205,20 +205,20 @@ fn narrow(capture: &mut Capture<Active>, options: &LiveOptions, direction: Direc
 }
 
 impl Teller {
-    pub(crate) fn tell(&mut self, capture: usize, time: Duration, data: &mut Vec<u8>) -> Told {
+    pub(crate) fn tell(&mut self, capture: usize, time: Duration, data: &mut Vec<u8>) -> Described {
         match &mut self.by {
-            By::Cooked(device) => Told {
+            By::Cooked(device) => Described {
                 origin: cooked(data),
                 device: *device,
                 taken: 0,
             },
             By::Cooked2 => cooked_2(data),
-            By::Loopback(device) => Told {
+            By::Loopback(device) => Described {
                 origin: PacketOrigin::Loopback,
                 device: Some(*device),
                 taken: 0,
             },
-            By::Capture(watched) => Told {
+            By::Capture(watched) => Described {
                 origin: match capture {
                     0 if watched.is_for_another(data, time) => PacketOrigin::OtherHost,
                     0 => PacketOrigin::Received,
@@ -227,11 +227,11 @@ impl Teller {
                 device: Some(watched.link().index),
                 taken: 0,
             },
-            By::Nobody => Told::default(),
+            By::Unknown => Described::default(),
         }
     }
 
-    /// What is readable when the device may have changed.
+    /// Readable when the device may have changed.
     pub(crate) fn notices(&self) -> Option<BorrowedFd<'_>> {
         match &self.by {
             By::Capture(watched) => Some(watched.notices()),
@@ -252,11 +252,11 @@ fn cooked(data: &[u8]) -> PacketOrigin {
     PacketOrigin::of_header(LinkType::LinuxCooked, data)
 }
 
-/// Makes the first version of a header out of the second.
-fn cooked_2(data: &mut Vec<u8>) -> Told {
+/// Converts the second version of a header to the first.
+fn cooked_2(data: &mut Vec<u8>) -> Described {
     let origin = PacketOrigin::of_header(LinkType::LinuxCooked2, data);
     let Some(header) = data.first_chunk::<COOKED_2_LEN>() else {
-        return Told::default();
+        return Described::default();
     };
     let [
         p0,
@@ -281,17 +281,17 @@ fn cooked_2(data: &mut Vec<u8>) -> Told {
     shorter[14..].copy_from_slice(&[p0, p1]);
     data.drain(..COOKED_2_LEN - COOKED_LEN);
     data[..COOKED_LEN].copy_from_slice(&shorter);
-    Told {
+    Described {
         origin,
         device: Some(u32::from_be_bytes([i0, i1, i2, i3])),
         taken: LONGER,
     }
 }
 
-/// [`cooked_2`], in terms that others have.
+/// [`cooked_2`], with types that the fuzzer has.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn cooked_for_fuzzing(data: &mut Vec<u8>) -> (PacketOrigin, Option<u32>, u32) {
-    let Told {
+    let Described {
         origin,
         device,
         taken,
@@ -299,10 +299,11 @@ pub(crate) fn cooked_for_fuzzing(data: &mut Vec<u8>) -> (PacketOrigin, Option<u3
     (origin, device, taken)
 }
 
-/// What the kernel tells of a device.
+/// Parses the kernel's message about a device.
 ///
 /// # Panics
-/// If a device is found that the bytes do not tell.
+///
+/// If the parser finds a device that the bytes do not contain.
 #[cfg(feature = "fuzzing")]
 pub fn fuzzing(bytes: &[u8]) {
     link::fuzzing(bytes);
@@ -318,12 +319,12 @@ mod tests {
         // address.
         let mut frame = vec![8, 0, 0, 0, 0, 0, 1, 2, 0, 1, 4, 6];
         frame.extend([1, 2, 3, 4, 5, 6, 0, 0, 0x45]);
-        let told = cooked_2(&mut frame);
-        assert_eq!(told.origin, PacketOrigin::Sent);
-        assert_eq!((told.device, told.taken), (Some(258), 4));
+        let described = cooked_2(&mut frame);
+        assert_eq!(described.origin, PacketOrigin::Sent);
+        assert_eq!((described.device, described.taken), (Some(258), 4));
         let expected = [0, 4, 0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 8, 0, 0x45];
         assert_eq!(frame, expected);
         let mut cut = vec![8, 0, 0];
-        assert_eq!(cooked_2(&mut cut), Told::default());
+        assert_eq!(cooked_2(&mut cut), Described::default());
     }
 }

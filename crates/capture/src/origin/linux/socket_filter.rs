@@ -1,7 +1,7 @@
-//! A filter that the kernel runs, and libpcap knows nothing of.
+//! A filter that the kernel runs without libpcap's knowledge.
 //!
-//! libpcap runs its own filter on what was captured before the kernel had it, the first packet
-//! at least. There it cannot tell the direction of a packet, and would throw it away.
+//! libpcap also runs its own filter on packets that arrived before the kernel had it, at least on
+//! the first one. There it does not know the direction of a packet, and would drop it.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use pcap::{Active, BpfInstruction, Capture};
 
-/// Compiles an expression and has the kernel run it on what the socket of a capture receives, in
-/// place of the filter that it ran before.
+/// Compiles an expression and makes the kernel run it on the packets of a capture's socket, in
+/// place of the earlier filter.
 pub(super) fn attach(capture: &Capture<Active>, expression: &str) -> io::Result<()> {
     let optimize = true;
     let program = capture.compile(expression, optimize);
@@ -23,9 +23,9 @@ pub(super) fn attach(capture: &Capture<Active>, expression: &str) -> io::Result<
     };
     #[expect(clippy::cast_possible_truncation, reason = "it has 16 bytes")]
     let length = size_of_val(&program) as libc::socklen_t;
-    // SAFETY: `BpfInstruction` is a transparent `bpf_insn`, which is laid out as `sock_filter`
-    // (linux/filter.h). The kernel reads `length` bytes of `program` and as many instructions
-    // as it says, copies and checks them, and writes nothing.
+    // SAFETY: `BpfInstruction` is a transparent `bpf_insn`, which has the layout of `sock_filter`
+    // (linux/filter.h). The kernel reads `length` bytes of `program` and the given number of
+    // instructions, copies and checks them, and writes nothing.
     let result = unsafe {
         libc::setsockopt(
             capture.as_fd().as_raw_fd(),

@@ -66,7 +66,7 @@ impl Senders {
 
     pub(super) fn may_send_on(&mut self, device: Option<u32>) -> io::Result<bool> {
         let mut may_send = false;
-        // A socket that comes or goes meanwhile may be on the list or not.
+        // A socket that opens or closes meanwhile may be on the list or not.
         let _is_whole = self.netlink.list(BY_FAMILY, &request(), |_, body| {
             let socket = packet_socket(body).ok_or(Malformed)?;
             let is_there = device.is_none_or(|device| [0, device].contains(&socket.device));
@@ -77,7 +77,7 @@ impl Senders {
     }
 }
 
-/// What follows the header of a request for all packet sockets.
+/// The body of a request for all packet sockets.
 fn request() -> [u8; REQUEST_LEN] {
     let mut body = [0; REQUEST_LEN];
     body[0] = PACKET;
@@ -102,10 +102,12 @@ fn packet_socket(body: &[u8]) -> Option<PacketSocket> {
     Some(socket)
 }
 
-/// Any bytes as a list of packet sockets: each takes a message of its own, and nothing is read
-/// behind the end of the list.
+/// Parses any bytes as a list of packet sockets: each needs its own message, and the parser reads
+/// nothing after the end of the list.
 ///
 /// # Panics
+///
+/// If that does not hold.
 /// If that does not hold.
 #[cfg(feature = "fuzzing")]
 pub fn fuzzing(bytes: &[u8]) {
@@ -123,7 +125,7 @@ pub fn fuzzing(bytes: &[u8]) {
     let (found, is_over) = list(bytes);
     assert!(found.len() <= bytes.len() / (HEADER_LEN + BODY_LEN));
     if is_over {
-        // What comes behind the end changes nothing.
+        // Bytes after the end change nothing.
         assert_eq!(list(&[bytes, &[0xff; HEADER_LEN]].concat()), (found, true));
     }
 }
@@ -135,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_may_send() {
+    fn sockets_that_may_send() {
         let socket = |protocol| PacketSocket {
             protocol,
             ..PacketSocket::default()
@@ -143,7 +145,7 @@ mod tests {
         assert!(socket(0).may_send());
         assert!(socket(ALL).may_send());
         assert!(socket(IPV4).may_send());
-        // wpa_supplicant's and lldpd's.
+        // The protocols of wpa_supplicant and lldpd.
         assert!(!socket(0x888e).may_send());
         assert!(!socket(0x88cc).may_send());
         let listener = PacketSocket {
@@ -167,7 +169,7 @@ mod tests {
     fn the_kernel_answers() {
         let mut senders = Senders::open().unwrap();
         for _ in 0..3 {
-            // Nothing is bound to such a device; what is bound to none may be there.
+            // No socket is bound to such a device, but an unbound socket may exist.
             let on_any = senders.may_send_on(None).unwrap();
             assert!(on_any || !senders.may_send_on(Some(u32::MAX)).unwrap());
         }

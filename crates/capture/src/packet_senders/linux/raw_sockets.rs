@@ -1,20 +1,21 @@
 //! Raw sockets that only send (`/proc/net/raw`, `/proc/net/raw6`; raw(7)).
 //!
-//! One of `IPPROTO_RAW` takes no packets, and a program that writes to it makes up the IP header and all
-//! that follows. Raw sockets of other protocols are for packets that they take as well: whether
+//! A socket of `IPPROTO_RAW` receives nothing, and its program writes the IP header and everything
+//! after it. Raw sockets of other protocols also receive packets; the list does not show whether
+//! one of them has `IP_HDRINCL`.
 //! one of them has `IP_HDRINCL` is not told.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Of the thread that opens them, in whichever network namespace it is.
+/// The files of the thread that opens them, in its network namespace.
 const FILES: [&str; 2] = ["/proc/thread-self/net/raw", "/proc/thread-self/net/raw6"];
-/// `IPPROTO_RAW`, as it is written in the place of a port.
+/// `IPPROTO_RAW`, in the place of a port.
 const SENDS_ONLY: &[u8] = b":00FF";
-/// What is read of each at most: some 1,000 sockets.
+/// The largest number of bytes that this reads of each: some 1,000 sockets.
 const MAX: usize = 128 * 1024;
-/// What is read at a time.
+/// The size of one read.
 const BUFFER: usize = 32 * 1024;
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(super) struct RawSockets {
 }
 
 impl RawSockets {
-    /// None where the system does not list them.
+    /// None if the system does not list them.
     pub(super) fn open() -> Self {
         let files = FILES.iter().filter_map(|path| File::open(path).ok());
         Self {
@@ -52,8 +53,8 @@ impl RawSockets {
     }
 }
 
-/// Whether a line is of one that only sends. The local address and the protocol are in the second
-/// column (`raw_sock_seq_show` in `net/ipv4/raw.c`).
+/// Whether a line is about a socket that only sends. The second column has the local address and
+/// the protocol (`raw_sock_seq_show` in `net/ipv4/raw.c`).
 fn sends(line: &[u8]) -> bool {
     let mut columns = line.split(|byte| *byte == b' ');
     let mut columns = columns.by_ref().filter(|column| !column.is_empty());
@@ -80,9 +81,9 @@ mod tests {
         assert!(sends(v6.as_bytes()));
     }
 
-    /// In a network namespace of its own: others here would take it for a sender of theirs.
+    /// Runs in its own network namespace: other programs here would take it for a sender.
     #[test]
-    fn one_that_only_sends_is_told() {
+    fn a_socket_that_only_sends_is_found() {
         if flowner_testing::namespace::is_run_inside(std::thread::current().name().unwrap()) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Facts on processes, in blocks of their own that packets point to.
+//! Facts about processes, in their own blocks, to which packets refer.
 //!
 //! Two programs write such blocks. Wireshark (5.1, `wiretap/pcapng-wireshark-custom.c`) puts the
 //! Process Information Block that is proposed for the draft into a custom block of its own;
@@ -15,24 +15,23 @@ use super::{Fields, padding};
 pub use table::PacketProcess;
 pub(super) use table::Processes;
 
-/// What Wireshark and Apple chose. The number of Wireshark's block changes once the draft has one
-/// for it; its body stays.
+/// The layouts of Wireshark and Apple. The number of Wireshark's block changes once the draft
+/// assigns one; its body stays.
 pub(super) mod layout {
-    /// Custom blocks (section 4.7 of the draft): one that programs may copy, and one that they
-    /// must not.
+    /// Custom blocks (section 4.7 of the draft): one that programs may copy, and one that they must
+    /// not copy.
     pub(in super::super) const CUSTOM: u32 = 0x0bad;
     pub(in super::super) const CUSTOM_NOT_COPIED: u32 = 0x4000_0bad;
     /// The enterprise number of the Wireshark Foundation (iana.org/assignments/enterprise-numbers).
     pub(in super::super) const WIRESHARK: u32 = 32_622;
-    /// Which entry of a custom block of Wireshark has the body of a Process Information Block.
+    /// The entry of a Wireshark custom block with the body of a Process Information Block.
     pub(super) const PROCESS_ENTRY: u32 = 3;
 
     /// Apple's block, of the range for local use.
     pub(in super::super) const APPLE: u32 = 0x8000_0001;
 
-    /// Options of a packet, whose block tells of the process: `epb_processid_threadid`, and the
-    /// numbers of Apple's blocks, that of the process with the socket and that of the process
-    /// that it works for.
+    /// Options of a packet that refer to a process: `epb_processid_threadid`, and the numbers of
+    /// Apple's blocks, those of the process with the socket and of the process for which it works.
     pub(in super::super) const PACKET_PROCESS: u16 = 8;
     pub(super) const PACKET_APPLE: u16 = 32_769;
     pub(super) const PACKET_APPLE_EFFECTIVE: u16 = 32_771;
@@ -51,13 +50,13 @@ pub(super) mod layout {
     pub(super) const APPLE_UUID: u16 = 4;
 }
 
-/// What a file tells of a process, as somebody wrote it.
+/// The facts about a process in a file, as its writer recorded them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct ProcessFacts {
     /// The process id.
     pub pid: u32,
-    /// The name. Of Apple's blocks its first 15 characters.
+    /// The name. In Apple's blocks, its first 15 characters.
     pub name: Option<String>,
     /// The path of the executable.
     pub path: Option<String>,
@@ -69,15 +68,15 @@ pub struct ProcessFacts {
     pub uid: Option<u32>,
     /// The name of that user.
     pub user: Option<String>,
-    /// What identifies the executable, by the system that captured.
+    /// An identifier of the executable from the capturing system.
     pub uuid: Option<[u8; 16]>,
-    /// When it started, since the Unix epoch. What is written of later than the year 2554 is that
+    /// The start time since the Unix epoch. The writer replaces times after the year 2554 with that
     /// year.
     pub started: Option<Duration>,
 }
 
 impl ProcessFacts {
-    /// A process of which only the pid is known.
+    /// A process with this pid; all else is unknown.
     pub fn new(pid: u32) -> Self {
         Self {
             pid,
@@ -85,13 +84,13 @@ impl ProcessFacts {
         }
     }
 
-    /// From what a custom block holds, the enterprise number included; `None` if it tells of no
-    /// process.
+    /// Parses the content of a custom block including the enterprise number; `None` if it is not
+    /// about a process.
     pub(super) fn of_custom(fields: &mut Fields<'_>) -> Option<Self> {
         if fields.u32()? != layout::WIRESHARK {
             return None;
         }
-        // From here on little-endian, whatever the section is.
+        // From here on little-endian, in any section.
         fields.is_big_endian = false;
         if fields.u32()? != layout::PROCESS_ENTRY {
             return None;
@@ -109,7 +108,7 @@ impl ProcessFacts {
         Some(facts)
     }
 
-    /// From what a block of Apple's holds.
+    /// Parses the content of an Apple block.
     pub(super) fn of_apple(fields: &mut Fields<'_>) -> Option<Self> {
         let mut facts = Self::new(fields.u32()?);
         for (code, value) in fields.options() {
@@ -122,8 +121,8 @@ impl ProcessFacts {
         Some(facts)
     }
 
-    /// Takes an option of the body, which is little-endian. What has not the length of its kind
-    /// is left out.
+    /// Takes an option of the body, which is little-endian. Skips one with the wrong length for its
+    /// kind.
     fn take(&mut self, code: u16, value: &[u8]) {
         let number = || value.try_into().ok().map(u32::from_le_bytes);
         match code {
@@ -145,8 +144,8 @@ impl ProcessFacts {
         }
     }
 
-    /// What a custom block of Wireshark holds, in a section that is little-endian. A text that is
-    /// longer than an option may be is left out: half a path is another path.
+    /// The content of a Wireshark custom block in a little-endian section. Leaves out a text that
+    /// is too long for an option: half a path is another path.
     pub(super) fn to_custom(&self) -> Vec<u8> {
         let mut body = self.pid.to_le_bytes().to_vec();
         let mut put = |code: u16, value: &[u8]| {
@@ -182,14 +181,14 @@ impl ProcessFacts {
             body.extend(options::END.to_le_bytes());
             body.extend([0; 2]);
         }
-        // A few options of 64 KiB.
+        // It has only a few options of 64 KiB.
         let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let head = [layout::WIRESHARK, layout::PROCESS_ENTRY, len].map(u32::to_le_bytes);
-        // All options are padded, so that the whole is.
+        // All options are padded, and so is the whole.
         [head.as_flattened(), &body].concat()
     }
 
-    /// Bytes of the texts.
+    /// The length of the texts.
     fn len(&self) -> usize {
         let texts = [&self.name, &self.path, &self.user];
         let texts = texts.into_iter().flatten().map(String::len);
@@ -198,7 +197,7 @@ impl ProcessFacts {
     }
 }
 
-/// A text that is there at all.
+/// A text that is not empty.
 fn text(value: &[u8]) -> Option<String> {
     (!value.is_empty()).then(|| lossy(value))
 }
@@ -211,7 +210,7 @@ fn text_of(text: Option<&String>) -> &[u8] {
     text.map_or(&[], |text| text.as_bytes())
 }
 
-/// The processes that the options of a packet point to, and one for which another works.
+/// The processes to which the options of a packet refer, including one for which another works.
 pub(super) fn pointers(options: Options<'_>) -> impl Iterator<Item = Pointer> + Clone {
     let is_big_endian = options.is_big_endian;
     options.filter_map(move |(code, value)| {
@@ -228,12 +227,12 @@ pub(super) fn pointers(options: Options<'_>) -> impl Iterator<Item = Pointer> + 
     })
 }
 
-/// How a packet points to a process.
+/// How a packet refers to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pointer {
     Pid(u32),
     /// By the number of the block in its section.
     Block(u32),
-    /// As [`Block`](Self::Block), to the process that the one with the socket works for.
+    /// As [`Block`](Self::Block), for the process for which the one with the socket works.
     EffectiveBlock(u32),
 }

@@ -1,29 +1,29 @@
-//! The processes of a section, to be found by pid and time, or by number.
+//! The processes of a section, by pid and time or by number.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Pointer, ProcessFacts};
 
-/// Texts that are kept of a section, in bytes. Past that, all are forgotten: packets that follow
-/// then have pids only.
+/// The number of bytes of text that this keeps of a section. Past that, it forgets all: later
+/// packets then have only pids.
 const MAX_BYTES: usize = 16 << 20;
-/// Processes that had one pid in turn, of which a section tells. Past that, the first ones are
-/// forgotten.
+/// The number of successive processes with one pid that this keeps. Past that, it forgets the first
+/// ones.
 const MAX_OF_PID: usize = 64;
-/// What a process takes beside its texts.
+/// The size of a process beside its texts.
 const OVERHEAD: usize = 256;
-/// Clocks that a start was read by differ so much from that of the packets. (Linux gives the start
-/// in ticks since boot, and the time of boot in seconds: `/proc/stat`, proc(5).)
+/// How far the clock of start times may differ from that of the packets. (Linux gives the start in
+/// ticks since boot, and the boot time in seconds: `/proc/stat`, proc(5).)
 const TOLERANCE: Duration = Duration::from_secs(2);
 
-/// The process of a packet, as the file tells it.
+/// The process of a packet, according to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacketProcess<'a> {
     /// The pid.
     pub pid: u32,
-    /// What the file told of this process before this packet.
+    /// The facts about this process in the file before this packet.
     pub facts: Option<&'a ProcessFacts>,
 }
 
@@ -32,17 +32,17 @@ pub struct PacketProcess<'a> {
 pub(in super::super) struct Processes {
     of_wireshark: HashMap<u32, Vec<ProcessFacts>>,
     of_apple: Vec<ProcessFacts>,
-    /// Blocks of Apple's that were forgotten: theirs are the first numbers.
+    /// The number of Apple blocks that were forgotten: these have the first numbers.
     forgotten: u32,
     bytes: usize,
 }
 
 impl Processes {
-    /// Takes in a block of Wireshark's.
+    /// Adds a Wireshark block.
     pub(in super::super) fn add(&mut self, facts: ProcessFacts) {
         self.make_room(&facts);
         let of_pid = self.of_wireshark.entry(facts.pid).or_default();
-        // Described anew, which is better known.
+        // A later description of the same process replaces the earlier one.
         of_pid.retain(|old| old.started != facts.started);
         if of_pid.len() >= MAX_OF_PID {
             of_pid.remove(0);
@@ -50,7 +50,7 @@ impl Processes {
         of_pid.push(facts);
     }
 
-    /// Takes in a block of Apple's; one that makes no sense has a number as well.
+    /// Adds an Apple block; a malformed one has a number as well.
     pub(in super::super) fn add_apple(&mut self, facts: ProcessFacts) {
         self.make_room(&facts);
         self.of_apple.push(facts);
@@ -68,8 +68,9 @@ impl Processes {
         self.bytes += needed;
     }
 
-    /// The processes that have the packet's socket. Where only the one is told for which that
-    /// process works, which is Apple's way to name the application behind a service, it is that.
+    /// The processes with the packet's socket. If the packet only refers to the process for which
+    /// that one works, which is Apple's way to name the application behind a service, this returns
+    /// it.
     pub(in super::super) fn of_packet<'a>(
         &'a self,
         pointers: impl Iterator<Item = Pointer> + Clone + 'a,
@@ -79,7 +80,7 @@ impl Processes {
         let has_direct = pointers.clone().any(|pointer| is_direct(&pointer));
         let wanted = pointers.filter(move |pointer| is_direct(pointer) == has_direct);
         wanted.filter_map(move |pointer| match pointer {
-            // Nobody: of a packet that came in, or where the system does not tell.
+            // No process: the packet arrived, or the system does not report it.
             Pointer::Pid(0) => None,
             Pointer::Pid(pid) => Some(PacketProcess {
                 pid,
@@ -96,8 +97,8 @@ impl Processes {
         })
     }
 
-    /// Who had a pid at a time: of those that had started by then, the one that started last.
-    /// The one that nobody knows the start of is as old as can be.
+    /// The process with a pid at a time: of those that had started by then, the one that started
+    /// last. One with an unknown start counts as the oldest.
     fn at(&self, pid: u32, time: Duration) -> Option<&ProcessFacts> {
         let of_pid = self.of_wireshark.get(&pid)?.iter();
         let by_then = time.saturating_add(TOLERANCE);
@@ -130,16 +131,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_that_was_used_again() {
+    fn a_reused_pid() {
         let mut processes = Processes::default();
         processes.add(named(500, "first", Some(100)));
         processes.add(named(500, "second", Some(200)));
         check(&processes, 500, 150, Some("first"));
         check(&processes, 500, 200, Some("second"));
-        // The clocks of starts and packets differ a little, but not so much.
+        // The clocks of starts and packets differ a little, but not this much.
         check(&processes, 500, 99, Some("first"));
         check(&processes, 500, 90, None);
-        // Nobody knows when these started: the newer description holds.
+        // The start of these is unknown: the newer description applies.
         processes.add(named(600, "old", None));
         processes.add(named(600, "new", None));
         check(&processes, 600, 1, Some("new"));

@@ -90,7 +90,6 @@ pub(crate) enum Search {
     /// Not at all, but return [`NotNow`](Translation::NotNow) for connections that may be in an
     /// unknown zone.
     Known,
-    /// In zones that are not known yet.
     Whole,
 }
 
@@ -99,7 +98,6 @@ pub(crate) enum Search {
 pub(crate) enum Access {
     /// Conntrack tracks nothing.
     Nothing,
-    /// By requests to conntrack.
     Asked,
     /// From its list in `/proc`.
     Listed,
@@ -109,7 +107,6 @@ pub(crate) enum Access {
 /// Queries conntrack of this network namespace.
 #[derive(Debug)]
 pub(crate) struct Conntrack {
-    /// Where `/proc` is mounted.
     proc: PathBuf,
     count: Option<File>,
     /// Until when conntrack counts as tracking nothing.
