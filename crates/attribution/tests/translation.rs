@@ -304,7 +304,7 @@ fn a_confirmation_does_not_search_for_zones() {
     let query = SocketQuery::udp(HERE.parse().unwrap(), FAR.parse().unwrap());
     for _ in 0..3 {
         let now = SystemTime::now();
-        let confirmed = asked.fast_lookup.confirm(&query, &known, now);
+        let confirmed = tables.fast_lookup.confirm(&query, &known, now);
         assert_eq!(confirmed, Confirmed::Unanswered);
     }
     let answer = tables.find(Protocol::Udp, HERE, FAR);
