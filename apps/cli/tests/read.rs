@@ -165,7 +165,7 @@ fn flows_hosts_services_and_a_filter() {
     ];
     let path = file(&folder, &packets.concat());
     let flows = json_lines(&stdout(&read(&path, &["--json", "--local", "10.0.0.2"])));
-    assert_eq!(flows[0]["schema"], 1);
+    assert_eq!(flows[0]["schema"], 2);
     assert_eq!(flows[1]["direction"], "outgoing");
     assert_eq!(flows[1]["sent"]["bytes"], 32);
     assert_eq!(flows[1]["owner"], serde_json::Value::Null);

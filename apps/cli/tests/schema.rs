@@ -114,6 +114,9 @@ fn lists_are_of_the_schema() {
     let client = TcpStream::connect(address).unwrap();
     let from = client.local_addr().unwrap();
     check_command(&["sockets", "--json"], "socket");
+    if cfg!(target_os = "linux") {
+        check_command(&["sockets", "--tcp", "--json"], "socket");
+    }
     check_command(&["who", "--json", &address.to_string()], "socket");
     let connection = format!("tcp {from} {address}");
     check_command(&["who", "--json", &connection], "ownership");

@@ -39,7 +39,7 @@ fn who_and_sockets_know_this_test() {
         assert!(stdout(&output).contains(&format!("[{pid}]")), "{target}");
     }
     let lines = json_lines(&stdout(&run(&["who", "--json", &udp_address.to_string()])));
-    assert_eq!(lines[0]["schema"], 1);
+    assert_eq!(lines[0]["schema"], 2);
     assert_eq!(lines[1]["owner"]["processes"][0]["pid"], pid, "{lines:#?}");
 
     let filter = format!("pid:{pid} port:{port}");
@@ -94,7 +94,7 @@ fn changes_are_json_lines_too() {
         "20ms",
         &filter,
     ]));
-    assert!(watch.line().contains("\"schema\":1"));
+    assert!(watch.line().contains("\"schema\":2"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let local = listener.local_addr().unwrap().to_string();
     let line = || json_lines(&watch.line_with(|line| line.contains(&local))).remove(0);
@@ -122,7 +122,7 @@ fn who_waits_until_somebody_listens() {
     let address = free();
     let mut who =
         common::Running::spawn(flowner().args(["who", "--wait", "--json", &address.to_string()]));
-    assert!(who.line().contains("\"schema\":1"));
+    assert!(who.line().contains("\"schema\":2"));
     assert!(who.child.try_wait().unwrap().is_none());
     let _listener = TcpListener::bind(address).unwrap();
     let lines = json_lines(&who.rest().join("\n"));
@@ -263,4 +263,95 @@ fn the_tree_shows_who_started_whom() {
         lines[own + 1].trim_start(),
         format!("tcp {address}  listen")
     );
+}
+
+/// What `ss -i` says of a connection: the number behind a word.
+#[cfg(target_os = "linux")]
+fn said_by_ss(text: &str, key: &str) -> Option<u64> {
+    let mut words = text.split_whitespace();
+    let word = words.find_map(|word| word.strip_prefix(&format!("{key}:")))?;
+    // Such as `rtt:0.03/0.01` in milliseconds.
+    let number = word.split('/').next()?;
+    if !key.contains("rtt") {
+        return number.parse().ok();
+    }
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let part = part.parse::<u64>().ok().map_or(0, |digits| {
+        digits * 10_u64.pow(3 - u32::try_from(part.len()).unwrap())
+    });
+    Some(whole.parse::<u64>().ok()? * 1_000 + part)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_are_told_as_ss_tells_them() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::process::Command;
+
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(&vec![1; 30_000]).unwrap();
+    let mut buffer = [0; 10_000];
+    server.read_exact(&mut buffer).unwrap();
+    server.write_all(&buffer).unwrap();
+    client.read_exact(&mut buffer).unwrap();
+    let (local, remote) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+    let filter = format!("pid:{} port:{}", std::process::id(), local.port());
+    let line = |address: std::net::SocketAddr| {
+        let lines = json_lines(&stdout(&run(&["sockets", "--tcp", "--json", &filter])));
+        let mut lines = lines.into_iter();
+        lines.find(|line| line["local"] == address.to_string())
+    };
+    let Some(sent) = line(local) else {
+        flowner_testing::skipped!("the system says nothing of the state of connections");
+        return;
+    };
+    assert_eq!(sent["tcp"]["bytes_received"], 10_000, "{sent}");
+    // What was not read waits, however late it came.
+    let read = line(remote).unwrap();
+    assert_eq!(read["tcp"]["bytes_received"], 30_000, "{read}");
+    assert_eq!(read["tcp"]["receive_queue"], 20_000, "{read}");
+    let ports = [local.port(), remote.port()].map(|port| format!(":{port}"));
+    let ss = Command::new("ss")
+        .args([
+            "-tinHO", "sport", "=", &ports[0], "and", "dport", "=", &ports[1],
+        ])
+        .output();
+    let Ok(ss) = ss else {
+        flowner_testing::skipped!("`ss` is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&ss.stdout);
+    assert!(text.contains("rtt:"), "{text}");
+    for (key, field) in [
+        ("bytes_sent", "bytes_sent"),
+        ("bytes_acked", "bytes_acked"),
+        ("bytes_received", "bytes_received"),
+        ("bytes_retrans", "bytes_retransmitted"),
+        ("rtt", "rtt_us"),
+        ("minrtt", "rtt_min_us"),
+        ("cwnd", "congestion_window"),
+        ("mss", "segment_size"),
+    ] {
+        let said = said_by_ss(&text, key);
+        // `ss` leaves out what is 0.
+        assert_eq!(
+            sent["tcp"][field].as_u64(),
+            Some(said.unwrap_or(0)),
+            "{key}: {sent} {text}"
+        );
+    }
+    let table = stdout(&run(&["sockets", "--tcp", &filter]));
+    let row = table
+        .lines()
+        .find(|row| row.starts_with(&remote.to_string()));
+    let row = row.unwrap_or_else(|| panic!("{table}"));
+    assert!(
+        row.contains("29.3 kB") || row.contains("30.0 kB"),
+        "{table}"
+    );
+    assert!(table.lines().next().unwrap().contains("RECV-Q"), "{table}");
 }

@@ -277,7 +277,7 @@ pub use answer::{
     NamedFile, NetworkNamespace, Ownership, PacketKind, PacketSocket, ParseNameError,
     ParseQueryError, ParseUserIdError, Pod, PortOwners, Process, ProcessId, Protocol, Reason,
     SkippedNamespaces, Snapshot, Socket, SocketId, SocketNamespace, SocketQuery, SocketState,
-    Source, TranslatedFrom, Unit, UnitKind, User, UserId, Verdict,
+    Source, TcpInfo, TranslatedFrom, Unit, UnitKind, User, UserId, Verdict,
 };
 pub use policy::{
     Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,

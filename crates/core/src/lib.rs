@@ -106,7 +106,7 @@ pub mod attribution {
     pub use flowner_attribution::{
         Attributor, Error, Evidence, ExeState, Match, NetworkNamespace, Ownership,
         PolicyStatistics, Process, ProcessId, Processes, Protocol, Reason, Snapshot, Socket,
-        SocketQuery, SocketState, Source, Unit, UnitKind, User, UserId, Verdict,
+        SocketId, SocketQuery, SocketState, Source, TcpInfo, Unit, UnitKind, User, UserId, Verdict,
     };
 }
 

@@ -14,6 +14,7 @@ use super::live::{duration, interval};
   flowner sockets --listening              the listening sockets
   flowner sockets 'program:firefox !port:443'
   flowner sockets --tree user:ada          by process, below their parents
+  flowner sockets --tcp                    connections with bytes, queues and round-trip times
   flowner sockets --watch --json           sockets as they open and close
 
 --watch may miss sockets that live for less than --interval. `flowner watch` sees every
@@ -34,6 +35,9 @@ pub(crate) struct SocketsArgs {
     /// Group sockets by process, each process below its parent
     #[arg(short, long, conflicts_with_all = ["watch", "json"])]
     pub(crate) tree: bool,
+    /// Show TCP connections with their bytes, queues, round-trip time and retransmissions (Linux)
+    #[arg(long, conflicts_with_all = ["listening", "watch", "tree"])]
+    pub(crate) tcp: bool,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -27,6 +27,7 @@ mod socket;
 mod socket_id;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod surroundings;
+mod tcp_info;
 pub(crate) mod text;
 mod translated;
 pub(crate) mod wildcard;
@@ -47,5 +48,6 @@ pub use reason::Reason;
 pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketState};
 pub use socket_id::{SocketId, SocketNamespace};
+pub use tcp_info::TcpInfo;
 pub use text::ParseNameError;
 pub use translated::TranslatedFrom;

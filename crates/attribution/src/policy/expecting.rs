@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::judge::Waiting;
 use super::judge::flow_of;
 use super::pending::{Expecting, MAX_EXPECTING, PendingSet, later};
 use super::{Key, Lookup, LookupRequest, Observation, Policy};
@@ -36,6 +37,9 @@ impl<K: Key> PendingSet<K> {
 
     /// The requests that wait for this observation.
     pub(super) fn expecting(&self, observation: &Observation) -> Vec<K> {
+        if self.expecting.is_empty() {
+            return Vec::new();
+        }
         let flow = flow_of(&observation.query);
         let same = self.expecting.iter().filter(|one| one.flow == flow);
         let is_about = |waiter: &K| {
@@ -43,6 +47,25 @@ impl<K: Key> PendingSet<K> {
             waiting.is_some_and(|(_, waiting)| observation.is_about(&waiting.question))
         };
         same.map(|one| one.waiter).filter(is_about).collect()
+    }
+
+    /// The requests without an owner yet for which this observation names the sender, because no
+    /// socket has the ends of their packet.
+    pub(super) fn without_sender(&self, observation: &Observation) -> Vec<K> {
+        if !observation.is_of_no_one_socket() {
+            return Vec::new();
+        }
+        let flow = flow_of(&observation.query);
+        let on_any = Some(flow).filter(|flow| *flow != observation.query);
+        let questions = [Some(observation.query), on_any].into_iter().flatten();
+        let waiting = questions.flat_map(|query| self.of_question(&query));
+        let is_without = |waiting: &&Waiting<K>| {
+            let best = waiting.best.as_ref();
+            best.is_none_or(|best| !best.verdict.is_named())
+                && observation.is_about(&waiting.question)
+        };
+        let without = waiting.filter(is_without);
+        without.map(|waiting| waiting.waiter).collect()
     }
 
     /// A request whose observation has not come in time.

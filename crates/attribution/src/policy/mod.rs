@@ -215,10 +215,7 @@ impl<K: Key> Policy<K> {
         self.statistics.observations += 1;
         let is_known = !matches!(observation.owner.verdict, Verdict::Unknown(_));
         let mut answers = Vec::new();
-        let mut expecting = Vec::new();
-        if !self.pending.expecting.is_empty() {
-            expecting = self.pending.expecting(&observation);
-        }
+        let expecting = self.pending.expecting(&observation);
         let mut late = Vec::new();
         if expecting.is_empty() && is_known {
             late = self.pending.without_sender(&observation);

@@ -190,24 +190,10 @@ impl<K: Key> PendingSet<K> {
         self.questions.get_mut(&key(query))
     }
 
-    /// The requests without an owner yet for which this observation names the sender, because no
-    /// socket has the ends of their packet.
-    pub(super) fn without_sender(&self, observation: &Observation) -> Vec<K> {
-        if !observation.is_of_no_one_socket() {
-            return Vec::new();
-        }
-        let flow = flow_of(&observation.query);
-        let on_any = Some(flow).filter(|flow| *flow != observation.query);
-        let questions = [Some(observation.query), on_any].into_iter().flatten();
-        let pending = questions.filter_map(|query| self.questions.get(&key(&query)));
-        let waiting = pending.flat_map(|pending| &pending.waiting);
-        let is_without = |waiting: &&Waiting<K>| {
-            let best = waiting.best.as_ref();
-            best.is_none_or(|best| !best.verdict.is_named())
-                && observation.is_about(&waiting.question)
-        };
-        let without = waiting.filter(is_without);
-        without.map(|waiting| waiting.waiter).collect()
+    /// Those who wait for the answer to exactly this question.
+    pub(super) fn of_question(&self, query: &SocketQuery) -> &[Waiting<K>] {
+        let pending = self.questions.get(&key(query));
+        pending.map_or(&[], |pending| &pending.waiting)
     }
 
     /// Adds a request. Its query is due at `due`, or sooner if it was, unless its lookup is under

@@ -1,11 +1,12 @@
 //! The simplest way to look up owners: one query, one answer, no threads.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::answer::{
     Capabilities, Error, Evidence, Match, Ownership, PortOwners, Protocol, Reason,
-    SkippedNamespaces, Snapshot, Socket, SocketQuery, Source,
+    SkippedNamespaces, Snapshot, Socket, SocketId, SocketQuery, Source, TcpInfo,
 };
 use crate::tables;
 use crate::tables::processes;
@@ -211,6 +212,17 @@ impl Attributor {
     /// As for [`SocketTable::snapshot`].
     pub fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
         self.table.snapshot_all_namespaces()
+    }
+
+    /// The state of TCP connections, such as bytes, queues and round-trip times, by the
+    /// [id](crate::Socket::id) of their sockets: of this network namespace, and of the others that the
+    /// last [`snapshot_all_namespaces`](Self::snapshot_all_namespaces) has read. Native table of Linux
+    /// only; elsewhere there are none.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn tcp_info(&mut self) -> Result<HashMap<SocketId, TcpInfo>, Error> {
+        self.table.tcp_info()
     }
 
     /// The other network namespaces that the last lookup or snapshot skipped, because there are too many.

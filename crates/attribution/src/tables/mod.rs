@@ -26,10 +26,12 @@ pub(crate) mod users;
 
 pub use best::{best, best_with, open_best};
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::answer::{
-    Capabilities, Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source,
+    Capabilities, Error, Ownership, SkippedNamespaces, Snapshot, SocketId, SocketQuery, Source,
+    TcpInfo,
 };
 use crate::observers::Observer;
 use fast_lookup::FastLookup;
@@ -91,6 +93,15 @@ pub trait SocketTable: Send {
     /// As for [`snapshot`](Self::snapshot).
     fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
         self.snapshot()
+    }
+
+    /// The state of TCP connections, such as bytes, queues and round-trip times, of all network
+    /// namespaces that the last snapshot has read. Nothing else pays for it. By default, none.
+    ///
+    /// # Errors
+    /// As for [`snapshot`](Self::snapshot).
+    fn tcp_info(&mut self) -> Result<HashMap<SocketId, TcpInfo>, Error> {
+        Ok(HashMap::new())
     }
 
     /// Looks up one socket; by default through [`snapshot`](Self::snapshot).

@@ -1,6 +1,6 @@
 //! The JSON lines that programs read: one object a line, stable keys.
 //!
-//! The first line is a [`HeadLine`] with `"schema":1`; a change that a reader could
+//! The first line is a [`HeadLine`] with `"schema":2`; a change that a reader could
 //! trip over raises that number. A key is always there, `null` where its value is
 //! not known, unless it is documented with "where". Paths and arguments that are not
 //! UTF-8 have U+FFFD in place of what is wrong. Times are RFC 3339 in UTC with
@@ -48,7 +48,7 @@ use crate::model::totals::Totals;
 use crate::system::doctor::Check;
 
 /// The version of the lines.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// A JSON Schema (draft 2020-12) of one line, whichever it is. It is made from the types
 /// here.

@@ -1,6 +1,7 @@
 //! `flowner sockets`
 
 mod columns;
+mod tcp;
 mod tree;
 mod watch;
 
@@ -29,7 +30,9 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
         return watch::run(args, &wanted, &mut attributor, out);
     }
     let sockets = wanted.of(&attributor.snapshot_all_namespaces()?);
-    if args.json {
+    if args.tcp {
+        tcp::write(&sockets, &attributor.tcp_info()?, args.json, out)?;
+    } else if args.json {
         out.json(&HeadLine::new("sockets"))?;
         write_json(&sockets, out)?;
     } else if sockets.is_empty() {

@@ -18,7 +18,7 @@ use super::procfs::net;
 use super::procfs::proc::{Proc, ReadBuffers};
 use super::sys::openat;
 use crate::answer::query::normalize;
-use crate::answer::{Protocol, SocketState};
+use crate::answer::{Protocol, SocketState, TcpInfo};
 use crate::policy::freshness::{WAITING_SOCKET, WAITING_SOCKETS};
 
 /// The sockets of one network namespace.
@@ -159,6 +159,15 @@ impl Sockets {
         }
         self.waiting.insert(key, (now, sockets.clone()));
         Ok(sockets)
+    }
+
+    /// What the kernel says of TCP connections besides their ends, by cookie. Nothing where it does
+    /// not, or where another namespace may have the same cookies.
+    pub(crate) fn tcp_info(&mut self) -> io::Result<Vec<(u64, TcpInfo)>> {
+        match &mut self.diag {
+            Some(diag) if self.has_cookies => diag.tcp_info(),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Adds the sockets of both families.

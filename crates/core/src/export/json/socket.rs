@@ -1,9 +1,9 @@
 //! The line of a socket.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use flowner_attribution::{self as attribution, NetworkNamespace, PacketSocket, Socket};
+use flowner_attribution::{self as attribution, NetworkNamespace, PacketSocket, Socket, TcpInfo};
 use serde::Serialize;
 
 use super::owner::SocketOwner;
@@ -44,9 +44,50 @@ impl PacketFields {
     }
 }
 
+/// The state of a TCP connection, in bytes of data, segments and microseconds; `null` where the kernel
+/// does not say it.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TcpState {
+    bytes_sent: Option<u64>,
+    bytes_acked: Option<u64>,
+    bytes_received: Option<u64>,
+    bytes_retransmitted: Option<u64>,
+    retransmits: Option<u32>,
+    lost: Option<u32>,
+    send_queue: u32,
+    receive_queue: u32,
+    rtt_us: Option<u64>,
+    rtt_deviation_us: Option<u64>,
+    rtt_min_us: Option<u64>,
+    congestion_window: Option<u32>,
+    segment_size: Option<u32>,
+}
+
+impl TcpState {
+    fn new(info: &TcpInfo) -> Self {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            bytes_sent: info.bytes_sent,
+            bytes_acked: info.bytes_acked,
+            bytes_received: info.bytes_received,
+            bytes_retransmitted: info.bytes_retransmitted,
+            retransmits: info.retransmits,
+            lost: info.lost,
+            send_queue: info.send_queue,
+            receive_queue: info.receive_queue,
+            rtt_us: info.rtt.map(micros),
+            rtt_deviation_us: info.rtt_deviation.map(micros),
+            rtt_min_us: info.rtt_min.map(micros),
+            congestion_window: info.congestion_window,
+            segment_size: info.segment_size,
+        }
+    }
+}
+
 /// A socket, `"type":"socket"`: `protocol`, `local` and `remote` with the port where the protocol has
 /// ports, `protocol_number` of a raw socket, `icmp_id` of a ping socket, `packet` of a packet socket
-/// (which has no `local`), `state`, `device` (its name, where
+/// (which has no `local`), `tcp` of a TCP connection where that is asked for, `state`, `device` (its name, where
 /// it is known) and `device_index` where it is bound to one, `namespace` where
 /// it is in another network namespace, and `owner` as in a `FlowLine`, without
 /// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
@@ -64,6 +105,8 @@ pub struct SocketLine<'a> {
     icmp_id: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     packet: Option<PacketFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpState>,
     state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
@@ -92,6 +135,7 @@ impl<'a> SocketLine<'a> {
             protocol_number: socket.protocol_number(),
             icmp_id: socket.icmp_id(),
             packet: socket.packet.as_ref().map(PacketFields::new),
+            tcp: None,
             state: socket_state_name(socket),
             device: device_of(socket),
             device_index: socket.device,
@@ -109,6 +153,14 @@ impl<'a> SocketLine<'a> {
             time: Some(Time::at(time)),
             ..Self::new(change.socket())
         }
+    }
+
+    /// With the state of its connection, as
+    /// [`Attributor::tcp_info`](flowner_attribution::Attributor::tcp_info) tells it.
+    #[must_use]
+    pub fn with_tcp_info(mut self, info: Option<&TcpInfo>) -> Self {
+        self.tcp = info.map(TcpState::new);
+        self
     }
 
     /// With whom its owner stands for, as [`Programs::principal_of`](crate::Programs::principal_of)

@@ -43,10 +43,6 @@ const REST: Duration = Duration::from_millis(50);
 /// How old a packet may be while the capture thread still waits for its lookup to begin or to end.
 const WAKING: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_micros(500);
-/// The same for protocols without ports. No fast lookup names their sender: only a lookup that
-/// begins this soon can, so the capture thread waits for it for as long as the result counts.
-const WAKING_PORTLESS: Duration = SENT_WITHOUT_PORT;
-const PATIENCE_PORTLESS: Duration = OBSERVED_SENDER;
 /// The largest number of CPUs for which the threads are worth their cost.
 const MAX: usize = 64;
 
@@ -171,8 +167,9 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
         let patience = match watched {
             Watched::Done => return None,
             Watched::NotYet if shared.resting.load(Ordering::Relaxed) > 0 => return None,
-            Watched::NotYet if is_portless => WAKING_PORTLESS,
-            Watched::UnderWay if is_portless => PATIENCE_PORTLESS,
+            // No fast lookup names the sender: only one that begins so soon, as long as it counts.
+            Watched::NotYet if is_portless => SENT_WITHOUT_PORT,
+            Watched::UnderWay if is_portless => OBSERVED_SENDER,
             Watched::NotYet => WAKING,
             Watched::UnderWay => PATIENCE,
         };

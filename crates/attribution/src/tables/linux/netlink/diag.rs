@@ -9,8 +9,8 @@ use rustix::net::netlink;
 use super::exchange::{Answer, Location, Netlink, Part};
 use super::frame::Malformed;
 use super::message::{DiagSocket, Family, Which};
-use super::{message, packet_diag, sctp};
-use crate::answer::Protocol;
+use super::{message, packet_diag, sctp, tcp_info};
+use crate::answer::{Protocol, TcpInfo};
 
 /// A connection to `sock_diag` of one network namespace: the one it was opened in.
 #[derive(Debug)]
@@ -85,6 +85,21 @@ impl Diag {
             };
         }
         Ok(is_known)
+    }
+
+    /// What the kernel says of TCP connections besides their ends, by cookie.
+    pub(crate) fn tcp_info(&mut self) -> io::Result<Vec<(u64, TcpInfo)>> {
+        let mut found = Vec::new();
+        let request =
+            |sequence| message::dump_tcp_with(tcp_info::EXTENSION, Which::Connections, sequence);
+        self.netlink.ask(Answer::Dump, request, |part| {
+            match part {
+                Part::Begin => found.clear(),
+                Part::Message(kind, body) => found.extend(tcp_info::of(kind, body)?),
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// False if the kernel does not know the request.

@@ -11,3 +11,4 @@ pub(crate) mod link;
 pub(crate) mod message;
 pub(crate) mod packet_diag;
 pub(crate) mod sctp;
+pub(crate) mod tcp_info;

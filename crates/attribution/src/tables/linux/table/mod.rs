@@ -6,6 +6,7 @@ mod looker;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -30,7 +31,8 @@ use crate::answer::devices::{Devices, Reach};
 use crate::answer::matching;
 use crate::answer::{
     Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Protocol, Reason,
-    SkippedNamespaces, Snapshot, SocketQuery, Source, TranslatedFrom,
+    SkippedNamespaces, Snapshot, SocketId, SocketNamespace, SocketQuery, Source, TcpInfo,
+    TranslatedFrom,
 };
 use crate::observers::Observer;
 use crate::observers::linux::send_watcher::SendWatchers;
@@ -371,6 +373,30 @@ impl SocketTable for LinuxTable {
 
     fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
         self.list(true)
+    }
+
+    fn tcp_info(&mut self) -> Result<HashMap<SocketId, TcpInfo>, Error> {
+        let asked = &"the state of connections";
+        let own = self.sockets.tcp_info();
+        let own = own.map_err(|error| failed(asked, None, error))?;
+        let mut found = HashMap::new();
+        let mut add = |namespace, all: Vec<(u64, TcpInfo)>| {
+            let all = all.into_iter();
+            let all =
+                all.filter_map(|(cookie, info)| Some((SocketId::new(namespace, cookie)?, info)));
+            found.extend(all);
+        };
+        add(SocketNamespace::Own, own);
+        for other in self.namespaces.iter_mut().flat_map(Namespaces::others) {
+            let namespace = SocketNamespace::Other(other.public.id);
+            match other.sockets.tcp_info() {
+                Ok(all) => add(namespace, all),
+                Err(error) => {
+                    tracing::debug!(%error, %other.public, "the state of connections is not told");
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {

@@ -181,13 +181,22 @@ const ALL_STATES: u32 = 0x1FFE;
 
 /// A request for many TCP sockets of both families: the kernel walks its large table of
 /// connections once.
-pub(crate) fn dump_tcp(which: Which, sequence: u32) -> [u8; HEADER_LEN + TCP_REQUEST_LEN] {
+pub(crate) fn dump_tcp(which: Which, sequence: u32) -> TcpRequest {
+    dump_tcp_with(0, which, sequence)
+}
+
+/// Such a request, header and all.
+pub(crate) type TcpRequest = [u8; HEADER_LEN + TCP_REQUEST_LEN];
+
+/// The same, with what the kernel says besides, by its bits (`idiag_ext`).
+pub(crate) fn dump_tcp_with(extensions: u8, which: Which, sequence: u32) -> TcpRequest {
     let mut bytes = [0; HEADER_LEN + TCP_REQUEST_LEN];
     let header = header(TCP_REQUEST_LEN, TCP_OF_BOTH, DUMP, sequence);
     bytes[..HEADER_LEN].copy_from_slice(&header);
     let body = &mut bytes[HEADER_LEN..];
     // Family, lengths and extensions; the ends with the local port; the states.
     body[0] = Family::V4.number();
+    body[3] = extensions;
     body[4..6].copy_from_slice(&which.port().to_be_bytes());
     body[52..56].copy_from_slice(&which.states(Protocol::Tcp).to_ne_bytes());
     bytes
