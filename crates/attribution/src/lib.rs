@@ -252,7 +252,9 @@ pub mod capture {
     pub use crate::observers::{Observer, OnObservation};
     pub use crate::policy::{Observation, ObservationKind};
     pub use crate::resolver::CaptureResolver;
-    pub use crate::tables::fast_lookup::{Closed, ClosedSocket, Confirmed, FastLookup, FastResult};
+    pub use crate::tables::fast_lookup::{
+        Closed, ClosedSocket, Confirmed, Executed, FastLookup, FastResult,
+    };
 
     /// Decides when to ask the table, what to keep, and when to retry: a state machine without
     /// threads, clock or system calls. [`Policy`](policy::Policy) describes how to drive it.

@@ -16,10 +16,10 @@
 //!    these, the policy names no owner.
 //! 3. **A part that an earlier lookup found may replace a new search** within the limits of the
 //!    group *parts of a lookup*. So the oldest part of an answer is as old as the greatest limit
-//!    that applies to it: 10 ms for the holders of a listener (5 ms for the holders, and 5 ms for
-//!    the programs that they execute), 10 ms for processes that inherited a confirmed socket, 100
-//!    ms for a holder that received the socket from a process that keeps it. The next confirmation
-//!    finds a change within that time, and packets since the last confirmation get no owner.
+//!    that applies to it: 5 ms for the holders of a listener, 10 ms for processes that inherited a
+//!    confirmed socket, 100 ms for a holder that received the socket from a process that keeps it. The
+//!    next confirmation finds a change within that time, and packets since the last confirmation get no
+//!    owner.
 //!
 //! Some limits are on evidence of absence (a socket without holder, no translation, no other
 //! namespace). Such a limit is shorter than its opposite if a wrong value could name a wrong owner,
@@ -115,10 +115,6 @@ mod linux {
     /// process accepts it, and hardly changes hands while connections come in. On a busy server, a
     /// search for the holders for each connection would cost more than all else.
     pub(crate) const LISTENER_HOLDERS: Duration = Duration::from_millis(5);
-
-    /// How long a process counts as executing the same program while its executable is the same
-    /// file. Comparing more for each of many connections of one process costs much.
-    pub(crate) const PROGRAM: Duration = Duration::from_millis(5);
 
     /// How long a search for processes that inherited a datagram socket serves the next
     /// confirmations: each flow of a socket confirms it.
@@ -258,7 +254,7 @@ mod tests {
     #[test]
     fn the_promise_has_the_figures_of_the_table() {
         // The documentation of `FastLookup::lookup` has this figure for listeners.
-        assert_eq!(LISTENER_HOLDERS + PROGRAM, Duration::from_millis(10));
+        assert_eq!(LISTENER_HOLDERS, Duration::from_millis(5));
         assert_eq!(INHERITORS, Duration::from_millis(10));
         assert_eq!(HOLDERS, Duration::from_millis(100));
         // Weaker evidence counts for a shorter time.

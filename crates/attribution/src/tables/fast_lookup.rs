@@ -18,7 +18,7 @@ pub trait FastLookup: Send + fmt::Debug {
     fn init_thread(&mut self) {}
 
     /// The owner of the socket, as far as microseconds show it. The evidence is not older than the
-    /// packet, except that the holders of a listener may be from 10 ms before. The answer may be
+    /// packet, except that the holders of a listener may be from 5 ms before. The answer may be
     /// incomplete: [`SocketTable::find`](crate::SocketTable::find) confirms it.
     fn lookup(&mut self, question: &LookupRequest) -> FastResult;
 
@@ -38,9 +38,15 @@ pub trait FastLookup: Send + fmt::Debug {
         Confirmed::Unknown
     }
 
-    /// The sockets that the system has reported as closed since the last call. By default, none.
+    /// The sockets that the system has reported as closed since the last call, and the processes that it
+    /// has reported to execute programs. By default, none.
     fn closed(&mut self) -> Closed {
         Closed::default()
+    }
+
+    /// The same when no call follows: including what the system has reported a moment ago.
+    fn closed_at_last(&mut self) -> Closed {
+        self.closed()
     }
 }
 
@@ -69,8 +75,29 @@ pub struct Closed {
     /// The sockets. Linux reports those of UDP. (A TCP connection begins with a SYN, so that it needs no
     /// such report.)
     pub sockets: Vec<ClosedSocket>,
-    /// The system closed more sockets without reporting them: every owner needs a new confirmation.
+    /// Processes that have executed a program since. Linux only, in the first namespaces.
+    pub executed: Vec<Executed>,
+    /// The system closed more sockets, or processes executed more programs, without reporting them: every
+    /// owner needs a new confirmation.
     pub is_incomplete: bool,
+}
+
+/// A process that has executed a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Executed {
+    /// Its id.
+    pub pid: u32,
+    /// The wall-clock time at which it did: what it sent before is of another program than what it has
+    /// sent since.
+    pub at: SystemTime,
+}
+
+impl Executed {
+    /// That process, at that time.
+    pub const fn new(pid: u32, at: SystemTime) -> Self {
+        Self { pid, at }
+    }
 }
 
 /// A closed datagram socket.

@@ -186,6 +186,10 @@ impl CaptureThread {
                 .write_down(waiter, owner, false, &mut self.effects);
         }
         self.carry_out();
+        let closed = self.resolver.as_mut().map(CaptureResolver::closed_at_last);
+        if let Some(closed) = closed {
+            self.shared.ledger().sockets_closed(&closed);
+        }
     }
 
     /// How long a packet may be waited for, as far as that matters here.

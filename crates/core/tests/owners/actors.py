@@ -306,6 +306,36 @@ def storming(kind, pause):
     os.write(1, b"sent a 20000\nsent b 200000\n")
 
 
+def at_once(kind, keeps, forks):
+    """Processes that send once and execute another program at once, or start one that does. It sends
+    nothing. It has the socket, unless execve closes it."""
+    args = ["perl", "-e", "select(undef, undef, undef, 0.4)", "who=another"]
+    started = []
+
+    def sender():
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+        os.set_inheritable(s.fileno(), keeps)
+        s.connect((HERE, 7100))
+        s.send(b"x" * 100)
+        if not forks:
+            os.execv("/usr/bin/perl", args)
+        os.posix_spawn("/usr/bin/perl", args, os.environ)
+        s.close()
+        time.sleep(0.5)
+
+    for _ in range(40):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            sender()
+            os._exit(0)
+        started.append(child)
+        os.write(1, f"sent {child} 100\n".encode())
+        time.sleep(0.02)
+    for child in started:
+        os.waitpid(child, 0)
+
+
 def reopening(kind, gap, pause, is_reset):
     """Two processes take turns: each connects from the same port to the same server, and closes."""
     turns = os.pipe(), os.pipe()
@@ -351,6 +381,7 @@ def wait_until_sent(s):
 
 ACTS = {
     "storming": lambda kind, gap, pause: storming(kind, pause),
+    "at_once": lambda kind, keeps, forks: at_once(kind, keeps > 0, forks > 0),
     "reopening": lambda kind, gap, pause: reopening(kind, gap, pause, gap < 1),
     "handing": lambda kind, gap, stays: handing(kind, gap, stays > 0),
     "reuse": lambda kind, gap, pause: reuse(kind, gap, pause),

@@ -227,6 +227,12 @@ impl<K: Key> CaptureResolver<K> {
         fast_lookup.map_or_else(Closed::default, |fast_lookup| fast_lookup.closed())
     }
 
+    /// The same when no packet follows; see [`FastLookup::closed_at_last`].
+    pub fn closed_at_last(&mut self) -> Closed {
+        let fast_lookup = self.fast_lookup.as_mut();
+        fast_lookup.map_or_else(Closed::default, |fast_lookup| fast_lookup.closed_at_last())
+    }
+
     /// Records that a flow has ended; see [`Resolver::end`].
     pub fn flow_ended(&mut self, key: K) {
         self.resolver.end(key);

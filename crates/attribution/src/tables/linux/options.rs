@@ -22,6 +22,10 @@ pub struct LinuxOptions {
     pub descriptor_counts: bool,
     /// Whether the table searches other network namespaces, too, where privileges allow.
     pub other_namespaces: bool,
+    /// Whether the table has the kernel report which processes execute programs (the process events
+    /// connector), where it does. If not, the program of a process that executes several ones one after
+    /// the other is known less often.
+    pub executions: bool,
     /// Whether a [fast lookup](crate::capture::FastLookup) has send watchers: a thread on each CPU,
     /// which looks up the sender of each first packet, where privileges allow (`CAP_NET_RAW`, and
     /// `CAP_SYS_NICE` for its priority). They find processes that exit at once.
@@ -41,6 +45,7 @@ impl Default for LinuxOptions {
             sock_diag: true,
             descriptor_counts: true,
             other_namespaces: true,
+            executions: true,
             send_watchers: true,
             realtime: false,
         }

@@ -26,6 +26,11 @@ impl System {
     }
 }
 
+/// Whether a test plays the system.
+pub(crate) const fn is_scripted() -> bool {
+    false
+}
+
 /// Where `ip netns` keeps named namespaces (ip-netns(8)).
 pub(crate) fn named_namespaces() -> &'static Path {
     Path::new("/run/netns")

@@ -10,6 +10,7 @@
 
 mod claim;
 mod confirmation;
+mod executed;
 mod unanswered;
 
 use std::collections::VecDeque;
@@ -33,6 +34,7 @@ use crate::model::principal::Owner;
 pub(crate) use claim::Claim;
 use claim::claim;
 pub(super) use confirmation::{Confirmation, count_by_second};
+use executed::ExecutedPrograms;
 
 /// How long a flow must have been silent for its next datagram, or the next data of a connection,
 /// to be what anybody may have sent; and after how long a silence what was sent before it is confirmed.
@@ -65,6 +67,7 @@ pub(super) struct Confirming {
     /// Those of which no single lookup tells whose they are, in that order, too.
     pub(super) due_again: VecDeque<(Duration, FlowId)>,
     closed: ClosedSockets,
+    executed: ExecutedPrograms,
     pub(super) acceptors: Acceptors,
     /// Others were closed before that, nobody knows which.
     incomplete: Duration,
@@ -77,6 +80,25 @@ impl Confirming {
             return None;
         }
         self.closed.closed_by(owner?.ownership.evidence.socket?)
+    }
+
+    /// By end, when a process that is named for a flow executed another program since it was last
+    /// confirmed.
+    fn executed_at(&self, flow: &Flow<Owners>) -> [Option<Duration>; 2] {
+        let Some(confirmation) = flow.data.confirmation.as_deref() else {
+            return [None; 2];
+        };
+        let since = confirmation.sure.last_seen.max(flow.first_seen());
+        let ends = [flow.data.local.as_deref(), flow.data.remote.as_deref()];
+        ends.map(|owner| self.executed.by_owner(owner?, since))
+    }
+
+    /// Whose part of a flow that is not confirmed was sent after its process executed another program, by
+    /// end.
+    pub(super) fn tail_of_another_program(&self, flow: &Flow<Owners>) -> [bool; 2] {
+        let last = flow.data.confirmation.as_deref().map(|it| it.last);
+        let executed = self.executed_at(flow);
+        executed.map(|at| at.zip(last).is_some_and(|(at, last)| at < last))
     }
 
     /// Whether other sockets may have sent a part of a flow, which are known as they were closed.
@@ -210,7 +232,8 @@ impl Ledger {
     /// Writes down which sockets were closed.
     pub(crate) fn sockets_closed(&mut self, closed: &Closed) {
         self.confirming.closed.add(closed);
-        if closed.is_incomplete {
+        let is_forgotten = self.confirming.executed.add(&closed.executed);
+        if closed.is_incomplete || is_forgotten {
             self.confirming.incomplete = self.table.now();
         }
     }
@@ -229,6 +252,7 @@ impl Ledger {
         };
         let (protocol, is_over) = (flow.protocol(), flow.state().is_over());
         let is_closed = self.confirming.has_closed(&flow.data, packet.time);
+        let is_executed = self.confirming.executed_at(flow) != [None; 2];
         let is_answer =
             packet.payload_len > 0 && self.confirming.is_answer_in_doubt(flow, is_local, packet);
         let Some(confirmation) = flow.data.confirmation.as_deref_mut() else {
@@ -250,11 +274,11 @@ impl Ledger {
             confirmation.may_be_next = true;
             confirmation.is_unanswered = true;
         }
-        let is_asked = is_closed || is_incomplete || is_answer || is_due || is_skip;
+        let is_asked = is_closed || is_executed || is_incomplete || is_answer || is_due || is_skip;
         confirmation.answers += u8::from(is_answer);
         if is_asked {
             confirmation.ask();
-        } else if confirmation.is_worth_it(protocol)
+        } else if (confirmation.is_worth_it(protocol) || packet.payload_len > 0)
             && !confirmation.is_queued
             && self.confirming.due.len() < MAX_DUE
         {
@@ -320,9 +344,14 @@ impl Ledger {
                 continue;
             }
             let is_told_of_all = self.confirming.is_told_of_all(&flow.data);
+            let is_executed = self.confirming.executed_at(flow) != [None; 2];
+            let protocol = flow.protocol();
             let Some(confirmation) = flow.data.confirmation.as_deref_mut() else {
                 continue;
             };
+            if !is_executed && !confirmation.is_worth_it(protocol) {
+                continue;
+            }
             confirmation.checks = confirmation.checks.saturating_sub(1);
             let is_start_sure = confirmation.checks == 0;
             if is_start_sure {
@@ -461,6 +490,17 @@ impl Ledger {
             && flow.data.confirmation.as_deref().is_some_and(is_again)
         {
             self.confirm_later(claim.flow);
+        }
+    }
+
+    /// Cuts a live flow before what was sent after its process executed another program.
+    pub(super) fn cut_tail_of_another_program(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
+        let Some(flow) = self.table.flow(id) else {
+            return;
+        };
+        let changed = self.confirming.tail_of_another_program(flow);
+        if changed != [false; 2] {
+            self.change((id, None), changed, self.table.now(), effects);
         }
     }
 

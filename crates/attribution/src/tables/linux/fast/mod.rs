@@ -6,9 +6,11 @@ mod seen;
 mod senders;
 mod worker;
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::netlink::closings::Closings;
+use super::netlink::executions::ExecutionWatcher;
 use super::sockets;
 use crate::answer::{Ownership, Protocol, SocketQuery};
 use crate::observers::linux::sched;
@@ -25,6 +27,7 @@ pub(crate) struct LinuxFastLookup {
     lookup: OwnerLookup,
     confirmer: Confirmer,
     closings: Option<Closings>,
+    executions: Option<ExecutionWatcher>,
 }
 
 impl LinuxFastLookup {
@@ -33,7 +36,23 @@ impl LinuxFastLookup {
             lookup,
             confirmer: Confirmer::new(Instant::now()),
             closings: None,
+            executions: None,
         }
+    }
+}
+
+impl LinuxFastLookup {
+    /// What the kernel has reported since this was called last. `now`: including what no thread has
+    /// taken from it yet, of executed programs.
+    fn reported(&self, now: bool) -> Closed {
+        let closed = self.closings.as_ref().map(Closings::take);
+        let mut reported = closed.unwrap_or_default();
+        if let Some(executions) = &self.executions {
+            let news = executions.take(now);
+            reported.executed = news.executed;
+            reported.is_incomplete |= news.is_incomplete;
+        }
+        reported
     }
 }
 
@@ -65,6 +84,14 @@ impl FastLookup for LinuxFastLookup {
             });
             self.closings = closings.ok();
         }
+        let executions = self.lookup.scanner.executions().map(Arc::clone);
+        self.executions = executions.and_then(|executions| {
+            let watcher = ExecutionWatcher::start(executions);
+            let watcher = watcher.inspect_err(|error| {
+                tracing::debug!(%error, "programs are executed unseen");
+            });
+            watcher.ok()
+        });
     }
 
     fn lookup(&mut self, question: &LookupRequest) -> FastResult {
@@ -81,8 +108,10 @@ impl FastLookup for LinuxFastLookup {
     }
 
     fn closed(&mut self) -> Closed {
-        self.closings
-            .as_ref()
-            .map_or_else(Closed::default, Closings::take)
+        self.reported(false)
+    }
+
+    fn closed_at_last(&mut self) -> Closed {
+        self.reported(true)
     }
 }

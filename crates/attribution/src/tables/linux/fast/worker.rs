@@ -266,7 +266,9 @@ impl Looker<'_> {
             now, is_accepted, ..
         } = *self.look;
         let resolved = verdicts::resolve(self.scanner, candidates, |socket| {
-            if let Some(known) = self.listeners.holders_of(socket, now) {
+            if let Some(known) = self.listeners.holders_of(socket, now)
+                && !self.scanner.has_any_executed(known)
+            {
                 return (known.to_vec(), false);
             }
             let mut wanted = socket.wanted();

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use super::FdScanner;
 use super::elsewhere::{self, Others};
 use super::index::Scanned;
 use super::miss::Miss;
+use crate::tables::linux::netlink::executions::Monotonic;
 use crate::tables::linux::procfs::facts;
 use crate::tables::linux::procfs::proc::{
     Descriptor, FdStamp, Listed, Part, Proc, ReadBuffers, Table,
@@ -76,23 +76,6 @@ impl FdScanner {
     /// Whether a process held sockets at its last scan.
     pub(super) fn is_holder(&self, pid: u32) -> bool {
         self.index().scanned(pid).is_some_and(Scanned::holds_any)
-    }
-
-    pub(super) fn executes_another(&self, pid: u32) -> bool {
-        let executable = self.proc.executable(pid);
-        let mut index = self.index();
-        let known = index.scanned(pid).and_then(|known| known.executable);
-        if executable.is_some() && executable != known {
-            return true;
-        }
-        let (is_due, known) = index.image_to_check(pid, Instant::now());
-        drop(index);
-        if !is_due {
-            return false;
-        }
-        // The same interpreter may run another script. Neither can be read for a process that has
-        // exited.
-        self.proc.image(pid) != known && executable.is_some()
     }
 
     /// Scans the descriptors of a process.
@@ -198,11 +181,11 @@ impl FdScanner {
         };
         let scanned = self.complete(look, buffers)?;
         let is_whole = (first, next) == (0, None);
-        let index = &mut *self.index();
         if is_whole {
-            index.put(pid, number, scanned);
+            self.index().put(pid, number, scanned);
         } else {
-            index.put_part(pid, first..next.unwrap_or(u32::MAX), scanned);
+            let part = first..next.unwrap_or(u32::MAX);
+            self.index().put_part(pid, part, scanned);
         }
         Ok(())
     }
@@ -218,7 +201,7 @@ impl FdScanner {
             elsewhere: others.sockets,
             executable: self.proc.executable(look.pid),
             name: String::new(),
-            image_checked: look.began,
+            program_at: Monotonic::now(),
             process: None,
             is_hidden: look.listed.is_none(),
             is_cut: others.is_cut,
@@ -234,11 +217,8 @@ impl FdScanner {
             scanned.is_hidden = false;
         }
         if scanned.holds_any() {
-            let unread = || match self.proc.stamp(look.pid) {
-                Ok(_) => Miss::Failed(Errno::MFILE.into()),
-                Err(error) => error.into(),
-            };
-            let stat = facts::stat_of(&look.directory, buffers).ok_or_else(unread)?;
+            let stat = facts::stat_of(&look.directory, buffers);
+            let stat = stat.ok_or_else(|| unread(&self.proc, look.pid))?;
             scanned.name.clone_from(&stat.name);
             // If the first thread of a process has exited, another one shows the program.
             let thread = match (scanned.executable, scanned.tables.first()) {
@@ -248,19 +228,18 @@ impl FdScanner {
             if let Some(thread) = &thread {
                 scanned.executable = Proc::executable_in(thread);
             }
-            let image = Proc::image_in(thread.as_ref().unwrap_or(&look.directory));
-            scanned.process = self.index().process_as(look.pid, &scanned, image);
-            if scanned.process.is_none() {
-                let owner = look.stamp.owner;
-                let directory = thread.as_ref().unwrap_or(&look.directory);
-                let facts = self.facts.read(directory, look.pid, owner, stat, buffers);
-                let mut facts = facts.ok_or_else(unread)?;
-                // This was read before all others, so that a later check notices a new program.
-                facts.image = image;
-                facts.program_seen = self.index().program_seen(look.pid, &scanned, image);
-                scanned.process = Some(Arc::new(facts));
-            }
+            let directory = thread.as_ref().unwrap_or(&look.directory);
+            let (process, at) = self.program_of((look.pid, directory), &scanned, stat, buffers)?;
+            (scanned.process, scanned.program_at) = (Some(process), at);
         }
         Ok(scanned)
+    }
+}
+
+/// Why a process could not be read.
+pub(super) fn unread(proc: &Proc, pid: u32) -> Miss {
+    match proc.stamp(pid) {
+        Ok(_) => Miss::Failed(Errno::MFILE.into()),
+        Err(error) => error.into(),
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod index;
 mod kcmp;
 mod looks;
 mod miss;
+mod program;
 mod search;
 mod wanted;
 
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::netlink::executions::Executions;
 use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::facts::Facts;
@@ -51,6 +53,8 @@ const ROUNDS: usize = 3;
 pub(crate) struct FdScanner {
     proc: Arc<Proc>,
     facts: Facts,
+    /// `None` where the kernel does not report them to this process.
+    executions: Option<Arc<Executions>>,
     sees_all_pids: bool,
     index: Mutex<Index>,
     looks: AtomicU64,
@@ -89,7 +93,15 @@ impl FdScanner {
     /// An empty index.
     pub(crate) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
+        let executions = options.executions.then(|| Executions::open(&proc));
+        let executions = executions.and_then(|opened| {
+            let opened = opened.inspect_err(|error| {
+                tracing::debug!(%error, "the kernel reports no executed programs");
+            });
+            opened.ok().map(Arc::new)
+        });
         Ok(Self {
+            executions,
             sees_all_pids: proc.lists_all() && proc.hides_nothing(),
             proc: Arc::new(proc),
             facts: Facts::new(),
@@ -100,6 +112,11 @@ impl FdScanner {
             budget: Mutex::new(TimeBudget::full(BUDGET, SHARE, Instant::now())),
             listed_until: Mutex::default(),
         })
+    }
+
+    /// What the kernel reports of executed programs, where it does.
+    pub(crate) const fn executions(&self) -> Option<&Arc<Executions>> {
+        self.executions.as_ref()
     }
 
     pub(crate) fn proc(&self) -> &Arc<Proc> {
@@ -251,6 +268,11 @@ impl FdScanner {
     /// Whether the search for the holders of this socket failed.
     pub(crate) fn is_search_failed(&self, inode: u32) -> bool {
         self.index().is_search_failed(inode)
+    }
+
+    /// Whether all processes were looked at before.
+    pub(crate) fn is_refreshed(&self) -> bool {
+        lock(&self.refreshed).is_some()
     }
 
     /// Whether no process is known yet.

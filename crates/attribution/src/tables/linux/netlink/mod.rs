@@ -5,6 +5,7 @@ pub(crate) mod closings;
 pub(crate) mod conntrack;
 pub(crate) mod diag;
 pub(crate) mod exchange;
+pub(crate) mod executions;
 pub(crate) mod frame;
 pub(crate) mod interfaces;
 pub(crate) mod link;

@@ -43,6 +43,28 @@ pub(crate) fn stat_of(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<St
     stat::stat(proc::read_record(process, c"stat", MAX_TEXT, buffers).ok()?)
 }
 
+/// How many pages of files the process or thread with this directory has mapped and read.
+pub(crate) fn shared_pages(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<u64> {
+    stat::shared_pages(&text(process, c"statm", buffers)?)
+}
+
+/// Whether the process or thread with this directory waits in a way that signals interrupt.
+pub(crate) fn is_sleeping(process: &OwnedFd, buffers: &mut ReadBuffers) -> bool {
+    let stat = proc::read_record(process, c"stat", MAX_TEXT, buffers);
+    stat.is_ok_and(stat::is_sleeping)
+}
+
+/// Whether execve(2) closes a descriptor of the process with this directory.
+pub(crate) fn is_closed_on_execution(
+    process: &OwnedFd,
+    descriptor: u32,
+    buffers: &mut ReadBuffers,
+) -> bool {
+    const OF_PROCESS: u32 = 0;
+    let info = proc::Proc::info(process, (OF_PROCESS, descriptor), buffers);
+    info.is_ok_and(stat::is_closed_on_execution)
+}
+
 impl Facts {
     pub(crate) fn new() -> Self {
         Self {

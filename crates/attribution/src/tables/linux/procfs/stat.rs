@@ -39,6 +39,26 @@ pub(crate) fn stat(bytes: &[u8]) -> Option<Stat> {
     })
 }
 
+/// Whether a process waits in a way that signals interrupt, from `/proc/PID/stat`.
+pub(crate) fn is_sleeping(bytes: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|byte| *byte == b')');
+    let after = end.and_then(|end| bytes.get(end + 1..));
+    after.is_some_and(|after| after.starts_with(b" S "))
+}
+
+/// How many pages of files are mapped, from `/proc/PID/statm`: the third field.
+pub(crate) fn shared_pages(statm: &str) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
+/// Whether execve(2) closes a descriptor, from `/proc/PID/fdinfo` (`proc_pid_fdinfo(5)`).
+pub(crate) fn is_closed_on_execution(info: &[u8]) -> bool {
+    let info = String::from_utf8_lossy(info);
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i64::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & i64::from(libc::O_CLOEXEC) != 0)
+}
+
 /// The address where the environment of a process ends, from field 51 of `/proc/PID/stat`. It is 0
 /// for processes that may not know it (`do_task_stat` in `fs/proc/array.c`).
 pub(crate) fn environment_end(bytes: &[u8]) -> Option<u64> {

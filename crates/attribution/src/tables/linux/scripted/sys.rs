@@ -52,6 +52,10 @@ fn host() -> Option<Arc<Host>> {
     SYSTEM.with_borrow(|system| system.host.clone())
 }
 
+pub(crate) fn is_scripted() -> bool {
+    host().is_some()
+}
+
 pub(crate) fn named_namespaces() -> PathBuf {
     host().map_or_else(|| "/run/netns".into(), |host| host.named())
 }

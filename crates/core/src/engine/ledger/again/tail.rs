@@ -79,14 +79,17 @@ impl Ledger {
         effects.extend(waiters(flow).map(Effect::End));
         flow.data.waiting = [false; 2];
         self.chronicle.settle(flow.id());
-        self.cut_end(ended, tail, lost, effects)
+        self.cut_end(ended, tail, (lost, Reason::Failed), effects)
     }
 
     /// To be called when the capture has ended and no answer comes any more: cuts live flows as
-    /// [`cut_unconfirmed`](Self::cut_unconfirmed) does those that are over. This goes through all
+    /// [`cut_unconfirmed`](Self::cut_unconfirmed) and [`cut_unanswered`](Self::cut_unanswered) do those
+    /// that are over. This goes through all
     /// flows.
     pub(crate) fn end_unconfirmed(&mut self, effects: &mut Vec<Effect>) {
-        let may_have_tail = |flow: &&Flow<Owners>| flow.data.again.is_some();
+        let is_of_another =
+            |flow: &Flow<Owners>| self.confirming.tail_of_another_program(flow) != [false; 2];
+        let may_have_tail = |flow: &&Flow<Owners>| flow.data.again.is_some() || is_of_another(flow);
         let all: Vec<_> = self
             .table
             .iter()
@@ -94,6 +97,7 @@ impl Ledger {
             .map(Flow::id)
             .collect();
         for id in all {
+            self.cut_tail_of_another_program(id, effects);
             let Some(flow) = self.table.flow_mut(id) else {
                 continue;
             };

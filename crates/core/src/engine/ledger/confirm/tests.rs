@@ -1,6 +1,7 @@
 //! Flows whose sockets change hands.
 
 mod accepted;
+mod executed;
 mod portless;
 mod properties;
 

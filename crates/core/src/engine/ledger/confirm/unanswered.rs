@@ -22,15 +22,28 @@ impl Ledger {
         effects: &mut Vec<Effect>,
     ) -> Option<Ended<Owners>> {
         let flow = &mut ended.flow;
-        let is_unsure = |it: &mut Box<Confirmation>| it.is_unanswered && !it.is_sure();
+        let executed = self.confirming.tail_of_another_program(flow);
+        let is_executed = executed != [false; 2];
+        let is_unsure =
+            |it: &mut Box<Confirmation>| (it.is_unanswered || is_executed) && !it.is_sure();
         let confirmation = flow.data.confirmation.take_if(is_unsure)?;
+        let is_unanswered = confirmation.is_unanswered;
         let tail = confirmation.into_tail(self.table.now());
         let protocol = flow.protocol();
-        let lost = [&flow.data.local, &flow.data.remote].map(|owner| {
-            let owner = owner.as_deref();
-            owner.is_some_and(|owner| can_be_confirmed(&owner.ownership, protocol))
-        });
-        self.cut_end(ended, tail, lost, effects)
+        let ends = [&flow.data.local, &flow.data.remote]
+            .into_iter()
+            .zip(executed);
+        let mut lost = [false; 2];
+        for (lost, (owner, is_executed)) in lost.iter_mut().zip(ends) {
+            let can_be = |owner: &Owner| can_be_confirmed(&owner.ownership, protocol);
+            *lost = (is_unanswered || is_executed) && owner.as_deref().is_some_and(can_be);
+        }
+        let reason = if is_executed {
+            Reason::Changed
+        } else {
+            Reason::Failed
+        };
+        self.cut_end(ended, tail, (lost, reason), effects)
     }
 
     /// Cuts a flow that is over before a part whose sender is unknown. Returns the part until then,
@@ -39,7 +52,7 @@ impl Ledger {
         &mut self,
         ended: &mut Ended<Owners>,
         tail: Tail,
-        lost: [bool; 2],
+        (lost, reason): ([bool; 2], Reason),
         effects: &mut Vec<Effect>,
     ) -> Option<Ended<Owners>> {
         let Tail {
@@ -66,7 +79,7 @@ impl Ledger {
         for (owner, is_lost) in owners.iter_mut().zip(lost) {
             if is_lost {
                 let seen_at = wall_clock(now);
-                let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
+                let nobody = Ownership::unknown(reason, seen_at, Source::None);
                 *owner = Some(Box::new(Owner::nobody(nobody)));
             }
         }

@@ -16,6 +16,7 @@ use recent_owners::RecentOwners;
 use crate::answer::Process;
 use crate::hash::NumberMap;
 use crate::policy::freshness::NO_HOLDER;
+use crate::tables::linux::netlink::executions::Monotonic;
 use crate::tables::linux::procfs::proc::{Descriptor, FdStamp, Table};
 
 /// The index does not remember what a process with more sockets than this closes.
@@ -40,8 +41,8 @@ pub(crate) struct Scanned {
     /// The name that the kernel keeps, and all other facts. The scan reads them only for processes
     /// that hold sockets.
     pub(crate) name: String,
-    /// When a scan last confirmed that the process executes the same program.
-    pub(crate) image_checked: Instant,
+    /// When it was seen last that the process executes the same program.
+    pub(crate) program_at: Monotonic,
     pub(crate) process: Option<Arc<Process>>,
     /// Whether this process may not read its descriptors.
     pub(crate) is_hidden: bool,
@@ -155,7 +156,9 @@ impl Index {
         scanned.is_cut = true;
         let is_same = |known: &Scanned| {
             let is_same_process = known.stamp.is_same_process(scanned.stamp);
-            is_same_process && known.executable == scanned.executable
+            let programs = known.process.as_ref().zip(scanned.process.as_ref());
+            let is_same_program = programs.is_none_or(|(known, now)| Arc::ptr_eq(known, now));
+            is_same_process && known.executable == scanned.executable && is_same_program
         };
         let known = self.processes.get(&pid).map(|known| &known.scanned);
         if !known.is_some_and(is_same) {
@@ -175,6 +178,7 @@ impl Index {
         known.sockets.extend(&scanned.sockets);
         let elsewhere = std::mem::replace(&mut known.elsewhere, scanned.elsewhere);
         (known.stamp, known.tables, known.is_cut) = (scanned.stamp, scanned.tables, true);
+        known.program_at = scanned.program_at;
         if known.process.is_none() {
             (known.process, known.name) = (scanned.process, scanned.name);
         }
@@ -493,7 +497,7 @@ mod tests {
             elsewhere: Vec::new(),
             executable: None,
             name: String::new(),
-            image_checked: Instant::now(),
+            program_at: Monotonic::now(),
             process: Some(Arc::new(Process::new(1, "one"))),
             is_hidden: false,
             is_cut: false,

@@ -67,6 +67,29 @@ impl Link {
         options::listen_to_all(&self.socket)
     }
 
+    /// Has the kernel drop all messages but those with one of these numbers, of four bytes, at that
+    /// place.
+    pub(crate) fn keep_only(&self, place: usize, numbers: &[u32]) -> io::Result<()> {
+        options::keep_only(&self.socket, place, numbers)
+    }
+
+    /// Has the kernel keep more messages that nobody has received yet, where that is permitted.
+    pub(crate) fn make_room(&self, bytes: usize) {
+        use rustix::net::sockopt::{
+            set_socket_recv_buffer_size, set_socket_recv_buffer_size_force,
+        };
+        let made = set_socket_recv_buffer_size_force(&self.socket, bytes)
+            .or_else(|_| set_socket_recv_buffer_size(&self.socket, bytes));
+        if let Err(error) = made {
+            tracing::debug!(%error, "no more room for messages of the kernel");
+        }
+    }
+
+    /// Another descriptor of the socket, to wait for messages.
+    pub(crate) fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+
     /// The port id to which the kernel addresses answers.
     pub(crate) fn port(&self) -> io::Result<u32> {
         let name = rustix::net::getsockname(&self.socket)?;

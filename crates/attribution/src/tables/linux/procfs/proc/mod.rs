@@ -142,15 +142,24 @@ impl Proc {
         namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
     }
 
+    /// Whether this process is in the first namespaces of users and of process ids.
+    pub(crate) fn is_in_first_namespaces(&self) -> bool {
+        self.is_in_first_of_users() && self.lists_all()
+    }
+
+    fn is_in_first_of_users(&self) -> bool {
+        const FIRST: u64 = 0xEFFF_FFFD;
+        let namespace = self.stat(format_args!("self/ns/user"));
+        namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+    }
+
     /// Whether this process may read everything that is listed: root in the first user namespace
     /// (`PROC_USER_INIT_INO`), with the capability to inspect any process. If `/proc` is mounted
     /// with `hidepid`, other processes are not even listed without it.
     pub(crate) fn hides_nothing(&self) -> bool {
-        const FIRST: u64 = 0xEFFF_FFFD;
-        let namespace = self.stat(format_args!("self/ns/user"));
         let may_look = rustix::thread::capabilities(None)
             .is_ok_and(|all| all.effective.contains(CapabilitySet::SYS_PTRACE));
-        may_look && namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+        may_look && self.is_in_first_of_users()
     }
 
     /// Closes the reserved descriptors until the returned value is dropped.
