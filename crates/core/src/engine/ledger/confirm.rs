@@ -32,7 +32,7 @@ use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
 pub(crate) use claim::Claim;
-use claim::claim;
+use claim::{claim, is_too_late};
 pub(super) use confirmation::{Confirmation, count_by_second};
 use executed::ExecutedPrograms;
 
@@ -80,25 +80,6 @@ impl Confirming {
             return None;
         }
         self.closed.closed_by(owner?.ownership.evidence.socket?)
-    }
-
-    /// By end, when a process that is named for a flow executed another program since it was last
-    /// confirmed.
-    fn executed_at(&self, flow: &Flow<Owners>) -> [Option<Duration>; 2] {
-        let Some(confirmation) = flow.data.confirmation.as_deref() else {
-            return [None; 2];
-        };
-        let since = confirmation.sure.last_seen.max(flow.first_seen());
-        let ends = [flow.data.local.as_deref(), flow.data.remote.as_deref()];
-        ends.map(|owner| self.executed.by_owner(owner?, since))
-    }
-
-    /// Whose part of a flow that is not confirmed was sent after its process executed another program, by
-    /// end.
-    pub(super) fn tail_of_another_program(&self, flow: &Flow<Owners>) -> [bool; 2] {
-        let last = flow.data.confirmation.as_deref().map(|it| it.last);
-        let executed = self.executed_at(flow);
-        executed.map(|at| at.zip(last).is_some_and(|(at, last)| at < last))
     }
 
     /// Whether other sockets may have sent a part of a flow, which are known as they were closed.
@@ -493,17 +474,6 @@ impl Ledger {
         }
     }
 
-    /// Cuts a live flow before what was sent after its process executed another program.
-    pub(super) fn cut_tail_of_another_program(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
-        let Some(flow) = self.table.flow(id) else {
-            return;
-        };
-        let changed = self.confirming.tail_of_another_program(flow);
-        if changed != [false; 2] {
-            self.change((id, None), changed, self.table.now(), effects);
-        }
-    }
-
     /// Ends a flow of which owners have changed with what surely was theirs. The rest names
     /// nobody, until a packet comes that was sent after `until`.
     fn change(
@@ -566,18 +536,6 @@ impl Ledger {
             self.resume(id, newest, effects);
         }
     }
-}
-
-/// Whether a lookup with a packet was made long after the packet was sent, and the socket was closed
-/// by then: who had it when that was sent may be anybody to whom it was passed on.
-fn is_too_late(flow: &Flow<Owners>, claim: &Claim, answers: [Confirmed; 2], at: Duration) -> bool {
-    let is_late = |newest: PacketOf| at.saturating_sub(newest.time) >= SILENCE;
-    let mut ends = claim.ends.iter().zip(answers);
-    claim.newest.is_some_and(is_late)
-        && !flow.state().is_over()
-        && ends.any(|(asked, answer)| {
-            asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Closed)
-        })
 }
 
 #[cfg(test)]

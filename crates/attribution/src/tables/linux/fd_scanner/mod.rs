@@ -18,6 +18,7 @@ mod kcmp;
 mod looks;
 mod miss;
 mod program;
+mod recent;
 mod search;
 mod wanted;
 
@@ -93,13 +94,10 @@ impl FdScanner {
     /// An empty index.
     pub(crate) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
-        let executions = options.executions.then(|| Executions::open(&proc));
-        let executions = executions.and_then(|opened| {
-            let opened = opened.inspect_err(|error| {
-                tracing::debug!(%error, "the kernel reports no executed programs");
-            });
-            opened.ok().map(Arc::new)
-        });
+        let executions = options
+            .executions
+            .then(|| program::reports(&proc))
+            .flatten();
         Ok(Self {
             executions,
             sees_all_pids: proc.lists_all() && proc.hides_nothing(),
@@ -112,11 +110,6 @@ impl FdScanner {
             budget: Mutex::new(TimeBudget::full(BUDGET, SHARE, Instant::now())),
             listed_until: Mutex::default(),
         })
-    }
-
-    /// What the kernel reports of executed programs, where it does.
-    pub(crate) const fn executions(&self) -> Option<&Arc<Executions>> {
-        self.executions.as_ref()
     }
 
     pub(crate) fn proc(&self) -> &Arc<Proc> {
@@ -486,23 +479,6 @@ impl FdScanner {
             .recent_owners
             .remember(found.cookie, std::slice::from_ref(&process), asked);
         Ok(process)
-    }
-
-    /// Remembers the owners of a connection; see [`Index::remember`].
-    pub(crate) fn remember(&self, cookie: u64, owners: &[Arc<Process>]) {
-        self.index()
-            .recent_owners
-            .remember(cookie, owners, Instant::now());
-    }
-
-    /// Forgets the owners of a connection; see [`Index::forget`].
-    pub(crate) fn forget(&self, cookie: u64, owners: &[Arc<Process>]) {
-        self.index().recent_owners.forget(cookie, owners);
-    }
-
-    /// The owners of a connection that has closed.
-    pub(crate) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
-        self.index().recent_owners.remembered(cookie).to_vec()
     }
 
     /// The reader of processes and users.

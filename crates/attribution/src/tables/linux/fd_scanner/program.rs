@@ -32,6 +32,11 @@ const ATTEMPTS: usize = 3;
 const MAX_OPENED: usize = 8;
 
 impl FdScanner {
+    /// What the kernel reports of executed programs, where it does.
+    pub(crate) const fn executions(&self) -> Option<&Arc<Executions>> {
+        self.executions.as_ref()
+    }
+
     /// Whether a process executes another program than the one that is known of it.
     pub(super) fn executes_another(&self, pid: u32) -> bool {
         let executable = self.proc.executable(pid);
@@ -168,6 +173,14 @@ impl FdScanner {
             _ => Some(SystemTime::now()),
         }
     }
+}
+
+/// What the kernel reports of executed programs, where it does.
+pub(super) fn reports(proc: &Proc) -> Option<Arc<Executions>> {
+    let opened = Executions::open(proc).inspect_err(|error| {
+        tracing::debug!(%error, "the kernel reports no executed programs");
+    });
+    opened.ok().map(Arc::new)
 }
 
 /// From when on a process has executed the program that was read of it since `at`.

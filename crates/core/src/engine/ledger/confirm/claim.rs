@@ -1,11 +1,12 @@
 //! What is asked about a flow to confirm its owners.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use flowner_attribution::capture::Confirmed;
 use flowner_attribution::{Ownership, SocketQuery};
 use flowner_flows::{Flow, FlowId, Mark};
 
+use super::SILENCE;
 use crate::engine::ledger::question::{can_be_confirmed, is_portless, socket_protocol};
 use crate::engine::ledger::{End, Owners, query_of, wall_clock};
 use crate::engine::traffic_history::PacketOf;
@@ -79,4 +80,21 @@ pub(super) fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) 
         number,
         newest,
     })
+}
+
+/// Whether a lookup with a packet was made long after the packet was sent, and the socket was closed
+/// by then: who had it when that was sent may be anybody to whom it was passed on.
+pub(super) fn is_too_late(
+    flow: &Flow<Owners>,
+    claim: &Claim,
+    answers: [Confirmed; 2],
+    at: Duration,
+) -> bool {
+    let is_late = |newest: PacketOf| at.saturating_sub(newest.time) >= SILENCE;
+    let mut ends = claim.ends.iter().zip(answers);
+    claim.newest.is_some_and(is_late)
+        && !flow.state().is_over()
+        && ends.any(|(asked, answer)| {
+            asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Closed)
+        })
 }
