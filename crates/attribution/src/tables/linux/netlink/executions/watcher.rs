@@ -46,7 +46,7 @@ impl ExecutionWatcher {
 }
 
 fn run(executions: &Executions, socket: &OwnedFd, wake_fd: &WakeFd) {
-    sched::take_precedence();
+    sched::raise_priority();
     while wake_fd.waits_for(socket) {
         executions.take_reports(&mut executions.lock());
         if wake_fd.is_woken_within(REST) {
