@@ -12,9 +12,12 @@ mod link;
 mod span;
 mod transport;
 
+use std::net::Ipv4Addr;
+
 use crate::headers::Headers;
 use crate::link_type::{LinkType, OtherLinkType};
 
+use self::link::Version;
 use self::span::Span;
 
 /// The headers of a frame.
@@ -48,6 +51,69 @@ use self::span::Span;
 /// ```
 pub fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Headers, DecodeError> {
     let (version, packet) = link::packet(link, Span::new(frame, wire_len))?;
+    match usual(version, packet, wire_len) {
+        Some(headers) => Ok(headers),
+        None => layers(version, packet, wire_len),
+    }
+}
+
+/// The headers of what nearly all packets are: TCP or UDP in IPv4, without options of IP and not in
+/// fragments. It is what [`layers`] finds, in a fraction of the time.
+#[inline]
+fn usual(version: Version, packet: Span<'_>, wire_len: u32) -> Option<Headers> {
+    let header: &[u8; 20] = packet.captured().first_chunk()?;
+    let [
+        0x45,
+        _,
+        l0,
+        l1,
+        _,
+        _,
+        f0,
+        f1,
+        _,
+        protocol @ (6 | 17),
+        _,
+        _,
+        s0,
+        s1,
+        s2,
+        s3,
+        d0,
+        d1,
+        d2,
+        d3,
+    ] = *header
+    else {
+        return None;
+    };
+    // More fragments, and where this one belongs.
+    if version != Version::V4 || u16::from_be_bytes([f0, f1]) & 0x3fff != 0 {
+        return None;
+    }
+    let packet = match u16::from_be_bytes([l0, l1]) {
+        0 => packet,
+        total if total < 20 => return None,
+        total => packet.limit(total.into()),
+    };
+    let segment = transport::decode(protocol, packet.skip(20));
+    Some(Headers {
+        source: Ipv4Addr::new(s0, s1, s2, s3).into(),
+        destination: Ipv4Addr::new(d0, d1, d2, d3).into(),
+        protocol,
+        ports: segment.ports,
+        tcp: segment.tcp,
+        icmp: None,
+        fragment: None,
+        wire_len,
+        payload_len: segment.payload_len,
+        payload_offset: segment.payload_offset,
+    })
+}
+
+/// The headers of any packet.
+#[inline(never)]
+fn layers(version: Version, packet: Span<'_>, wire_len: u32) -> Result<Headers, DecodeError> {
     let packet = ip::decode(version, packet)?;
     let (segment, icmp) = match packet.fragment {
         Some(fragment) if fragment.offset > 0 => (transport::Segment::opaque(packet.payload), None),
@@ -119,4 +185,36 @@ impl From<OtherLinkType> for DecodeError {
 
 fn ether_type_name(ether_type: Option<u16>) -> String {
     ether_type.map_or_else(String::new, |number| format!(" (ether type {number:#06x})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_usual_is_what_all_layers_give(
+            mut packet in proptest::collection::vec(any::<u8>(), 0..70),
+            is_usual: bool,
+            (flags, protocol) in (any::<u8>(), proptest::sample::select(vec![1_u8, 6, 17, 50, 51])),
+            total in prop_oneof![Just(0_u16), 0..100_u16, any::<u16>()],
+            more in 0..2_000_u32,
+        ) {
+            if is_usual && packet.len() >= 10 {
+                packet[0] = 0x45;
+                packet[2..4].copy_from_slice(&total.to_be_bytes());
+                (packet[6], packet[7]) = (flags & 0xc0, 0);
+                packet[9] = protocol;
+            }
+            let wire_len = u32::try_from(packet.len()).unwrap() + more;
+            let span = Span::new(&packet, wire_len);
+            for version in [Version::V4, Version::V6] {
+                if let Some(headers) = usual(version, span, wire_len) {
+                    prop_assert_eq!(layers(version, span, wire_len), Ok(headers));
+                }
+            }
+        }
+    }
 }

@@ -89,6 +89,32 @@ fn usual(link: LinkType, frame: Span<'_>) -> Option<(Version, Span<'_>)> {
         {
             ([*t0, *t1], 16)
         }
+        (
+            LinkType::LinuxCooked2,
+            [
+                t0,
+                t1,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                d0,
+                d1,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                ..,
+            ],
+        ) if !linux_cooked::has_own_header([*d0, *d1]) => ([*t0, *t1], 20),
         _ => return None,
     };
     match ether_type {
@@ -190,9 +216,13 @@ mod tests {
             wire_len: u32,
         ) {
             let ether_type = if is_v6 { [0x86, 0xdd] } else { [0x08, 0x00] };
-            for (link, at) in [(LinkType::Ethernet, 12), (LinkType::LinuxCooked, 14)] {
-                frame.resize(frame.len().max(at + 2), 0);
-                frame[2..4].copy_from_slice(&device.to_be_bytes());
+            for (link, at, device_at) in [
+                (LinkType::Ethernet, 12, 2),
+                (LinkType::LinuxCooked, 14, 2),
+                (LinkType::LinuxCooked2, 0, 8),
+            ] {
+                frame.resize(frame.len().max(20), 0);
+                frame[device_at..device_at + 2].copy_from_slice(&device.to_be_bytes());
                 frame[at..at + 2].copy_from_slice(&ether_type);
                 let span = Span::new(&frame, wire_len);
                 let place = |(version, rest): (Version, Span<'_>)| {
@@ -201,7 +231,7 @@ mod tests {
                 if let Some(found) = usual(link, span) {
                     prop_assert_eq!(layers(link, span).map(place), Ok(place(found)));
                 } else {
-                    prop_assert!(link == LinkType::LinuxCooked && device >= 770 && device != 772);
+                    prop_assert!(link != LinkType::Ethernet && device >= 770 && device != 772);
                 }
             }
         }
