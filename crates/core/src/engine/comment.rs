@@ -1,5 +1,5 @@
-//! Owners in the comments of packets: written so that people can read them in Wireshark, and
-//! read again. The form is described in [`recording`](crate::recording#the-comments). Pure.
+//! Owners in the comments of packets: readable in Wireshark, and parsed again.
+//! [`recording`](crate::recording#the-comments) describes the form. Pure.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -21,18 +21,19 @@ use crate::model::packet_ref::PacketEnd;
 use crate::model::principal::{Owner, Principal};
 use crate::model::text::is_hidden;
 
-/// Processes that one comment names at most.
+/// The number of processes that a written comment may name.
 const MAX_PROCESSES: usize = 8;
-/// Processes that one comment may name when it is read. More share no socket in earnest, and
-/// each would be shown.
+/// The number of processes that a parsed comment may name. More never share a socket in practice,
+/// and the app would show each of them.
 pub(super) const MAX_CLAIMED: usize = 64;
-/// Pids that a process can have: 0 is the kernel's, and none is above the limit of Linux, the
-/// highest there is (`PID_MAX_LIMIT`, include/linux/threads.h).
+/// Valid pids: 0 is the kernel's, and none exceeds the highest limit of Linux (`PID_MAX_LIMIT`,
+/// include/linux/threads.h).
 pub(super) const PIDS: RangeInclusive<u32> = 1..=4_194_304;
-/// What a comment of ours begins with.
+/// The prefix of our comments.
 const PREFIX: &str = "flowner:";
 
-/// The comment that tells who has one end of a packet, and how other monitors know its flow.
+/// The comment that names the owner of one end of a packet, and the flow's Community ID for other
+/// monitors.
 pub(crate) fn write(end: PacketEnd, owner: &Owner, community: Option<CommunityId>) -> String {
     let Owner {
         ownership,
@@ -82,29 +83,29 @@ pub(crate) fn write(end: PacketEnd, owner: &Owner, community: Option<CommunityId
     line.0
 }
 
-/// Whether a comment claims to tell an owner. Where [`read`] then finds none, the claim is
-/// refused: it has not the form, it contradicts itself, or names what cannot be.
+/// Whether a comment claims an owner. If [`read`] then finds none, the claim is refused: it is
+/// malformed, contradicts itself, or names an impossible process.
 pub(crate) fn is_claim(comment: &str) -> bool {
     comment.starts_with(PREFIX)
 }
 
-/// The owner that a comment tells, if it is one of ours and may be true. `observed_at`: the time
+/// The owner in a comment, if the comment is one of ours and may be true. `observed_at`: the time
 /// of the packet.
 pub(crate) fn read(comment: &str, observed_at: SystemTime) -> Option<(PacketEnd, Ownership)> {
     let mut rest = comment.strip_prefix(PREFIX)?;
-    let mut told = Told::default();
+    let mut parsed = Parsed::default();
     loop {
         rest = rest.trim_start_matches(' ');
         if rest.is_empty() {
             break;
         }
         let (key, value) = next_pair(&mut rest)?;
-        told.take(key, value)?;
+        parsed.take(key, value)?;
     }
-    told.into_ownership(observed_at)
+    parsed.into_ownership(observed_at)
 }
 
-/// A comment that is being written.
+/// A comment under construction.
 struct Line(String);
 
 impl Line {
@@ -173,12 +174,12 @@ impl Line {
     }
 }
 
-/// What needs no quotes.
+/// Whether a character needs no quotes.
 fn is_plain(character: char) -> bool {
     !(character.is_whitespace() || is_hidden(character) || matches!(character, '"' | '\\' | '='))
 }
 
-/// The next key and value; `None` where it is not of this form.
+/// The next key and value; `None` if the text does not have this form.
 fn next_pair<'a>(rest: &mut &'a str) -> Option<(&'a str, Cow<'a, str>)> {
     let (key, text) = rest.split_once('=')?;
     let (value, text) = match text.strip_prefix('"') {
@@ -195,7 +196,7 @@ fn next_pair<'a>(rest: &mut &'a str) -> Option<(&'a str, Cow<'a, str>)> {
     Some((key, value))
 }
 
-/// What is between quotes, after the first one; and what follows the second.
+/// The text between quotes, after the first one; and the rest after the second.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();
@@ -221,26 +222,26 @@ fn unquote(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// What was read of a comment so far.
+/// The content of a comment so far.
 #[derive(Default)]
-struct Told {
+struct Parsed {
     end: Option<PacketEnd>,
     verdict: Option<String>,
     reason: Option<Reason>,
     matched: Option<Match>,
     namespace: Option<NetworkNamespace>,
-    /// Named, but not yet with a pid.
+    /// The name of a program whose pid has not come yet.
     program: Option<String>,
     processes: Vec<Process>,
     user: Option<User>,
     unit: Option<Unit>,
-    /// Whether there are more processes than those that are named.
+    /// Whether there are more processes than the named ones.
     has_more: bool,
 }
 
-impl Told {
-    /// `None` where the value cannot be that of its key. Keys that are not known are those of
-    /// later versions.
+impl Parsed {
+    /// `None` if the value is invalid for its key. Ignores unknown keys, which later versions may
+    /// write.
     fn take(&mut self, key: &str, value: Cow<'_, str>) -> Option<()> {
         match key {
             "end" => {
@@ -248,7 +249,8 @@ impl Told {
             }
             "verdict" => self.verdict = Some(value.into_owned()),
             "reason" => {
-                // A later version may have more reasons than this one. Nobody is known either way.
+                // A later version may have more reasons than this one. The owner is unknown either
+                // way.
                 self.reason = Some(value.parse().unwrap_or(Reason::Other));
             }
             "match" => self.matched = value.parse().ok(),
@@ -267,7 +269,8 @@ impl Told {
                 self.processes.push(Process::new(pid, name));
             }
             "more" => {
-                // Beside those that are named: without any, or as none, it is no number of ours.
+                // It counts beside named processes: without any, or as zero, it does not come from
+                // us.
                 let more: u32 = value.parse().ok()?;
                 if more == 0 || self.processes.len() < MAX_PROCESSES {
                     return None;
@@ -320,7 +323,8 @@ impl Told {
         Some(())
     }
 
-    /// The user of the process that was named last, else the one who is all that is known.
+    /// The user of the last named process, or else the user who is the only known part of the
+    /// owner.
     fn user(&mut self) -> &mut Option<User> {
         match self.processes.last_mut() {
             Some(process) => &mut process.user,
@@ -333,7 +337,7 @@ impl Told {
         let mut processes = self.processes.into_iter().map(Arc::new);
         let verdict = match (self.verdict?.as_str(), count) {
             ("shared", 1..) => Verdict::Shared(processes.collect()),
-            // What one process has, no others have.
+            // Only one process may have these facts.
             _ if self.has_more => return None,
             ("process", 1) => Verdict::Process(processes.next()?),
             ("partial", 0) => Verdict::Partial {

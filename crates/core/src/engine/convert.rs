@@ -1,5 +1,5 @@
-//! What capture decodes, in the terms in which flows are counted. The two crates
-//! do not know each other; this is the seam.
+//! Converts decoded packets to those that flow tables count. Neither of the two crates depends on
+//! the other; this module connects them.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use flowner_capture::{self as capture, Headers, PacketOrigin, Quoted, RawPacket};
 use flowner_flows::{About, Fragment, Icmp, Origin, Packet, Protocol, Tcp, TcpFlags};
 
-/// A packet for a flow table, from its decoded headers and what was captured with them: for
-/// programs that count flows without a [`Monitor`](crate::Monitor).
+/// A packet for a flow table, from its decoded headers and the captured packet: for programs that
+/// count flows without a [`Monitor`](crate::Monitor).
 ///
 /// ```
 /// use flowner_capture::{Next, Source};
@@ -62,7 +62,7 @@ const fn origin(origin: PacketOrigin) -> Origin {
     }
 }
 
-/// A packet of which nothing is known but its headers and its time since the Unix epoch.
+/// A packet with these headers and time since the Unix epoch; all else is unknown.
 pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
     let (source_port, destination_port) = match (headers.ports, headers.icmp) {
         (Some(ports), _) => (ports.source, ports.destination),
@@ -95,7 +95,7 @@ pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
     }
 }
 
-/// The id of a request or a reply, at the end that asks: its socket is known by it.
+/// The id of a request or a reply, at the requesting end: the id identifies its socket.
 const fn ids(icmp: &capture::Icmp) -> (u16, u16) {
     match (icmp.identifier, icmp.kind) {
         // Replies, of IPv4 and IPv6.
@@ -109,7 +109,7 @@ fn about(quoted: &Quoted) -> About {
     let ports = quoted.ports;
     let (source, destination) = match ports {
         Some(ports) => (ports.source, ports.destination),
-        // Who asked has its id.
+        // The requesting end has its id.
         None => (quoted.identifier.unwrap_or(0), 0),
     };
     About {

@@ -1,4 +1,4 @@
-//! The devices of this host: their names, and what was counted on each.
+//! The devices of this host: their names and counters.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
@@ -8,27 +8,27 @@ use flowner_flows::{Counters, Packet};
 
 use crate::model::report::DeviceTotals;
 
-/// Devices whose names are kept, and those that are counted apart, at most. Containers come and go
-/// with theirs.
+/// The number of devices whose names are kept, and whose packets are counted separately. Containers
+/// come and go with their devices.
 const MAX: usize = 4_096;
 
-/// What is known of devices by their indices.
+/// The known devices by index.
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
     names: HashMap<NonZeroU32, Arc<str>>,
-    /// The one device of whose packets nobody says where they are from.
+    /// The only device, whose packets do not carry a device index.
     only: Option<Arc<str>>,
     counted: BTreeMap<Option<NonZeroU32>, Counters>,
 }
 
 impl Devices {
-    /// Packets that say no device are of this one.
+    /// Sets the device of packets without a device index.
     pub(crate) fn set_only(&mut self, name: &str) {
         self.only = Some(name.into());
     }
 
-    /// These devices are there now. Those that are gone keep their names, as what was counted is
-    /// theirs, unless there are too many.
+    /// Sets the current devices. A device that is gone keeps its name for its counters, unless
+    /// there are too many.
     pub(crate) fn set_names<'a>(&mut self, all: impl IntoIterator<Item = (u32, &'a str)>) {
         let earlier = std::mem::take(&mut self.names);
         for (index, name) in all.into_iter().take(MAX) {
@@ -51,7 +51,7 @@ impl Devices {
         self.names.contains_key(&index)
     }
 
-    /// The name of the device of packets that say this index, or none.
+    /// The name of the device with this index, or of packets without an index.
     pub(crate) fn name(&self, index: Option<NonZeroU32>) -> Option<&Arc<str>> {
         match index {
             Some(index) => self.names.get(&index),
@@ -59,7 +59,7 @@ impl Devices {
         }
     }
 
-    /// Takes note of a packet that was counted.
+    /// Counts a packet on its device.
     pub(crate) fn count(&mut self, packet: &Packet) {
         let one = Counters {
             packets: 1,
@@ -73,7 +73,7 @@ impl Devices {
         }
     }
 
-    /// What was counted on each device whose name is known: most bytes first.
+    /// The counters of each named device, most bytes first.
     pub(crate) fn totals(&self) -> Vec<DeviceTotals> {
         let mut by_name: BTreeMap<&Arc<str>, Counters> = BTreeMap::new();
         for (index, counted) in &self.counted {
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(name(2).as_deref(), Some("eth0"));
         assert_eq!(name(7).as_deref(), Some("veth7"));
         assert_eq!((name(3), name(0).as_deref()), (None, Some("en0")));
-        // One with another name is another device, or was renamed.
+        // A device with another name is a different one, or was renamed.
         devices.set_names([(2, "wan")]);
         assert_eq!(devices.name(index(2)).map(|name| &**name), Some("wan"));
         // However many come and go.

@@ -1,23 +1,22 @@
-//! Whose capture a file is, where nobody says so. Pure.
+//! Infers the addresses of the capturing host, if the user does not give them. Pure.
 //!
-//! A host sees its own traffic: it is an end of most flows, with many others at the other
-//! end. Where no address stands out like that, as in what was captured on a router or a
-//! mirrored port, or where two talk to each other alone, there is no guess.
+//! A host captures its own traffic: it is an end of most flows, with many others at the other end.
+//! If no address stands out like that, as in a capture on a router or a mirror port, or between
+//! only two hosts, this infers nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use flowner_flows::{Direction, FlowTable, Packet, TableConfig};
 
-/// Of the flows of a family of addresses, one address must be an end of so many in a hundred.
+/// The percentage of a family's flows of which one address must be an end.
 const SHARE: usize = 66;
-/// Fewer flows are no evidence of one more address.
+/// Fewer flows are no evidence for another address.
 const MIN_FLOWS: usize = 3;
-/// Addresses that one host has in one family at most: a few, by privacy extensions.
+/// The number of addresses that one host has in one family: a few, because of privacy extensions.
 const MAX_ADDRESSES: usize = 4;
 
-/// The addresses of the host that captured these packets, IPv4 first; none where it cannot be
-/// told.
+/// The addresses of the host that captured these packets, IPv4 first; none if that is unclear.
 pub(crate) fn infer_local_addresses(packets: impl Iterator<Item = Packet>) -> Vec<IpAddr> {
     let mut table: FlowTable = FlowTable::new(TableConfig {
         capacity: usize::MAX,
@@ -37,7 +36,7 @@ pub(crate) fn infer_local_addresses(packets: impl Iterator<Item = Packet>) -> Ve
     [v4, v6].into_iter().flat_map(of_family).collect()
 }
 
-/// Whether a host may have it for others: it is not of the host alone, nor of nobody.
+/// Whether an address can belong to a host: not a loopback, group or unspecified address.
 fn is_a_hosts(address: &IpAddr) -> bool {
     !(address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }
@@ -45,7 +44,7 @@ fn is_a_hosts(address: &IpAddr) -> bool {
 fn of_family(mut flows: Vec<[IpAddr; 2]>) -> Vec<IpAddr> {
     let all = flows.len();
     let mut own = Vec::new();
-    // What is left after the first address may be noise.
+    // After the first address, the rest may be noise.
     while own.len() < MAX_ADDRESSES
         && flows.len() >= MIN_FLOWS
         && (own.is_empty() || flows.len() * 20 >= all)
@@ -57,16 +56,16 @@ fn of_family(mut flows: Vec<[IpAddr; 2]>) -> Vec<IpAddr> {
     own
 }
 
-/// What is known of an address.
+/// The counters of an address.
 #[derive(Default)]
-struct Seen {
+struct EndOfFlows {
     flows: usize,
     peers: HashSet<IpAddr>,
 }
 
-/// The address that stands out as an end of most flows.
+/// The address that is an end of most flows.
 fn most_frequent(flows: &[[IpAddr; 2]]) -> Option<IpAddr> {
-    let mut seen: HashMap<IpAddr, Seen> = HashMap::new();
+    let mut seen: HashMap<IpAddr, EndOfFlows> = HashMap::new();
     for [one, other] in flows {
         for (address, peer) in [(one, other), (other, one)] {
             let seen = seen.entry(*address).or_default();
@@ -77,9 +76,10 @@ fn most_frequent(flows: &[[IpAddr; 2]]) -> Option<IpAddr> {
     let often = seen
         .iter()
         .filter(|(_, seen)| seen.flows * 100 >= flows.len() * SHARE && seen.peers.len() > 1);
-    // Of two that are as often an end, such as a host and the only server of its network, the
-    // one with more peers, then the private one.
-    let rank = |address: &IpAddr, seen: &Seen| (seen.flows, seen.peers.len(), is_private(*address));
+    // If two are equally frequent, such as a host and the only server of its network, the one with
+    // more peers wins, then the private one.
+    let rank =
+        |address: &IpAddr, seen: &EndOfFlows| (seen.flows, seen.peers.len(), is_private(*address));
     let mut often: Vec<_> = often
         .map(|(address, seen)| (rank(address, seen), *address))
         .collect();
@@ -93,7 +93,7 @@ fn most_frequent(flows: &[[IpAddr; 2]]) -> Option<IpAddr> {
 
 fn is_private(address: IpAddr) -> bool {
     match address {
-        // The last are those of providers that share addresses (RFC 6598).
+        // The last network is that of providers with shared addresses (RFC 6598).
         IpAddr::V4(address) => {
             address.is_private()
                 || address.is_link_local()
@@ -188,9 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_stands_out_there_is_no_guess() {
+    fn without_a_frequent_address_nothing_is_inferred() {
         check(&[], &[]);
-        // Two alone, and too few.
+        // Only two hosts, and too few flows.
         let two = ("10.0.0.1", "10.0.0.2");
         check(&[two; 9], &[]);
         check(&[("10.0.0.1", "1.1.1.1"), ("10.0.0.1", "9.9.9.9")], &[]);
@@ -204,7 +204,7 @@ mod tests {
             ],
             &[],
         );
-        // Everybody's own.
+        // Addresses that every host has.
         check(
             &[
                 ("127.0.0.1", "127.0.0.2"),

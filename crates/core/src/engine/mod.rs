@@ -1,5 +1,5 @@
-//! From packets and answers to flows with owners. Pure: packets, answers and time come in; what
-//! is to be done comes out.
+//! Makes flows with owners from packets and answers. Pure: the caller passes in packets, answers
+//! and time, and carries out the resulting effects.
 
 pub(crate) mod claims;
 pub(crate) mod comment;

@@ -1,4 +1,4 @@
-//! Owners that a file tells, each read once. Pure.
+//! The owners in a file, each parsed once. Pure.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,33 +12,33 @@ use super::comment;
 use crate::model::packet_ref::{ClaimedEnd, PacketEnd};
 use crate::model::principal::Owner;
 
-/// Claims that are remembered, of each kind. Past that, all are forgotten and read again.
+/// The number of remembered claims of each kind. Past that, this forgets all and parses them again.
 const MAX: usize = 4_096;
 
-/// The longest comment that is remembered, in bytes: ours are shorter, and others could fill
-/// the memory.
+/// The length in bytes of the longest comment that is remembered: ours are shorter, and others
+/// could fill the memory.
 const MAX_LENGTH: usize = 8_192;
 
-/// What was read of a file. The claims for one flow are alike until its owner changes, so that it
-/// is little.
+/// The parsed claims of a file. The claims for one flow are equal until its owner changes, so there
+/// are few.
 #[derive(Debug, Default)]
 pub(crate) struct RecordedOwners {
     ours: HashMap<String, Option<(PacketEnd, Owner)>>,
-    /// By the comments of a packet that claim something, in lines.
+    /// By the comments of a packet with claims, joined by lines.
     others: HashMap<String, Result<Option<Owner>, Refused>>,
-    /// By pid, with what the file told of it then.
+    /// By pid, with the facts of the file at that time.
     by_pid: HashMap<u32, (Option<ProcessFacts>, Owner)>,
     refused: u64,
 }
 
 impl RecordedOwners {
-    /// Claims since this was asked last of an owner who cannot be.
+    /// The number of impossible claims since the last call.
     pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }
 
-    /// Gives the owners that a file tells of a packet. What Flowner wrote says which end it is
-    /// about, and counts before what others wrote.
+    /// Calls `give` with the owners of a packet in the file. Flowner's own comments name the end
+    /// that they are about, and take precedence over those of other programs.
     pub(crate) fn owners(
         &mut self,
         packet: &RawPacket<'_>,
@@ -59,7 +59,7 @@ impl RecordedOwners {
         let end = match packet.origin {
             PacketOrigin::Sent => ClaimedEnd::Of(PacketEnd::Source),
             PacketOrigin::Received => ClaimedEnd::Of(PacketEnd::Destination),
-            // Nobody there has to do with it.
+            // No process there is an end of the packet.
             PacketOrigin::OtherHost => return,
             _ => ClaimedEnd::OnHost,
         };
@@ -81,10 +81,10 @@ impl RecordedOwners {
         if let Some(known) = self.ours.get(text) {
             return known.clone();
         }
-        let told = comment::read(text, at(time));
-        let told = told.map(|(end, ownership)| (end, Owner::from(ownership)));
-        remember(&mut self.ours, text, &told);
-        told
+        let parsed = comment::read(text, at(time));
+        let parsed = parsed.map(|(end, ownership)| (end, Owner::from(ownership)));
+        remember(&mut self.ours, text, &parsed);
+        parsed
     }
 
     fn of_blocks(&mut self, about: Comments<'_>, time: Duration) -> Result<Option<Owner>, Refused> {
@@ -121,21 +121,21 @@ impl RecordedOwners {
             return known.clone();
         }
         let rustnet = all.iter().find(|text| rustnet::is_claim(text));
-        let told = rustnet.map_or_else(|| ptcpdump::read(&all), |text| rustnet::read(text));
-        let told = told.map(|it| it.map(|verdict| claimed(verdict, time)));
-        remember(&mut self.others, &key, &told);
-        told
+        let parsed = rustnet.map_or_else(|| ptcpdump::read(&all), |text| rustnet::read(text));
+        let parsed = parsed.map(|it| it.map(|verdict| claimed(verdict, time)));
+        remember(&mut self.others, &key, &parsed);
+        parsed
     }
 }
 
-fn remember<T: Clone>(known: &mut HashMap<String, T>, text: &str, told: &T) {
+fn remember<T: Clone>(known: &mut HashMap<String, T>, text: &str, parsed: &T) {
     if text.len() > MAX_LENGTH {
         return;
     }
     if known.len() >= MAX {
         known.clear();
     }
-    known.insert(text.to_owned(), told.clone());
+    known.insert(text.to_owned(), parsed.clone());
 }
 
 fn claimed(verdict: Verdict, time: Duration) -> Owner {

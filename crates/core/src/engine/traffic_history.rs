@@ -1,4 +1,4 @@
-//! What writes a [`History`].
+//! Writes a [`History`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,14 +11,15 @@ use crate::model::history::tier::Slot;
 use crate::model::principal::Principal;
 use crate::model::totals::{Credited, less};
 
-/// Principals that have a series of their own; the rest share one.
+/// The number of principals with their own series; the rest share one.
 const MAX_PRINCIPALS: usize = 4_096;
-/// The place of those that found none.
+/// The slot of principals that share a series.
 const REST: u16 = u16::MAX;
-/// Flows that are remembered until their owners are settled. What comes when there are as
-/// many stays with whom it was credited to first.
+/// The number of flows whose packets are remembered until their owners are settled. At the bound,
+/// packets stay with the principal to which they were first credited.
 const MAX_UNSETTLED: usize = 65_536;
-/// Seconds with packets that are remembered of each; older ones stay where they are.
+/// The number of seconds with packets that are remembered for each flow; older packets stay where
+/// they are.
 const MAX_SECONDS: usize = 128;
 
 /// Writes a history.
@@ -28,21 +29,21 @@ pub(crate) struct TrafficHistory {
     places: HashMap<Principal, u16>,
     unsettled: FlowIdMap<Vec<Second>>,
     newest: Newest,
-    /// The latest second of which a packet was counted.
+    /// The latest second with a packet.
     latest: Option<u64>,
 }
 
-/// The second of the newest packet: one packet after the other is counted here, and in each
-/// tier of the history when that second is over.
+/// The second of the newest packet: packets are counted here one by one, and in each tier of the
+/// history when the second has ended.
 #[derive(Debug, Clone, Default)]
 struct Newest {
     second: Option<u64>,
     slot: Slot,
-    /// Whether nothing of that second was written down before.
+    /// Whether nothing of that second has been written yet.
     is_whole: bool,
 }
 
-/// What was written at one point in time.
+/// The written history at one point in time.
 #[derive(Debug)]
 pub(crate) struct HistoryView {
     history: History,
@@ -69,9 +70,9 @@ impl Newest {
         self.slot.clear();
     }
 
-    /// Moves what was counted in some seconds to somebody else.
+    /// Moves the counters of some seconds to another principal.
     fn move_all(&mut self, history: &mut History, seconds: &[Second], from: Credit, to: Credit) {
-        // Most owners are found in the second of the packets.
+        // Most owners are found within the second of the packets.
         if let [moved] = seconds
             && self.is_whole
             && self.second == Some(moved.at)
@@ -95,7 +96,7 @@ impl Newest {
 }
 
 impl HistoryView {
-    /// All of it, with the second of the newest packet.
+    /// The whole history, including the second of the newest packet.
     pub(crate) fn history(self) -> History {
         let Self {
             mut history,
@@ -106,7 +107,7 @@ impl HistoryView {
     }
 }
 
-/// What both ends of a flow sent in one second.
+/// The packets of both ends of a flow in one second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Second {
     at: u64,
@@ -133,7 +134,7 @@ impl Second {
         *self.by(packet) += packet.counters;
     }
 
-    /// What changes where it is credited to somebody else.
+    /// The changes when a packet is credited to another principal.
     fn changes(self, from: Credit, to: Credit) -> [(Share, Change); 4] {
         let (by_local, by_remote) = (self.by_local, self.by_remote);
         [
@@ -158,7 +159,7 @@ impl Second {
     }
 }
 
-/// A change of sums.
+/// A change of counters.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     More(Counters),
@@ -174,21 +175,21 @@ impl Change {
     }
 }
 
-/// To whom the packets of a flow's two ends are credited.
+/// The principals to which the packets of a flow's two ends are credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Credit {
     by_local: Share,
     by_remote: Share,
 }
 
-/// The principals at the ends of a packet's way, as far as they are on this host.
+/// The principals at the ends of a packet, as far as they are on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Share {
     /// Another host received it.
     SentBy(u16),
     /// Another host sent it.
     ReceivedBy(u16),
-    /// Both are here.
+    /// Both ends are here.
     Within { sender: u16, receiver: u16 },
 }
 
@@ -209,7 +210,7 @@ impl TrafficHistory {
         }
     }
 
-    /// What was written so far.
+    /// The history so far.
     pub(crate) fn view(&self) -> HistoryView {
         HistoryView {
             history: self.history.clone(),
@@ -217,7 +218,7 @@ impl TrafficHistory {
         }
     }
 
-    /// To whom the packets of a flow are credited, whose ends are these principals'.
+    /// The credit for the packets of a flow with these principals at its ends.
     pub(crate) fn credit(
         &mut self,
         credited: Credited,
@@ -276,18 +277,18 @@ impl TrafficHistory {
             is_other_time |= tier.advance(second);
         }
         if is_other_time {
-            // What is remembered was dropped with the time that it was of.
+            // The remembered packets were dropped with their time.
             self.unsettled.clear();
             self.latest = None;
         }
     }
 
-    /// Writes down what was counted in the second of the newest packet.
+    /// Writes the second of the newest packet.
     fn end_second(&mut self) {
         self.newest.end(&mut self.history);
     }
 
-    /// Counts a packet of one end of a flow; `is_settled`: the owners stay as they are.
+    /// Counts a packet of one end of a flow; `is_settled`: its owners do not change any more.
     pub(crate) fn count(&mut self, id: FlowId, credit: Credit, is_settled: bool, packet: PacketOf) {
         let second = packet.time.as_secs();
         if self.newest.second != Some(second) {
@@ -308,7 +309,7 @@ impl TrafficHistory {
         }
     }
 
-    /// Remembers a packet that was counted for a flow whose owners are not settled.
+    /// Remembers a packet that was counted for a flow with unsettled owners.
     pub(crate) fn remember(&mut self, id: FlowId, packet: PacketOf) {
         let second = packet.time.as_secs();
         if self.unsettled.len() >= MAX_UNSETTLED && !self.unsettled.contains_key(&id) {
@@ -326,7 +327,7 @@ impl TrafficHistory {
         }
     }
 
-    /// Remembers what was counted in some seconds for a flow whose owners are not settled.
+    /// Remembers the counters of some seconds for a flow with unsettled owners.
     pub(crate) fn take_over(&mut self, id: FlowId, seconds: &[Second]) {
         if self.unsettled.len() >= MAX_UNSETTLED {
             return;
@@ -344,24 +345,24 @@ impl TrafficHistory {
         self.unsettled.insert(id, merged);
     }
 
-    /// Moves what is remembered of a flow to somebody else.
+    /// Moves the remembered packets of a flow to another principal.
     pub(crate) fn move_credit(&mut self, id: FlowId, from: Credit, to: Credit) {
         if let Some(seconds) = self.unsettled.get(&id) {
             self.newest.move_all(&mut self.history, seconds, from, to);
         }
     }
 
-    /// Moves what was counted in some seconds to somebody else.
+    /// Moves the counters of some seconds to another principal.
     pub(crate) fn move_seconds(&mut self, seconds: &[Second], from: Credit, to: Credit) {
         self.newest.move_all(&mut self.history, seconds, from, to);
     }
 
-    /// What is remembered of a flow.
+    /// The remembered packets of a flow.
     pub(crate) fn remembered(&self, id: FlowId) -> Vec<Second> {
         self.unsettled.get(&id).cloned().unwrap_or_default()
     }
 
-    /// Forgets what was counted for a flow in some seconds: it is another one's.
+    /// Forgets a flow's counters of some seconds: they belong to another one.
     pub(crate) fn forget(&mut self, id: FlowId, part: &[Second]) {
         let Some(seconds) = self.unsettled.get_mut(&id) else {
             return;
@@ -374,14 +375,14 @@ impl TrafficHistory {
         }
     }
 
-    /// The owners of a flow stay as they are.
+    /// Records that the owners of a flow do not change any more.
     pub(crate) fn settle(&mut self, id: FlowId) {
         self.unsettled.remove(&id);
     }
 }
 
 impl Share {
-    /// Changes each sum that the packet is part of.
+    /// Changes each counter that includes the packet.
     fn change(self, slot: &mut Slot, change: Change) {
         match self {
             Self::SentBy(sender) => change.apply(&mut slot.of(sender).sent),
@@ -396,7 +397,7 @@ impl Share {
     }
 }
 
-/// What is counted of a packet.
+/// The parts of a packet that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PacketOf {
     pub(crate) time: Duration,
@@ -426,22 +427,22 @@ mod tests {
 
     use super::*;
 
-    /// A packet of a flow, so many seconds after the one before; and whether the flow is
-    /// somebody else's then.
+    /// A packet of a flow, this many seconds after the one before; and whether the flow belongs to
+    /// another principal then.
     type Step = (u64, i64, bool, bool);
 
-    /// What a chronicle tells in the end; `is_told`: whether somebody asks after each packet;
-    /// `is_written`: whether each second is written down before anything of it is moved.
-    fn series(steps: &[Step], is_told: bool, is_written: bool) -> Vec<crate::Series> {
+    /// The final series of a history. `is_told`: whether a reader asks after each packet;
+    /// `is_written`: whether each second is written before any part of it moves.
+    fn series(steps: &[Step], is_read: bool, is_written: bool) -> Vec<crate::Series> {
         let mut chronicle = TrafficHistory::new();
         let ada = Principal::User(User::new(1, None));
-        let nobody = chronicle.credit(
+        let unowned = chronicle.credit(
             Credited::Local,
             Principal::Unattributed,
             Principal::Unattributed,
         );
-        let somebody = chronicle.credit(Credited::Both, ada, Principal::Unattributed);
-        let mut credits = [nobody; 3];
+        let owned = chronicle.credit(Credited::Both, ada, Principal::Unattributed);
+        let mut credits = [unowned; 3];
         let mut second = 1_000_u64;
         for &(flow, step, is_local, is_found) in steps {
             second = second.saturating_add_signed(step);
@@ -467,10 +468,10 @@ mod tests {
                 chronicle.end_second();
             }
             if is_found {
-                chronicle.move_credit(id, *credit, somebody);
-                *credit = somebody;
+                chronicle.move_credit(id, *credit, owned);
+                *credit = owned;
             }
-            if is_told {
+            if is_read {
                 chronicle.view().history();
             }
         }
@@ -482,7 +483,7 @@ mod tests {
     }
 
     proptest! {
-        /// Though a second is written down whole, when it is over or when somebody asks.
+        /// Although a second is written as a whole, when it has ended or when a reader asks.
         #[test]
         fn asking_changes_nothing(
             steps in proptest::collection::vec(

@@ -2,16 +2,15 @@
 //! of the columns, then one for each flow or group. Columns are never renamed or reordered;
 //! new ones come last.
 //!
-//! Times are RFC 3339 in UTC with microseconds, bytes those of frames on the wire. What is not
-//! known is empty. Where several processes share a socket, their values stand in one field with
-//! `; ` between them. Before a name that a spreadsheet would take for a formula, there is a `'`;
-//! also behind blanks, and where the sign is a full-width one.
+//! Times are RFC 3339 in UTC with microseconds, and bytes those of frames on the wire. Unknown
+//! values are empty. If several processes share a socket, one field contains their values with `; `
+//! between them. A name that a spreadsheet would take for a formula has a `'` before it, even after
+//! blanks, and even if its sign is a full-width one.
 //!
-//! Every character of a name is there as it is, controls included: in a file that is data. A
-//! terminal would obey them. For one, [`Writer::for_terminal`] writes what
-//! [`text::mask`] would make visible in the same form, and a backslash as
-//! `\\`, so that the name can be told from it: `\x1b` is the escape character, `\\x1b` four
-//! plain ones.
+//! Names keep every character, including controls: in a file they are data. A terminal would obey
+//! them. For a terminal, [`Writer::for_terminal`] writes characters that [`text::mask`] would make
+//! visible in the same form, and a backslash as `\\`, so that the name can be recovered: `\x1b` is
+//! the escape character, `\\x1b` four plain ones.
 
 mod fields;
 
@@ -91,9 +90,9 @@ const FLOW: [&str; 52] = [
     "range",
 ];
 
-/// The columns of a group after those that tell what it is. What was `sent` and `received`
-/// counts each byte once; `received_total` is all that the group received, of which
-/// `received_here` is among what others of this host sent.
+/// The columns of a group after its key. `sent` and `received` count each byte once.
+/// `received_total` is all that the group received; its part `received_here` also counts as sent by
+/// others of this host.
 const TOTALS: [&str; 11] = [
     "flows",
     "sent_packets",
@@ -111,8 +110,8 @@ const TOTALS: [&str; 11] = [
 /// The columns of a unit.
 const UNIT: [&str; 5] = ["kind", "unit", "container", "image", "pod"];
 
-/// What a group is known by, in the column behind its totals: `recorded` where a file claims the
-/// owners, else empty.
+/// The source of a group's owners, in the column after its totals: `recorded` if a file claims the
+/// owners, and otherwise empty.
 const SOURCE: &str = "source";
 
 /// Writes rows.
@@ -131,7 +130,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// For a terminal, which would obey some characters: these are escaped, and backslashes.
+    /// For a terminal, which would obey some characters: this escapes them, and backslashes.
     pub const fn for_terminal(out: W) -> Self {
         Self {
             out,
@@ -142,7 +141,7 @@ impl<W: Write> Writer<W> {
     /// Writes flows, after the names of the columns.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn flows<'a>(&mut self, flows: impl IntoIterator<Item = &'a FlowRecord>) -> io::Result<()> {
         self.line(FLOW)?;
         for flow in flows {
@@ -183,8 +182,8 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes programs: `program`, its totals, and `source`. `claimed`: whether a file claims
-    /// the owners, as [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells.
+    /// Writes programs: `program`, its totals, and `source`. `claimed`: whether a file claims the
+    /// owners; see [`Report::owners_are_claimed`](crate::Report::owners_are_claimed).
     ///
     /// # Errors
     /// Those of the output.
@@ -204,7 +203,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of the output.
     pub fn processes(&mut self, all: &[Group<ProcessPrincipal>], claimed: bool) -> io::Result<()> {
-        let nobody = ProcessPrincipal::Other(Principal::Unattributed);
+        let unattributed = ProcessPrincipal::Other(Principal::Unattributed);
         let key = |principal: &ProcessPrincipal| match principal {
             ProcessPrincipal::Process { id, name, user } => [
                 name.clone(),
@@ -215,11 +214,11 @@ impl<W: Write> Writer<W> {
                 [principal.to_string(), String::new(), String::new()]
             }
         };
-        let source = |principal: &ProcessPrincipal| claimed && *principal != nobody;
+        let source = |principal: &ProcessPrincipal| claimed && *principal != unattributed;
         self.owners(["process", "pid", "user"], all, key, source)
     }
 
-    /// Writes units: `kind`, `unit` (of a container the whole id), `container` (what people call it),
+    /// Writes units: `kind`, `unit` (for a container the whole id), `container` (its name),
     /// `image`, `pod`, the totals, and `source`, as for [`programs`](Self::programs).
     ///
     /// # Errors
@@ -347,7 +346,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// As [`groups`](Self::groups), with who says so.
+    /// As [`groups`](Self::groups), with the source of the owners.
     fn owners<K, const N: usize>(
         &mut self,
         names: [&str; N],
@@ -370,7 +369,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Fields with commas between them, in quotes where they need some (RFC 4180, section 2).
+    /// Fields separated by commas, with quotes if they need some (RFC 4180, section 2).
     fn line(&mut self, fields: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
         for (place, field) in fields.into_iter().enumerate() {
             if place > 0 {
@@ -433,14 +432,14 @@ fn totals(totals: &Totals) -> [String; 11] {
     ]
 }
 
-/// What a formula begins with: the usual signs, their full-width and small forms.
+/// The first characters of formulas: the usual signs, and their full-width and small forms.
 const SIGNS: [char; 12] = [
     '=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫',
 ];
 
-/// Whether a spreadsheet would take a field for a formula, which a process may have as its
-/// name. Blanks, line ends and what cannot be seen before it do not hinder them all. A login
-/// shell, such as `-bash`, is none.
+/// Whether a spreadsheet would take a field for a formula. A process can choose such a name. Not
+/// every spreadsheet stops at blanks, line ends or invisible characters before it. The name of a
+/// login shell, such as `-bash`, is no formula.
 fn is_formula(field: &str) -> bool {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
     if let Some(rest) = field.strip_prefix('-') {
@@ -451,7 +450,7 @@ fn is_formula(field: &str) -> bool {
     begun.starts_with(SIGNS) || field.starts_with(['\t', '\r', '\n'])
 }
 
-/// A field that is no formula.
+/// A field that no spreadsheet takes for a formula.
 fn defused(field: &str) -> Cow<'_, str> {
     if is_formula(field) {
         Cow::Owned(format!("'{field}"))
@@ -460,7 +459,7 @@ fn defused(field: &str) -> Cow<'_, str> {
     }
 }
 
-/// A field that a terminal shows, and from which it can be told what it was.
+/// A field that a terminal shows, from which the original can be recovered.
 fn escaped(field: Cow<'_, str>) -> Cow<'_, str> {
     if !field.contains('\\') && matches!(text::mask(&field), Cow::Borrowed(_)) {
         return field;
@@ -469,7 +468,7 @@ fn escaped(field: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(text::mask(&doubled).into_owned())
 }
 
-/// The fields of how a TCP connection fares.
+/// The fields for the quality of a TCP connection.
 fn tcp(tcp: TcpFacts) -> [String; 4] {
     let round_trip = tcp.round_trip.map(|it| it.smoothed.as_micros().to_string());
     [
@@ -560,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_fares_badly() {
+    fn a_bad_connection() {
         let time = Duration::from_micros(12_345);
         let mut failed = flow(1);
         failed.error = Some(flowner_flows::FlowError::Prohibited);
@@ -588,7 +587,7 @@ mod tests {
             line.contains(",\"/usr/bin/curl; /tmp/new\nline\","),
             "{line}"
         );
-        // What is quoted has its commas in pairs of quotes.
+        // A quoted field has its commas between pairs of quotes.
         let outside: String = line.split('"').step_by(2).collect();
         assert_eq!(outside.matches(',').count(), FLOW.len() - 1, "{line}");
     }
@@ -617,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_not_told_what_to_do() {
+    fn a_terminal_gets_no_control_characters() {
         let rows = |fields: [&str; 3]| {
             let mut out = Writer::for_terminal(Vec::new());
             out.line(fields).unwrap();

@@ -1,15 +1,14 @@
-//! The JSON lines that programs read: one object a line, stable keys.
+//! JSON lines for programs: one object a line, with stable keys.
 //!
-//! The first line is a [`HeadLine`] with `"schema":2`; a change that a reader could
-//! trip over raises that number. A key is always there, `null` where its value is
-//! not known, unless it is documented with "where". Paths and arguments that are not
-//! UTF-8 have U+FFFD in place of what is wrong. Times are RFC 3339 in UTC with
-//! microseconds; a time that cannot be written so, past the year 9999, is `null`.
+//! The first line is a [`HeadLine`] with `"schema":2`; an incompatible change raises that number. A
+//! key is always there, and `null` if its value is unknown, unless its documentation says "where".
+//! Paths and arguments that are not UTF-8 have U+FFFD in place of invalid bytes. Times are RFC 3339
+//! in UTC with microseconds; a time that RFC 3339 cannot represent, past the year 9999, is `null`.
 //! Bytes are those of frames on the wire.
 //!
 //! The types are for [serde] and any of its formats. [`write_line`] writes them as the apps do:
-//! text keeps every character, and those that a terminal would obey or that cannot be seen are
-//! `\uHHHH` always, not only those that JSON demands.
+//! text keeps every character, and this always writes characters that a terminal would obey or that
+//! are invisible as `\uHHHH`, not only those that JSON demands.
 
 mod group;
 mod line;
@@ -50,8 +49,7 @@ use crate::system::doctor::Check;
 /// The version of the lines.
 const SCHEMA: u32 = 2;
 
-/// A JSON Schema (draft 2020-12) of one line, whichever it is. It is made from the types
-/// here.
+/// A JSON Schema (draft 2020-12) for any line, made from the types here.
 ///
 /// ```
 /// let schema: serde_json::Value = serde_json::from_str(flowner_core::json::JSON_SCHEMA)?;
@@ -81,7 +79,7 @@ pub struct HeadLine<'a> {
 }
 
 impl<'a> HeadLine<'a> {
-    /// Of a command that reads no packets.
+    /// For a command that reads no packets.
     pub const fn new(command: &'static str) -> Self {
         Self {
             schema: SCHEMA,
@@ -93,17 +91,17 @@ impl<'a> HeadLine<'a> {
         }
     }
 
-    /// Of `watch`, on a device.
+    /// For `watch`, on a device.
     pub fn watch(input: &'a InputInfo) -> Self {
         Self::of_input("watch", input)
     }
 
-    /// Of `read`, from a file.
+    /// For `read`, from a file.
     pub fn read(input: &'a InputInfo) -> Self {
         Self::of_input("read", input)
     }
 
-    /// The same, telling whose packets are read.
+    /// The same, with the source of the host's addresses.
     #[must_use]
     pub fn with_local(self, whose: &'a LocalAddressSource) -> Self {
         let (local, from) = match whose {
@@ -264,7 +262,7 @@ pub struct OwnershipLine<'a> {
 }
 
 impl<'a> OwnershipLine<'a> {
-    /// The line of a question and its answer.
+    /// The line of a query and its answer.
     pub fn new(query: &SocketQuery, ownership: &'a Ownership) -> Self {
         let port_of = |protocol| (query.protocol() == protocol).then(|| query.local().port());
         Self {
@@ -285,8 +283,7 @@ impl<'a> OwnershipLine<'a> {
         }
     }
 
-    /// With whom the owner stands for, as [`Programs::principal`](crate::Programs::principal)
-    /// tells.
+    /// With the principal of the owner; see [`Programs::principal`](crate::Programs::principal).
     #[must_use]
     pub fn with_principal(mut self, principal: &'a Principal) -> Self {
         self.owner = self.owner.with(principal);
@@ -320,7 +317,7 @@ pub struct MissedLine {
 }
 
 impl MissedLine {
-    /// The line of so many events.
+    /// The line for this many events.
     pub const fn new(events: u64) -> Self {
         Self { events }
     }
@@ -437,8 +434,8 @@ impl<'a> SummaryLine<'a> {
         }
     }
 
-    /// The same, where so many flows that were asked for have no line. It is complete only where
-    /// that was asked for, too.
+    /// The same, if `left_out` requested flows have no line. It is complete only if the user wanted
+    /// that.
     #[must_use]
     pub fn with_unlisted(mut self, totals: &Totals, was_asked_for: bool) -> Self {
         let counters = totals.total();
@@ -451,7 +448,7 @@ impl<'a> SummaryLine<'a> {
         self
     }
 
-    /// The same, where lines are missing, as [`MissedLine`]s have told.
+    /// The same, if lines are missing according to [`MissedLine`]s.
     #[must_use]
     pub const fn with_missed(mut self, events: u64) -> Self {
         self.complete &= events == 0;

@@ -1,4 +1,4 @@
-//! The Community ID of a flow, by which other monitors of networks know it, too.
+//! The Community ID of a flow, by which other network monitors identify it, too.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,33 +9,34 @@ use base64::engine::general_purpose::STANDARD;
 use flowner_flows::Protocol;
 
 /// A Community ID, version 1 (github.com/corelight/community-id-spec): a hash of the protocol and
-/// both ends, the same in Zeek, Suricata and others that take the same seed.
+/// both ends, equal in Zeek, Suricata and others with the same seed.
 ///
 /// It is written as `1:` and 28 characters of base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommunityId([u8; 20]);
 
-/// What it is made of.
+/// The parts of a flow from which the id is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tuple {
     pub(crate) protocol: Protocol,
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
-    /// The type and code of a message that the source sent, for ICMP.
+    /// The type and code of a message from the source, for ICMP.
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) seed: u16,
 }
 
 impl CommunityId {
-    /// The id of what goes between two ends of TCP, UDP or SCTP, or of another protocol without
-    /// ICMP, whose ports do not count. `seed` is what all monitors of a network agree on, mostly 0.
+    /// The id of a flow between two ends of TCP, UDP or SCTP, or of another protocol except ICMP,
+    /// for which ports do not count. `seed` is a number that all monitors of a network share,
+    /// usually 0.
     pub fn new(protocol: Protocol, one: SocketAddr, other: SocketAddr, seed: u16) -> Self {
         let ends = [one, other].map(|end| (end.ip(), end.port()));
         Self::of_ends(protocol, ends, has_ports(protocol), false, seed)
     }
 
-    /// The id of ICMP or ICMPv6 messages: of a request and its reply, or of one of another type
-    /// that goes from `source`.
+    /// The id of ICMP or ICMPv6 messages: of a request and its reply, or of a message of another
+    /// type from `source`.
     pub fn of_icmp(
         protocol: Protocol,
         source: IpAddr,
@@ -91,7 +92,7 @@ impl CommunityId {
 }
 
 impl Tuple {
-    /// `None` where a packet was cut before what the id is made of.
+    /// `None` if a packet was cut before the parts of the id.
     pub(crate) fn id(self) -> Option<CommunityId> {
         let Self {
             protocol,
@@ -111,16 +112,16 @@ impl Tuple {
     }
 }
 
-/// Whether ports count. Those of other protocols do not.
+/// Whether ports count. For other protocols they do not.
 const fn has_ports(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP)
 }
 
-/// Types of a request and its reply: echo, router solicitation, timestamp, information, address
-/// mask.
+/// The types of requests and their replies: echo, router solicitation, timestamp, information,
+/// address mask.
 const ICMP_PAIRS: [(u8, u8); 5] = [(8, 0), (10, 9), (13, 14), (15, 16), (17, 18)];
 
-/// The same of ICMPv6: echo, listener query, router and neighbor solicitation, node information,
+/// The same for ICMPv6: echo, listener query, router and neighbor solicitation, node information,
 /// home agent discovery.
 const ICMPV6_PAIRS: [(u8, u8); 6] = [
     (128, 129),
@@ -137,7 +138,7 @@ impl fmt::Display for CommunityId {
     }
 }
 
-/// Not the text of a [`CommunityId`].
+/// The error for text that is not a [`CommunityId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a valid Community ID; expected 1: and 28 characters of base64")]
 pub struct ParseCommunityIdError(String);
@@ -249,7 +250,7 @@ mod tests {
         );
         check(Protocol::ICMP, (one, 8, other, 0, a, b));
         check(Protocol::ICMP, (other, 0, one, 8, a, b));
-        // The code of a reply is nothing that tells messages apart.
+        // The code of a reply does not distinguish messages.
         check(Protocol::ICMP, (other, 0, one, 20, a, b));
         let (a, b) = (
             "1:3o2RFccXzUgjl7zDpqmY7yJi8rI=",
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_has_none() {
+    fn a_cut_packet_has_no_id() {
         let tuple = Tuple {
             protocol: Protocol::UDP,
             source: end("10.0.0.1", 0),
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_not_read() {
+    fn other_text_is_an_error() {
         for text in [
             "",
             "1:",

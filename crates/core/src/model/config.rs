@@ -13,30 +13,29 @@ use crate::model::demo::Demo;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reading {
-    /// Whether the addresses of the host that captured are found out where none are given:
-    /// from the file, if that tells them, else from the first packets. [`Report::whose`] tells
-    /// them.
+    /// Whether to infer the addresses of the capturing host if none are given: from the file, if it
+    /// has them, or else from the first packets. [`Report::whose`] has the result.
     ///
     /// [`Report::whose`]: crate::Report::whose
     pub guess_local: bool,
-    /// Packets before this are left out.
+    /// Leave out packets before this.
     pub from: Option<TimeBound>,
-    /// Packets after this are left out.
+    /// Leave out packets after this.
     pub to: Option<TimeBound>,
 }
 
-/// A point in the time of packets.
+/// A point in packet time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeBound {
-    /// So long after the Unix epoch.
+    /// A time since the Unix epoch.
     At(Duration),
-    /// So long after the first packet of the file.
+    /// A time since the first packet of the file.
     AfterFirst(Duration),
 }
 
 impl TimeBound {
-    /// In the time of packets, whose first one was captured then.
+    /// The packet time, given that of the first packet.
     pub(crate) fn since_epoch(self, first: Duration) -> Duration {
         match self {
             Self::At(time) => time,
@@ -48,8 +47,8 @@ impl TimeBound {
 impl FromStr for TimeBound {
     type Err = String;
 
-    /// RFC 3339, such as `2026-01-01T00:00:00Z`, the parts at its end and the `Z` optional;
-    /// or the time after the first packet, such as `+10s` or `+1m 30s`.
+    /// Parses RFC 3339, such as `2026-01-01T00:00:00Z`, with optional last parts and `Z`; or a time
+    /// after the first packet, such as `+10s` or `+1m 30s`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
@@ -67,31 +66,31 @@ impl FromStr for TimeBound {
     }
 }
 
-/// Where packets come from.
+/// The source of packets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
-    /// All devices at once, and those that come later. A packet that crosses several of them, such as
-    /// one of a container, counts on each.
+    /// All devices at once, including those that appear later. A packet that crosses several of
+    /// them, such as one of a container, counts on each.
     AllDevices,
-    /// The device that carries the default route, else the busiest.
+    /// The device with the default route, or else the busiest one.
     #[default]
     DefaultDevice,
-    /// The device of this name.
+    /// The device with this name.
     Device(String),
-    /// The devices of these names, at once.
+    /// The devices with these names, at once.
     Devices(Vec<String>),
     /// A pcap or pcapng file.
     File(PathBuf),
     /// A pcap or pcapng file from standard input.
     StandardInput,
-    /// A made-up host with made-up traffic, which needs no privilege. There is none without the
-    /// feature `demo`: then nothing can be in it.
+    /// A made-up host with made-up traffic, which needs no privilege. Without the feature `demo`,
+    /// this variant cannot be constructed.
     Demo(Demo),
 }
 
 impl Input {
-    /// The devices of these names; that of the default route, where there is none; all devices for
+    /// The devices with these names; that of the default route if there are none; all devices for
     /// `any`.
     pub fn of_devices(names: &[String]) -> Self {
         match names {
@@ -102,7 +101,7 @@ impl Input {
         }
     }
 
-    /// Whether packets arrive as they happen, so that owners can be looked up.
+    /// Whether packets arrive as they happen, so that lookups of owners make sense.
     pub const fn is_live(&self) -> bool {
         match self {
             Self::AllDevices | Self::DefaultDevice | Self::Device(_) | Self::Devices(_) => true,
@@ -116,18 +115,18 @@ impl Input {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Live {
-    /// Bytes of each frame that are copied. Headers are enough (256), but for names: a client of TLS or
-    /// QUIC names the server anywhere in the first 2 kB.
+    /// The number of bytes that are copied of each frame. Headers need 256; but a client of TLS or
+    /// QUIC may name the server anywhere in the first 2 kB.
     pub snap_length: u32,
-    /// Whether frames for other hosts are taken too.
+    /// Whether to capture frames for other hosts, too.
     pub promiscuous: bool,
 }
 
 impl Default for Live {
     fn default() -> Self {
         Self {
-            // The longest headers that are decoded, and a `ClientHello` with keys that quantum
-            // computers cannot break.
+            // The longest headers that the decoder knows, and a `ClientHello` with post-quantum
+            // keys.
             snap_length: 2_048,
             promiscuous: false,
         }
@@ -153,14 +152,15 @@ pub enum GeoFiles {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Flows that are followed at a time; the least recently seen gives way.
+    /// The number of flows that are followed at a time. At the bound, the one with the oldest last
+    /// packet leaves.
     pub flows: usize,
-    /// Ended flows that stay listed; older ones stay in the totals.
+    /// The number of ended flows that stay listed; older ones stay in the totals.
     pub ended_flows: usize,
-    /// Lines of one breakdown of flows that are not listed any more; the rest is
-    /// added up in one line.
+    /// The number of lines in one breakdown of flows that are not listed any more; one line has the
+    /// sum of the rest.
     pub groups: usize,
-    /// Events that wait for a reader; past that they are dropped and counted.
+    /// The number of events that wait for a reader; past that, they are dropped and counted.
     pub events: usize,
 }
 

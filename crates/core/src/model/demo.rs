@@ -1,14 +1,14 @@
-//! How the demo is played; without the feature `demo`, in no way.
+//! The modes of the demo; without the feature `demo`, there are none.
 
 use serde::{Deserialize, Serialize};
 
-/// How the demo is played.
+/// The mode of the demo.
 #[cfg(any(test, feature = "demo"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "demo")))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Demo {
-    /// Ten minutes that are over, then as it happens, without end.
+    /// Ten minutes of the past, then live traffic without end.
     #[default]
     Live,
     /// Ten minutes of one day, at once; always the same.

@@ -1,4 +1,4 @@
-//! What happens while a monitor runs.
+//! The events of a running monitor.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use super::flow::FlowRecord;
 use super::program::Program;
 use super::report::EndState;
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A flow's first packet was seen.
+    /// The first packet of a flow was counted.
     FlowOpened(FlowRecord),
     /// A process is named for one end of a flow for the first time.
     OwnerResolved(FlowRecord),
     /// A closer match replaced the owner of one end of a flow.
     OwnerUpgraded(FlowRecord),
-    /// A flow is over and its owners are settled. Flows that are open when the
-    /// monitor stops are in its last report only.
+    /// A flow has ended and its owners are settled. Flows that are open when the monitor stops are
+    /// only in its last report.
     FlowClosed(FlowRecord),
     /// A program is named for the first time since the monitor started.
     ProgramFirstSeen(Arc<Program>),
-    /// No more packets will come: the input ended, failed, or was stopped. Owners that are
-    /// still looked for may be told after it.
+    /// No more packets will come: the input ended, failed, or was stopped. Pending owners may still
+    /// be reported afterwards.
     InputEnded(EndState),
-    /// Something is not as it should be, but the monitor goes on.
+    /// A problem, after which the monitor continues.
     Warning(String),
-    /// The reader was too slow: so many events were dropped before this one.
+    /// The reader was too slow: this many events were dropped before this one.
     Missed(u64),
 }

@@ -22,25 +22,23 @@ pub struct FlowRecord {
     pub id: FlowId,
     /// The protocol above IP.
     pub protocol: Protocol,
-    /// This host's end; for loopback flows the initiator's. The port is 0 where the protocol has none.
+    /// This host's end; for loopback flows the initiator's. The port is 0 if the protocol has none.
     pub local: SocketAddr,
     /// The other end.
     pub remote: SocketAddr,
-    /// The responder's port, by which the service is known; 0 where the protocol
-    /// has no ports.
+    /// The responder's port, which identifies the service; 0 if the protocol has no ports.
     pub service_port: u16,
-    /// Of echo and other ICMP messages by which somebody asks and another answers, the id; `None` for
-    /// all others.
+    /// The id of ICMP requests and replies such as echo; `None` for all others.
     pub icmp_id: Option<u16>,
-    /// The name of the device on which its first packet was counted, where that is known.
+    /// The name of the device on which its first packet was counted, if known.
     pub device: Option<Arc<str>>,
-    /// Which way the flow was opened, seen from this host.
+    /// The direction of the flow, from the point of view of this host.
     pub direction: Direction,
-    /// What its packets tell of its state.
+    /// Its state according to its packets.
     pub state: State,
-    /// What `local` sent: packets, wire bytes, payload bytes.
+    /// The counters of `local`: packets, wire bytes, payload bytes.
     pub sent: Counters,
-    /// What `remote` sent.
+    /// The counters of `remote`.
     pub received: Counters,
     /// Wire bytes a second at the time of the report.
     pub rate: Rate,
@@ -48,62 +46,60 @@ pub struct FlowRecord {
     pub first_seen: Duration,
     /// Packet time of the newest packet, since the Unix epoch.
     pub last_seen: Duration,
-    /// Who owns the local end; `None` while nobody was asked, or where there is
-    /// nobody to ask, as for files.
+    /// The owner of the local end; `None` before its lookup, or if there is none, as for files.
     pub owner: Option<Ownership>,
-    /// Who owns the remote end, if that is on this host too: of a loopback flow, or in
-    /// a container.
+    /// The owner of the remote end, if that is on this host too: in a loopback flow, or in a
+    /// container.
     pub remote_owner: Option<Ownership>,
-    /// Whom `owner` stands for: programs, as people speak of them.
+    /// The principal of `owner`: programs, as people name them.
     pub principal: Principal,
-    /// Whom `remote_owner` stands for.
+    /// The principal of `remote_owner`.
     pub remote_principal: Principal,
-    /// The type and code of the message that a flow of ICMP began with, and whether `local` sent
-    /// it.
+    /// The type and code of a flow's first ICMP message, and whether `local` sent it.
     pub icmp: Option<(u8, u8, bool)>,
     /// The seed of [`community_id`](Self::community_id).
     pub community_seed: u16,
-    /// What the newest ICMP error said of the flow. Errors are counted in it, as sent by the end that
-    /// the packet was for.
+    /// The newest ICMP error about the flow. Errors count as packets of the end to which the
+    /// rejected packet went.
     pub error: Option<FlowError>,
-    /// How the connection fares, of TCP.
+    /// The quality of a TCP connection.
     pub tcp: Option<TcpFacts>,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.
     pub ended: Option<EndReason>,
-    /// The names that it has to do with, if there are any.
+    /// The names of the flow, if there are any.
     pub names: Option<Arc<FlowNames>>,
     /// Where the remote end is, if a database knows it; see [`range`](Self::range) for addresses that
     /// are in no country.
     pub place: Option<Arc<RemotePlace>>,
 }
 
-/// How a TCP connection fares, as far as its packets tell.
+/// The quality of a TCP connection, according to its packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TcpFacts {
-    /// What `local` sent again, as far as it was captured twice.
+    /// The retransmissions of `local`, as far as both copies were captured.
     pub sent_again: Retransmissions,
-    /// What `remote` sent again. Where segments were lost before they came here, what follows
-    /// was not captured before, and does not count.
+    /// The retransmissions of `remote`. If segments were lost before they reached the capture,
+    /// their retransmissions do not count.
     pub received_again: Retransmissions,
-    /// The round-trip time, from what `local` sent to what acknowledged it.
+    /// The round-trip time, from a segment of `local` to its acknowledgment.
     pub round_trip: Option<RoundTrip>,
-    /// Whether `local` or `remote` tried to connect, and nobody accepted that: it was refused, the
-    /// other end is unreachable, or no answer came as long as the flow was listed as live.
+    /// Whether `local` or `remote` tried to connect and failed: the other end refused it or is
+    /// unreachable, or no answer came as long as the flow was live.
     pub is_failed: bool,
 }
 
 impl TcpFacts {
-    /// Segments that were sent again, both directions.
+    /// The number of retransmitted segments, both directions.
     pub const fn retransmitted(&self) -> u64 {
         self.sent_again
             .segments
             .saturating_add(self.received_again.segments)
     }
 
-    /// Of a flow that ended or not.
+    /// For a flow that ended or not.
     pub(crate) fn new<T>(flow: &Flow<T>, has_ended: bool) -> Option<Self> {
         let state = flow.state();
         let is_over = has_ended || state.is_over() || state == State::Unreachable;
@@ -122,7 +118,7 @@ impl FlowRecord {
         self.names.as_ref()?.remote.as_ref()
     }
 
-    /// What is asked for in a flow of DNS.
+    /// The names that a flow of DNS requests.
     pub fn dns_questions(&self) -> &[Name] {
         self.names.as_ref().map_or(&[], |names| &names.questions)
     }
@@ -153,7 +149,7 @@ impl FlowRecord {
         self.last_seen.saturating_sub(self.first_seen)
     }
 
-    /// What other monitors of the network call it; `None` if its packets were cut too early.
+    /// Its id in other monitors of the network; `None` if its packets were cut too early.
     pub fn community_id(&self) -> Option<CommunityId> {
         let is_from_local = self.icmp.is_none_or(|(.., is_from_local)| is_from_local);
         let (source, destination) = if is_from_local {
@@ -171,9 +167,9 @@ impl FlowRecord {
         tuple.id()
     }
 
-    /// The ends that the socket of this flow has for itself, where this host translates the flow's
-    /// packets (NAT): of the local end, or else of the remote one. `local` is that of the flow's local
-    /// end either way.
+    /// The original ends of this flow's socket, if this host translates the flow's packets (NAT):
+    /// for the local end, or else for the remote one. `local` belongs to the flow's local end
+    /// either way.
     pub fn translated_from(&self) -> Option<TranslatedFrom> {
         let of = |owner: &Option<Ownership>| {
             owner.as_ref()?.evidence.translated_from.as_deref().copied()
@@ -181,8 +177,8 @@ impl FlowRecord {
         of(&self.owner).or_else(|| Some(of(&self.remote_owner)?.reversed()))
     }
 
-    /// The owner that stands for the flow in a list of all: that of the local end, or that of the
-    /// remote end where only that one is known.
+    /// The owner of the flow in a list of all: that of the local end, or that of the remote end if
+    /// only that one is known.
     pub fn named_owner(&self) -> Option<&Ownership> {
         let is_known = |owner: &&Ownership| owner.verdict.reason().is_none();
         match self.owner.as_ref() {
@@ -191,7 +187,7 @@ impl FlowRecord {
         }
     }
 
-    /// Whom [`named_owner`](Self::named_owner) stands for.
+    /// The principal of [`named_owner`](Self::named_owner).
     pub fn named_principal(&self) -> &Principal {
         match &self.principal {
             Principal::Unattributed => &self.remote_principal,

@@ -1,9 +1,8 @@
-//! Why a process counts as one of a program.
+//! Why a process counts as part of a program.
 
 use std::fmt;
 
-/// What makes a process one of its [`Program`](crate::Program), in words for a person who
-/// wonders.
+/// The reason why a process belongs to its [`Program`](crate::Program), in words for people.
 ///
 /// ```
 /// use flowner_core::Grouping;
@@ -14,48 +13,48 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Grouping {
-    /// It runs in the Flatpak of this id.
+    /// It runs in the Flatpak with this id.
     Flatpak(String),
-    /// It runs in the Snap of this name.
+    /// It runs in the Snap with this name.
     Snap(String),
     /// The desktop started it in the cgroup of the application with this entry.
     Scope(String),
-    /// The desktop entry with this id is that of what it executes.
+    /// The desktop entry with this id matches its executable.
     Entry(String),
-    /// It lies in this application bundle of macOS.
+    /// Its file is in this application bundle of macOS.
     Bundle(String),
-    /// It is of this package of Windows.
+    /// It belongs to this package of Windows.
     Package(String),
     /// An interpreter runs this script or archive.
     Script(String),
     /// An interpreter runs this module or class.
     Module(String),
-    /// It executes this file; versions in the path are left out.
+    /// It executes this file; the path has no versions.
     Executable(String),
-    /// It executes a file that is not the one at this path here.
+    /// It executes another file than the one at this path here.
     Elsewhere(String),
-    /// It executes a file of which it is not known whether it is the one at this path here.
+    /// It executes a file that may not be the one at this path here.
     Unverified(String),
-    /// It executes what is in memory, under this name.
+    /// It executes a program in memory, with this name.
     Memory(String),
     /// Only its name is known.
     Name(String),
-    /// Its own arguments say so, and nothing proves it.
+    /// Only its own arguments claim it.
     Claimed(Box<Self>),
-    /// It runs in the container of this id.
+    /// It runs in the container with this id.
     Container {
         /// The id of the container.
         id: String,
-        /// What it is there.
+        /// The reason within the container.
         inner: Box<Self>,
     },
-    /// A file says so.
+    /// A file claims it.
     Recorded(Box<Self>),
-    /// It is a part of the program of this name, of which this process started it.
+    /// It is part of the program with this name, which started it.
     Part {
         /// The name of that program.
         of: String,
-        /// The process that started it, perhaps through others.
+        /// The process that started it, perhaps indirectly.
         pid: u32,
     },
 }
@@ -86,8 +85,8 @@ impl Grouping {
 }
 
 impl Grouping {
-    /// Whether what is at its path on this host is what it is: not so in a container, and
-    /// where the path leads to another file.
+    /// Whether this host has the file at its path: not so in a container, nor if the path leads to
+    /// another file.
     pub(crate) const fn is_of_this_host(&self) -> bool {
         !matches!(
             self,

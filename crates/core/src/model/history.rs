@@ -1,10 +1,9 @@
-//! How much was whose, and when: bounded series over time, in packet time. Pure.
+//! The traffic of each principal over time: bounded series, in packet time. Pure.
 //!
-//! Every byte of every flow is credited here to the same principals as in the breakdown by
-//! program, at the second in which its packet was captured. When an owner becomes known
-//! later, what was counted for the flow until then moves to it, where it was captured. So
-//! at each point in time the sum over principals of what is [counted](Traffic::counted) is what
-//! was captured then.
+//! The history credits every byte of every flow to the same principals as the breakdown by program,
+//! at the second of its packet. When an owner becomes known later, the flow's earlier bytes move to
+//! it, at their own seconds. So at each point in time the sum of all principals'
+//! [counted](Traffic::counted) bytes equals the captured bytes.
 
 pub(crate) mod tier;
 
@@ -18,24 +17,24 @@ use tier::{TIERS, Tier};
 use crate::model::principal::Principal;
 use crate::model::totals::less;
 
-/// What one principal sent and received in some time.
+/// The traffic of one principal in some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
-    /// What it sent.
+    /// The traffic that it sent.
     pub sent: Counters,
-    /// What was sent to it.
+    /// The traffic that it received.
     pub received: Counters,
-    /// The part of it that principals of this host sent, which is among what those sent, too.
+    /// The part of it from principals of this host, which also counts as sent by those.
     pub received_here: Counters,
 }
 
 impl Traffic {
-    /// What the principal sent and received.
+    /// The traffic that the principal sent and received.
     pub fn total(&self) -> Counters {
         self.sent + self.received
     }
 
-    /// The principal's part of what was captured, in which each byte counts once.
+    /// The principal's part of the captured traffic, in which each byte counts once.
     pub fn counted(&self) -> Counters {
         self.sent + less(self.received, self.received_here)
     }
@@ -47,7 +46,7 @@ impl Traffic {
     }
 }
 
-/// The series of all principals. A clone shares what both have in common.
+/// The series of all principals. A clone shares their common parts.
 #[derive(Debug, Clone)]
 pub struct History {
     pub(crate) tiers: [Tier; TIERS.len()],
@@ -63,18 +62,18 @@ pub struct Series {
     pub step: Duration,
     /// How many steps there are.
     pub len: usize,
-    /// What was whose, most bytes first.
+    /// The traffic of each principal, most bytes first.
     pub lines: Vec<Line>,
 }
 
-/// What was one principal's.
+/// The traffic of one principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// `None` for all those that found no place in a history that was full.
+    /// `None` for all principals that found no room in a full history.
     pub principal: Option<Principal>,
     /// By step.
     pub traffic: Vec<Traffic>,
-    /// All of it.
+    /// The sum of all steps.
     pub total: Traffic,
 }
 
@@ -86,10 +85,10 @@ impl History {
         }
     }
 
-    /// What was whose from one packet time to another, in the shortest steps that reach
-    /// back that far and are not more than `most`: seconds, ten seconds, minutes or hours.
+    /// The traffic from one packet time to another, in the shortest steps that reach back that far
+    /// and do not exceed `most`: seconds, ten seconds, minutes or hours.
     ///
-    /// The first step is the one that holds `from`, the last the one before `to`.
+    /// The first step contains `from`, and the last one ends at `to`.
     pub fn series(&self, from: Duration, to: Duration, most: usize) -> Series {
         let [.., last] = &self.tiers;
         let fits = |tier: &&Tier| tier.reaches(from) && tier.steps(from, to) <= most as u64;
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn long_times_are_told_in_long_steps() {
+    fn long_times_have_long_steps() {
         let history = History::new();
         let step = |seconds: u64, most: usize| {
             let from = Duration::from_secs(10_000_000);

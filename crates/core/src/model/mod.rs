@@ -1,5 +1,5 @@
-//! What there is to know: flows, owners, sums, history, reports, events, and the settings that
-//! say what to keep. Plain data; no floor below it but `system`.
+//! The data model: flows, owners, sums, history, reports, events, and the settings for what to
+//! keep. Plain data, which depends on no other folder except `system`.
 
 pub(crate) mod community_id;
 pub(crate) mod config;

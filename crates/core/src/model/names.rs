@@ -1,25 +1,25 @@
-//! Whom a flow talks to, by name.
+//! The names of a flow.
 
 use std::sync::Arc;
 
 pub use flowner_names::{AskedBy, HostName, Name, Source as NameSource};
 
-/// The names that a flow has to do with.
+/// The names of a flow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlowNames {
-    /// The name of the remote end, with its evidence. `None` if nothing tells it, or if several are
-    /// possible and nothing tells which.
+    /// The name of the remote end, with its evidence. `None` if it is unknown, or if several are
+    /// possible.
     pub remote: Option<HostName>,
     /// Other names that the remote address has.
     pub others: Vec<Name>,
-    /// What is asked for in a flow of DNS: the first names, at most
-    /// [`MAX_QUESTIONS`](Self::MAX_QUESTIONS), in the order in which they came.
+    /// The names that a flow of DNS requests: the first ones, at most
+    /// [`MAX_QUESTIONS`](Self::MAX_QUESTIONS), in order.
     pub questions: Vec<Name>,
 }
 
 impl FlowNames {
-    /// Questions that are kept of one flow. A flow of DNS mostly has one or two.
+    /// The number of requested names that one flow keeps. A flow of DNS usually has one or two.
     pub const MAX_QUESTIONS: usize = 8;
 
     /// Whether there is none.
@@ -27,7 +27,7 @@ impl FlowNames {
         self.remote.is_none() && self.others.is_empty() && self.questions.is_empty()
     }
 
-    /// All names of the remote end, the one that the flow is about first.
+    /// All names of the remote end, with the one that the flow is about first.
     pub fn of_remote(&self) -> impl Iterator<Item = &Name> {
         let first = self.remote.iter().map(|remote| &remote.name);
         first.chain(&self.others)

@@ -1,21 +1,21 @@
-//! A packet that was counted: its flow, its ends, and what is known of their owners.
+//! A counted packet: its flow, its ends, and the knowledge about their owners.
 
 use flowner_flows::FlowId;
 
 use super::community_id::Tuple;
 use super::principal::Owner;
 
-/// Which packet it is, and of which flow.
+/// A packet, and its flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PacketRef {
     pub(crate) flow: FlowId,
     /// Whether the initiator of the flow sent the packet.
     pub(crate) from_initiator: bool,
-    /// The number of the packet, in the order in which they were counted.
+    /// The number of the packet, in counting order.
     pub(crate) number: u64,
 }
 
-/// Which end of a packet an owner has.
+/// The end of a packet that an owner has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PacketEnd {
     Source,
@@ -25,7 +25,7 @@ pub(crate) enum PacketEnd {
 impl PacketEnd {
     pub(crate) const ALL: [Self; 2] = [Self::Source, Self::Destination];
 
-    /// As comments name it.
+    /// The name in comments.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -34,24 +34,24 @@ impl PacketEnd {
     }
 }
 
-/// Which end of a packet an owner has, as far as a file tells.
+/// The end of a packet that an owner has, according to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ClaimedEnd {
     /// This one.
     Of(PacketEnd),
-    /// The one on the host that captured.
+    /// The end on the capturing host.
     OnHost,
 }
 
-/// What is known of a flow.
+/// The knowledge about a flow.
 #[derive(Debug, Clone)]
 pub(crate) struct ResolvedOwner {
-    /// Of the end that sent the packet, and of the other one.
+    /// The owners of the packet's sender and receiver.
     pub(crate) owners: [Option<Owner>; 2],
-    /// Whether all that can be known is.
+    /// Whether no more will become known.
     pub(crate) is_settled: bool,
     /// Whether it passes the filter.
     pub(crate) is_wanted: bool,
-    /// What its Community ID is made of.
+    /// The parts from which its Community ID is made.
     pub(crate) community: Tuple,
 }

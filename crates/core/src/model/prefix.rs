@@ -1,4 +1,4 @@
-//! Addresses with the same beginning.
+//! Network prefixes.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,13 +7,13 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An address, or all with the same beginning: an [`IpNet`] whose host bits are zero, in which an
-/// IPv4 address in IPv6 form is an IPv4 address, as everywhere.
+/// An address or a prefix: an [`IpNet`] with zero host bits, in which an IPv4 address in IPv6 form
+/// is an IPv4 address, as everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(IpNet);
 
 impl Network {
-    /// The network of `address`; `None` if no address has so many bits.
+    /// The network of `address`; `None` if the prefix is too long for it.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         let (address, prefix) = match address {
             IpAddr::V6(v6) if prefix >= 96 => match v6.to_ipv4_mapped() {
@@ -30,7 +30,7 @@ impl Network {
         self.0.network()
     }
 
-    /// How many bits all of its addresses have in common.
+    /// The length of the prefix.
     pub fn prefix(self) -> u8 {
         self.0.prefix_len()
     }
@@ -42,7 +42,7 @@ impl Network {
 }
 
 impl From<IpAddr> for Network {
-    /// The one address alone.
+    /// A single address.
     fn from(address: IpAddr) -> Self {
         Self(IpNet::from(address.to_canonical()))
     }
@@ -83,7 +83,7 @@ impl FromStr for Network {
 }
 
 impl fmt::Display for Network {
-    /// The one address, or the first one and how many bits all have in common.
+    /// The single address, or the first one with the prefix length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.prefix_len() == self.0.max_prefix_len() {
             self.0.addr().fmt(f)

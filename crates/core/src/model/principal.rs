@@ -1,4 +1,4 @@
-//! To whom bytes are credited.
+//! The principal to which bytes are credited.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use flowner_attribution::{Ownership, Process, Unit, User, Verdict};
 
 use super::program::Program;
 
-/// To whom bytes are credited in a breakdown by program.
+/// The principal to which a breakdown by program credits bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Principal {
     /// One program.
     Program(Arc<Program>),
     /// Programs that hold the same sockets; sorted.
     Several(Vec<Arc<Program>>),
-    /// A process that cannot be seen, in this service, container or sandbox.
+    /// An unknown process in this service, container or sandbox.
     Unit(Unit),
-    /// A process that cannot be seen, of this user.
+    /// An unknown process of this user.
     User(User),
-    /// Nobody that is known.
+    /// The owner is unknown.
     #[default]
     Unattributed,
 }
 
 impl Principal {
-    /// Whom a verdict stands for, given the program of each process, and of a unit if it
-    /// is of one program.
+    /// The principal of a verdict, given the program of each process, and of a unit if it belongs
+    /// to one program.
     pub(crate) fn with(
         verdict: Option<&Verdict>,
         program: impl Fn(&Process) -> Arc<Program>,
@@ -54,7 +54,7 @@ impl Principal {
         }
     }
 
-    /// The programs that are named.
+    /// The named programs.
     pub fn programs(&self) -> &[Arc<Program>] {
         match self {
             Self::Program(program) => std::slice::from_ref(program),
@@ -82,7 +82,7 @@ impl fmt::Display for Principal {
     }
 }
 
-/// An owner, and whom it stands for.
+/// An owner with its principal.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     pub(crate) ownership: Ownership,
@@ -90,7 +90,7 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// Where nobody is known, for the reason that the answer tells.
+    /// An unknown owner, with the reason in the answer.
     pub(crate) const fn nobody(ownership: Ownership) -> Self {
         Self {
             ownership,

@@ -11,43 +11,43 @@ use super::grouping::Grouping;
 
 /// A program, as people speak of it: a browser, not its forty processes.
 ///
-/// Two are the same if their [`id`](Self::id) is: an upgrade on disk splits none. What is not the
-/// file at its path here, and what is only claimed, has an id of its own kind.
+/// Two are the same if their [`id`](Self::id) is the same: an upgrade on disk does not split one. A
+/// program whose file is not the one at its path here, or that is only claimed, has an id of
+/// another kind.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// What tells it from others, on this host and from one run to the next: its kind, a
-    /// colon, and an application id, a path without versions, or a name, as in
-    /// `app:org.mozilla.firefox`, `flatpak:org.x.Y` or `exe:/usr/bin/curl`. That of a desktop
-    /// entry of one user ends with `@` and the id of the user.
+    /// Its identity, the same from one run to the next on this host: its kind, a colon, and an
+    /// application id, a path without versions, or a name, as in `app:org.mozilla.firefox`,
+    /// `flatpak:org.x.Y` or `exe:/usr/bin/curl`. That of a desktop entry of one user ends with `@`
+    /// and the id of the user.
     ///
-    /// | before it | means |
+    /// | prefix | meaning |
     /// |---|---|
     /// | `container:ID` | it runs in this container, whose files are not this host's |
     /// | `elsewhere:DEVICE:INODE` | the path leads to another file here, or to none |
-    /// | `memory:DEVICE:INODE` | it is executed from memory, under a name that it chose |
-    /// | `unverified:DEVICE:INODE` | the path could not be compared with what is here |
-    /// | `claimed:UID` | its arguments say so, of a process of this user |
-    /// | `recorded:` | a file says so |
+    /// | `memory:DEVICE:INODE` | it executes from memory, with a name that it chose |
+    /// | `unverified:DEVICE:INODE` | the path could not be compared with the file here |
+    /// | `claimed:UID` | only the arguments of a process of this user claim it |
+    /// | `recorded:` | a file claims it |
     pub id: String,
-    /// What it is called: by its desktop entry in the user's language, else by the file,
-    /// without version.
+    /// Its name: from its desktop entry in the user's language, or else from the file, without
+    /// version.
     pub name: String,
-    /// The executable of the process by which it became known; of a script, that of the
-    /// interpreter.
+    /// The executable of the first process that was found; for a script, that of the interpreter.
     pub path: Option<PathBuf>,
-    /// The id of its desktop entry, Flatpak or Snap, by which its icon is found.
+    /// The id of its desktop entry, Flatpak or Snap, which identifies its icon.
     pub application: Option<String>,
-    /// The id of the user whose desktop entry that is; `None` for one of all users.
+    /// The id of the user with that desktop entry; `None` if it is one for all users.
     pub application_user: Option<u32>,
-    /// Who says so, where nothing proves it.
+    /// The source of an unproven claim.
     pub claim: Option<Claim>,
-    /// Why the process by which it became known is one of it. Others may be so for other
+    /// Why the first process that was found belongs to it. Others may belong to it for other
     /// reasons: see [`Programs::membership`](crate::Programs::membership).
     pub grouping: Grouping,
 }
 
 impl Program {
-    /// What to ask [`Icons`](flowner_icons::Icons) for.
+    /// The request to [`Icons`](flowner_icons::Icons).
     ///
     /// ```
     /// use flowner_core::icons::{IconOptions, Icons};
@@ -104,19 +104,19 @@ impl fmt::Display for Program {
     }
 }
 
-/// Who says what a program is, where nothing proves it.
+/// The source of a claim about a program that nothing proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Claim {
-    /// The process itself: by its arguments, which it may write over, or by the name that it
-    /// gave to what it executes from memory.
+    /// The process itself: its arguments, which it may overwrite, or the name that it gave to its
+    /// program in memory.
     Process,
-    /// The file that tells of it.
+    /// The file with the recorded owner.
     File,
 }
 
 impl Claim {
-    /// Everyone who may say so.
+    /// Every source.
     pub const ALL: [Self; 2] = [Self::Process, Self::File];
 
     /// The name in lower case, as JSON writes it.
@@ -128,7 +128,7 @@ impl Claim {
     }
 }
 
-/// In words that go on after "claimed by".
+/// In words that follow "claimed by".
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! What both apps render: everything that is known at one point in time.
+//! The data that both apps render: the state at one point in time.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -18,50 +18,50 @@ use crate::model::totals::{
     NameGroup, NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
 };
 
-/// An immutable picture of a monitor's ledger.
+/// An immutable snapshot of a monitor's ledger.
 #[derive(Debug)]
 pub struct Report {
-    /// Where the packets come from.
+    /// The source of the packets.
     pub input: InputInfo,
-    /// How the input ended, or that it has not.
+    /// How the input ended, or that it is running.
     pub ending: EndState,
-    /// Whose packets they are.
+    /// The source of the host's addresses.
     pub whose: LocalAddressSource,
-    /// Why nothing is captured at this time, though the input has not ended: its device is down
-    /// or gone, and it is captured from again when it is back.
+    /// Why the capture is interrupted, though the input has not ended: its device is down or gone,
+    /// and the capture continues when it is back.
     pub interruption: Option<String>,
-    /// What was not as it should be last, with the input itself: its clock was set, or it is a
-    /// file that somebody writes while it is read. The input goes on, or is complete.
+    /// The last problem with the input itself: its clock was set, or it is a file that a program is
+    /// writing. The input continues, or is complete.
     pub warning: Option<String>,
     /// The earliest and the latest packet time, since the Unix epoch; `None` before
     /// the first packet.
     pub span: Option<(Duration, Duration)>,
     /// The packet time of this report, since the Unix epoch; for a device the wall clock's.
     pub now: Duration,
-    /// What was whose, and when: of all flows, whatever was selected.
+    /// The traffic of all principals over time: of all flows, whatever the selection.
     pub history: History,
-    /// The flows that are open or ended recently, by first packet.
+    /// The flows that are open or have ended recently, by first packet.
     pub flows: Vec<FlowRecord>,
-    /// Frames that belong to no flow, by reason.
+    /// Frames without a flow, by reason.
     pub undecodable: Vec<(&'static str, Counters)>,
-    /// Comments of a file that claim an owner who cannot be, of all packets; see
-    /// [`recording`](crate::recording#what-a-file-claims). Their packets are counted without.
+    /// The number of comments in a file with an impossible owner, in all packets; see
+    /// [`recording`](crate::recording#what-a-file-claims). Their packets count without the claim.
     pub refused_claims: u64,
-    /// What was counted on each device, most bytes first; empty for files.
+    /// The counters of each device, most bytes first; empty for files.
     pub devices: Vec<DeviceTotals>,
-    /// What the kernel counted, for live capture.
+    /// The kernel's counters, for live capture.
     pub capture: Option<Statistics>,
-    /// What the flow table counted.
+    /// The counters of the flow table.
     pub table: TableStatistics,
-    /// What the search for owners did; `None` where owners are not looked up.
+    /// The counters of lookups; `None` if owners are not looked up.
     pub owners: Option<PolicyStatistics>,
     retired: RetiredView,
     unsearched: Totals,
     sums: Sums,
 }
 
-/// All flows by what they have in common: each made at the first call, by the caller, not
-/// under the monitor's lock.
+/// The breakdowns of all flows: each is made at the first call, by the caller, without the
+/// monitor's lock.
 #[derive(Debug, Default)]
 struct Sums {
     programs: OnceLock<Breakdown<Principal>>,
@@ -79,56 +79,56 @@ struct Sums {
     networks: OnceLock<Breakdown<NetworkGroup>>,
 }
 
-/// Where packets come from.
+/// The source of packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputInfo {
-    /// The device, the devices with commas between them, or `all devices`; the file, or `-` for
-    /// standard input.
+    /// The device, the devices separated by commas, or `all devices`; the file, or `-` for standard
+    /// input.
     pub name: String,
-    /// The link type, such as `EN10MB`, as libpcap and Wireshark call it.
+    /// The link type in the words of libpcap and Wireshark, such as `EN10MB`.
     pub link_type: &'static str,
     /// Whether it is a device.
     pub is_live: bool,
 }
 
-/// What was counted on one device.
+/// The counters of one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceTotals {
-    /// Its name, the newest that is known.
+    /// Its name, the newest known one.
     pub name: Arc<str>,
     /// What was counted on it.
     pub counted: Counters,
 }
 
-/// Whose packets are read: which addresses are the host's own.
+/// Where the host's own addresses come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum LocalAddressSource {
-    /// Nobody's that is known.
+    /// They are unknown.
     #[default]
     Unknown,
-    /// This host's, or whose addresses were given.
+    /// They are those of this host, or from the configuration.
     Given,
-    /// The file tells these.
+    /// The file has these.
     Told(Vec<IpAddr>),
-    /// These stand out in the first packets, which may be wrong.
+    /// These were inferred from the first packets, and may be wrong.
     Guessed(Vec<IpAddr>),
 }
 
 /// How a monitor's input ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndState {
-    /// It has not.
+    /// It is running.
     Running,
     /// The file was read to its end.
     Complete,
     /// It was told to stop.
     Stopped,
-    /// It failed; what was counted until then is in the report.
+    /// It failed; the report has everything up to then.
     InputFailed(String),
 }
 
-/// What a report is made of, all of it as it was at one point in time.
+/// The parts of a report, all from one point in time.
 pub(crate) struct Parts {
     pub(crate) whose: LocalAddressSource,
     pub(crate) interruption: Option<String>,
@@ -195,14 +195,14 @@ impl Report {
         Self::new(parts, input, ending, None, None)
     }
 
-    /// Everything that was captured: all flows and what could not be decoded.
+    /// The total of the capture: all flows and undecodable frames.
     pub fn total(&self) -> Counters {
         let undecodable = self.undecodable.iter().map(|(_, counters)| *counters);
         let flows = self.flows.iter().map(FlowRecord::total);
         flows.chain(undecodable).sum::<Counters>() + self.retired.all.total.total()
     }
 
-    /// Whether owners were looked for, or are recorded in the file.
+    /// Whether owners were looked up, or the file has recorded ones.
     pub fn tells_owners(&self) -> bool {
         let mut flows = self.flows.iter();
         let retired = self.retired.all.coverage.groups().into_iter();
@@ -212,8 +212,8 @@ impl Report {
             || retired.any(|coverage| coverage != Coverage::NotAsked)
     }
 
-    /// Whether whatever owners there are are those that a file claims: nobody has checked them,
-    /// and what they name is perhaps not on this host. An owner tells it itself, as
+    /// Whether all owners are claims of a file: they are unverified, and the processes may not
+    /// exist on this host. Each such owner has
     /// [`Source::Recorded`](flowner_attribution::Source::Recorded).
     pub fn owners_are_claimed(&self) -> bool {
         let is_claimed = |owner: &Option<Ownership>| {
@@ -226,51 +226,50 @@ impl Report {
             && flows.all(|flow| is_claimed(&flow.owner) && is_claimed(&flow.remote_owner))
     }
 
-    /// Ends of flows whose owners were not looked up, as more waited for that than may, such as in
-    /// a flood of new connections. They are counted, with [`Reason::Failed`] as their owner.
+    /// The number of flow ends without a lookup because too many others waited, as in a flood of
+    /// new connections. They count with [`Reason::Failed`] as their owner.
     ///
     /// [`Reason::Failed`]: flowner_attribution::Reason::Failed
     pub fn not_looked_up(&self) -> u64 {
         self.owners.map_or(0, |owners| owners.overflow)
     }
 
-    /// Packets that belong to no flow, as they could not be decoded.
+    /// The number of packets without a flow, because they could not be decoded.
     pub fn packets_of_no_flow(&self) -> u64 {
         let packets = self.undecodable.iter().map(|(_, counted)| counted.packets);
         packets.sum()
     }
 
-    /// Flows that are counted in the totals but not listed any more.
+    /// The number of flows that are in the totals but not listed any more.
     pub fn unlisted_flows(&self) -> u64 {
         self.retired.all.total.flows
     }
 
-    /// What the flows add up to that are counted in the totals but not listed any more.
+    /// The totals of flows that are in the totals but not listed any more.
     pub const fn unlisted(&self) -> Totals {
         self.retired.all.total
     }
 
-    /// What those flows of the whole report add up to of which nobody knows whether they belong
-    /// to this selection: they had left the list before it was made. They are in none of its
-    /// totals. There are none where the selection is by [`Config::filter`](crate::Config::filter).
+    /// The totals of those flows of the whole report that may or may not belong to this selection:
+    /// they had left the list before. They are in none of its totals. There are none if the
+    /// selection is that of [`Config::filter`](crate::Config::filter).
     pub const fn unsearched(&self) -> Totals {
         self.unsearched
     }
 
-    /// The same report with the flows only that are chosen. Flows that are not listed any more
-    /// are in the totals, if the selection is the monitor's or of everything; else they are left
-    /// out and counted as [`unsearched`](Self::unsearched).
+    /// The same report with only the selected flows. Flows that are not listed any more are in the
+    /// totals if the selection is that of the monitor or everything; otherwise they are left out
+    /// and count as [`unsearched`](Self::unsearched).
     pub(crate) fn chosen_by(&self, selection: &Selection) -> Self {
         let retired = self.retired.select(selection);
         let is_everything = selection.is_everything();
         self.chosen(is_everything, retired, |flow| selection.matches(flow))
     }
 
-    /// The same report with the flows of this principal only, as the principal has them: `local` is
-    /// its own end, `sent` what it sent. A flow of which both ends are the principal's is there
-    /// twice, once from each end, so that the flows add up to what the principal sent and
-    /// received. Flows that are not listed any more are left out, and counted as
-    /// [`unsearched`](Self::unsearched).
+    /// The same report with only the flows of this principal, from its point of view: `local` is
+    /// its own end, and `sent` is what it sent. A flow with both ends at the principal appears
+    /// twice, once from each end, so that the flows add up to the principal's totals. Flows that
+    /// are not listed any more are left out, and count as [`unsearched`](Self::unsearched).
     #[must_use]
     pub fn of_principal(&self, principal: &Principal) -> Self {
         let own = |flow: &FlowRecord| -> Vec<FlowRecord> {
@@ -290,8 +289,8 @@ impl Report {
         }
     }
 
-    /// What programs of this host sent each other, each byte once: it is among what one
-    /// program sent, and among what another received.
+    /// The traffic between programs of this host, each byte once: it counts as sent by one program,
+    /// and as received by another.
     pub fn within_host(&self) -> Counters {
         let programs = self.programs().into_iter();
         programs.map(|group| group.totals.received_here).sum()
@@ -360,12 +359,12 @@ impl Report {
         self.groups(&self.sums.units, &self.retired.all.units)
     }
 
-    /// By the container that the owner is in.
+    /// By the container of the owner.
     pub fn containers(&self) -> Vec<Group<ContainerGroup>> {
         self.groups(&self.sums.containers, &self.retired.all.containers)
     }
 
-    /// By the pod that the owner's container is in.
+    /// By the pod of the owner's container.
     pub fn pods(&self) -> Vec<Group<PodGroup>> {
         self.groups(&self.sums.pods, &self.retired.all.pods)
     }

@@ -1,5 +1,4 @@
-//! Flows that are not listed any more: what they add up to, all of them and those that are
-//! chosen. Pure.
+//! The sums of flows that are not listed any more: of all, and of the selected ones. Pure.
 
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
@@ -10,14 +9,14 @@ use crate::model::totals::{Breakdowns, BreakdownsView, Totals};
 #[derive(Debug)]
 pub(crate) struct Retired {
     all: Breakdowns,
-    /// Which flows are listed once they have ended.
+    /// The flows that stay listed after they have ended.
     selection: Selection,
-    /// Those that passed it and left the list, as there was no place; `None` where everything
-    /// passes, which is `all`.
+    /// The sums of selected flows that left the full list; `None` if everything is selected, where
+    /// `all` has them.
     passing: Option<Breakdowns>,
 }
 
-/// Those sums at one point in time.
+/// The sums at one point in time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RetiredView {
     pub(crate) all: BreakdownsView,
@@ -26,7 +25,7 @@ pub(crate) struct RetiredView {
 }
 
 impl Retired {
-    /// None yet, with so many groups at most.
+    /// Empty sums, with at most `groups` groups.
     pub(crate) fn new(selection: Selection, groups: usize) -> Self {
         let passing = (!selection.is_everything()).then(|| Breakdowns::new(groups));
         Self {
@@ -36,7 +35,7 @@ impl Retired {
         }
     }
 
-    /// Which flows are listed once they have ended.
+    /// The flows that stay listed after they have ended.
     pub(crate) const fn selection(&self) -> &Selection {
         &self.selection
     }
@@ -51,7 +50,7 @@ impl Retired {
         }
     }
 
-    /// As [`count`](Self::count), of a flow that is not chosen.
+    /// As [`count`](Self::count), for a flow that is not selected.
     pub(crate) fn count_other(&mut self, flow: &FlowRecord) {
         self.all.count(flow);
     }
@@ -67,8 +66,8 @@ impl Retired {
 }
 
 impl RetiredView {
-    /// Those that are chosen, and what all add up to of which that cannot be known: only
-    /// while they leave the list can they be matched.
+    /// The sums of the selected flows, and the totals of flows that may or may not be selected:
+    /// this can match them only when they leave the list.
     pub(crate) fn select(&self, selection: &Selection) -> (Self, Totals) {
         if selection.is_everything() {
             return (self.clone(), Totals::default());
@@ -85,7 +84,7 @@ impl RetiredView {
         }
     }
 
-    /// None, and what those of one principal add up to.
+    /// Empty sums, and the totals of one principal.
     pub(crate) fn of_principal(&self, principal: &Principal) -> (Self, Totals) {
         let totals = self.all.programs.totals(principal).unwrap_or_default();
         (Self::default(), totals)
@@ -99,7 +98,7 @@ mod tests {
     use crate::samples::flow;
 
     #[test]
-    fn those_that_pass_are_added_up_apart() {
+    fn selected_flows_have_separate_sums() {
         let filter = Filter::parse("bytes>1000").unwrap();
         let select = |view: &RetiredView, filter: &Filter| view.select(&Selection::from(filter));
         let mut retired = Retired::new(Selection::from(&filter), 10);
@@ -118,7 +117,7 @@ mod tests {
         assert_eq!((again.all.total.flows, unsearched.flows), (1, 0));
         let (all, unsearched) = select(&retired, &Filter::default());
         assert_eq!((all.all.total.flows, unsearched.flows), (3, 0));
-        // Of another filter nobody knows.
+        // The sums for another filter are unknown.
         let (none, unsearched) = select(&retired, &Filter::parse("port:443").unwrap());
         assert_eq!((none.all.total.flows, unsearched.flows), (0, 3));
         let (none, unsearched) = retired.of_principal(&flow(1).principal);

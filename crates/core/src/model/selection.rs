@@ -1,14 +1,14 @@
-//! Which flows are chosen, for floors that do not know the language of filters.
+//! Selects flows, for folders that do not know the filter language.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::flow::FlowRecord;
 
-/// Chooses flows; by default all. Two are equal if they have the same text.
+/// Selects flows; by default all. Two are equal if they have the same text.
 #[derive(Clone, Default)]
 pub(crate) struct Selection {
-    /// `None` where everything is chosen.
+    /// `None` if everything is selected.
     chosen: Option<Chosen>,
 }
 
@@ -19,7 +19,7 @@ struct Chosen {
 }
 
 impl Selection {
-    /// Chooses the flows that pass. A selection that differs has another text.
+    /// Selects the flows for which `chosen` holds. Different selections have different texts.
     pub(crate) fn new(
         text: String,
         passes: impl Fn(&FlowRecord) -> bool + Send + Sync + 'static,
@@ -33,13 +33,13 @@ impl Selection {
         }
     }
 
-    /// Whether it chooses this flow.
+    /// Whether it selects this flow.
     pub(crate) fn matches(&self, flow: &FlowRecord) -> bool {
         let chosen = self.chosen.as_ref();
         chosen.is_none_or(|chosen| (chosen.passes)(flow))
     }
 
-    /// Whether it chooses every flow, as it has no condition.
+    /// Whether it selects every flow, because it has no condition.
     pub(crate) const fn is_everything(&self) -> bool {
         self.chosen.is_none()
     }

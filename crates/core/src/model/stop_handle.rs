@@ -1,4 +1,4 @@
-//! Stopping a monitor from elsewhere.
+//! Stops a monitor from elsewhere.
 
 use std::sync::Arc;
 

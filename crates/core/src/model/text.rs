@@ -1,12 +1,12 @@
-//! Text that others wrote, as people may see it.
+//! Makes untrusted text safe to show.
 //!
-//! The name of a program, an argument, a file name, a comment in a capture file: somebody else
-//! chose them, and a terminal or a window obeys some characters rather than showing them.
-//! [`mask`] is the one function that makes them visible. Everything that is shown to a person
-//! passes through it: tables, the live view, the app, messages and the log. JSON and CSV are
-//! data and keep every character, see [`json`](crate::json) and [`csv`](crate::csv).
+//! Another party chose the name of a program, an argument, a file name or a comment in a capture
+//! file, and a terminal or a window obeys some characters instead of showing them. [`mask`] is the
+//! one function that makes them visible. All text for people passes through it: tables, the live
+//! view, the app, messages and the log. JSON and CSV are data and keep every character, see
+//! [`json`](crate::json) and [`csv`](crate::csv).
 //!
-//! What is masked:
+//! It masks:
 //!
 //! | characters | why | shown as |
 //! |---|---|---|
@@ -15,27 +15,26 @@
 //! | bidirectional controls | the rest of the line changes its order | `\u{202e}` |
 //! | zero-width characters, tags, variation selectors, fillers | two names look the same | `\u{200b}` |
 //! | line and paragraph separators, blanks other than the usual one | they end a line or look like another | `\u{2028}` |
-//! | private and unassigned characters | nobody knows how they look | `\u{e000}` |
+//! | private and unassigned characters | they have no defined look | `\u{e000}` |
 //! | marks that combine with nothing, or many on one letter | they write over their neighbours | `\u{301}` |
 //! | bytes that are not UTF-8 | they are no characters | `\xff` |
 //!
-//! The Unicode tables of the Rust library say which characters these are. A backslash is
-//! itself, so that what is masked once and once more looks the same; a name that has `\x1b` in
-//! it as four plain characters looks as one with an escape character. Where that matters, the
-//! data formats tell them apart.
+//! The Unicode tables of the Rust library decide which characters these are. A backslash stays as
+//! it is, so that masking twice changes nothing: a name that contains `\x1b` as four plain
+//! characters looks like one with an escape character. The data formats distinguish them.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// Marks that one letter may carry; scripts that stack them need no more.
+/// The number of marks on one letter; no script needs more.
 const MAX_MARKS: usize = 4;
 
 /// The longest that one character becomes: `\u{10ffff}`.
 pub const MAX_MASKED: usize = 10;
 
-/// The text with what is not to be shown in visible form.
+/// Replaces characters that must not be shown with visible forms.
 ///
 /// The width of a column is that of the result.
 ///
@@ -58,7 +57,7 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// As [`mask`], of text that may not be UTF-8: bytes that are none are shown as `\xff`.
+/// As [`mask`], for text that may not be UTF-8: invalid bytes become `\xff`.
 ///
 /// On Windows the bytes are those of WTF-8, in which lone surrogates have three.
 ///
@@ -90,7 +89,7 @@ pub fn mask_path(path: &Path) -> Cow<'_, str> {
     mask_os(path.as_os_str())
 }
 
-/// As [`mask`], but lines stay lines: for messages that have several.
+/// As [`mask`], but keeps line ends, for messages with several lines.
 pub fn mask_lines(text: &str) -> Cow<'_, str> {
     if text.split('\n').all(|line| first_masked(line).is_none()) {
         return Cow::Borrowed(text);
@@ -99,7 +98,7 @@ pub fn mask_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// Something that is masked as it is written.
+/// Masks a value as it is written.
 ///
 /// ```
 /// use flowner_core::text::Masked;
@@ -115,7 +114,7 @@ impl<T: fmt::Display> fmt::Display for Masked<T> {
     }
 }
 
-/// Whether a character is shown nowhere as it is, whatever stands around it.
+/// Whether a character is never shown as it is, in any context.
 pub fn is_hidden(character: char) -> bool {
     match character {
         ' '..='~' => false,
@@ -124,9 +123,9 @@ pub fn is_hidden(character: char) -> bool {
     }
 }
 
-/// Characters of Unicode's `Default_Ignorable_Code_Point` that the library takes for letters or
-/// marks, and the braille pattern without a dot: they have no look, so that two names that
-/// differ look the same. (DerivedCoreProperties.txt.)
+/// Characters of Unicode's `Default_Ignorable_Code_Point` that the library classes as letters or
+/// marks, and the blank braille pattern: they are invisible, so that different names look the same.
+/// (DerivedCoreProperties.txt.)
 const fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -145,8 +144,8 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
-/// Whether the library prints a character behind another in its debug form. It does not print
-/// those of the categories Cc, Cf, Cs, Co, Cn, Zl, Zp and, but for the blank, Zs
+/// Whether the library prints a character after another in its debug form. It does not print the
+/// categories Cc, Cf, Cs, Co, Cn, Zl, Zp and, except the blank, Zs
 /// (library/core/src/unicode/printable.py).
 fn is_printable(character: char) -> bool {
     let mut buffer = [b'x'; 5];
@@ -156,16 +155,16 @@ fn is_printable(character: char) -> bool {
     text.escape_debug().nth(1) == Some(character)
 }
 
-/// Whether a character, which is printable, is part of the one before it (`Grapheme_Extend`):
-/// alone, the library escapes it.
+/// Whether a printable character extends the one before it (`Grapheme_Extend`): the library escapes
+/// it if it is alone.
 fn is_mark(character: char) -> bool {
     character > '\u{2ff}' && character.escape_debug().next() != Some(character)
 }
 
-/// Finds what is to be masked, one character after the other.
+/// Finds the characters to mask, one after the other.
 #[derive(Debug)]
 struct Finder {
-    /// Marks that the last letter carries; `None` where there is no letter.
+    /// The number of marks on the last letter; `None` if there is no letter.
     marks: Option<usize>,
 }
 
@@ -196,7 +195,7 @@ impl Finder {
     }
 }
 
-/// Where the first character is that is masked.
+/// The position of the first character to mask.
 fn first_masked(text: &str) -> Option<usize> {
     // Nearly all text is this.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -208,7 +207,7 @@ fn first_masked(text: &str) -> Option<usize> {
     found.map(|(place, _)| place)
 }
 
-/// Appends the rest of a text from a place on, which is that of a character to be masked.
+/// Appends the rest of a text from the position of a character to mask.
 fn push_masked(masked: &mut String, text: &str, place: usize) {
     let mut finder = Finder { marks: None };
     for character in text[place..].chars() {
@@ -239,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_stays() {
+    fn visible_text_stays() {
         for text in [
             "",
             "curl",
@@ -268,13 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_obeys_is_visible() {
+    fn control_characters_become_visible() {
         check("\0\u{7}\t\n\r\u{1b}\u{7f}", r"\x00\x07\t\n\r\x1b\x7f");
         check("a\u{9b}31mb", r"a\u{9b}31mb");
         check("\u{80}\u{85}\u{9f}", r"\u{80}\u{85}\u{9f}");
         check("a\u{202e}b\u{2066}c", r"a\u{202e}b\u{2066}c");
         check("ls\u{2028}sep\u{2029}", r"ls\u{2028}sep\u{2029}");
-        // A mark behind an escape does not stand on its bracket.
+        // A mark after an escape does not combine with its bracket.
         check("a\u{200b}\u{301}b", r"a\u{200b}\u{301}b");
         check("\u{301}a", r"\u{301}a");
         check(" \u{301}a", r" \u{301}a");
@@ -334,7 +333,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_are_no_text_are_visible() {
+    fn invalid_bytes_become_visible() {
         use std::os::unix::ffi::OsStrExt;
 
         let masked = |bytes| mask_os(OsStr::from_bytes(bytes));

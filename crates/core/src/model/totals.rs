@@ -1,10 +1,10 @@
 //! Sums over flows, by program, process, host, service or protocol.
 //!
-//! There are two sums. Each group has what *it* sent and received
-//! ([`Totals::total`]): between two programs of this host, the one sent what the other
-//! received, so that over programs this adds up to more than was captured. What counts
-//! each byte once is [`Totals::counted`]: there, such a byte is its sender's only, and each
-//! breakdown adds up to the same total, that of the host.
+//! There are two sums. Each group has the traffic that it sent and received itself
+//! ([`Totals::total`]): between two programs of this host, one sends the bytes that the other
+//! receives, so the sum over programs exceeds the captured traffic. [`Totals::counted`] counts each
+//! byte once: there, such a byte belongs only to its sender, and each breakdown adds up to the same
+//! total, that of the host.
 
 mod kept;
 mod remote;
@@ -25,52 +25,51 @@ pub(crate) use kept::{Breakdowns, BreakdownsView, KeptView};
 pub use remote::{CountryGroup, DomainGroup, NameGroup, NetworkGroup};
 pub use units::{ContainerGroup, PodGroup, UnitGroup};
 
-/// What some group of flows adds up to.
+/// The totals of a group of flows.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Totals {
     /// Flows that contribute; a loopback flow contributes to both of its owners.
     pub flows: u64,
-    /// What this side sent.
+    /// The traffic that this side sent.
     pub sent: Counters,
-    /// What was sent to it, by other hosts and by programs of this one.
+    /// The traffic that it received, from other hosts and from programs of this one.
     pub received: Counters,
     /// The part of [`sent`](Self::sent) that programs of this host received.
     pub sent_here: Counters,
-    /// The part of [`received`](Self::received) that programs of this host sent. It is
-    /// among what those sent, too, and so not part of [`counted`](Self::counted).
+    /// The part of [`received`](Self::received) from programs of this host. It also counts as sent
+    /// by those, and so not in [`counted`](Self::counted).
     pub received_here: Counters,
     /// Wire bytes a second, both directions; rates add up as
     /// [`counted`](Self::counted) does.
     pub rate: u64,
-    /// Wire bytes a second as this side has them: what it receives from programs of
-    /// this host is among what it receives.
+    /// Wire bytes a second from this side's point of view: they include traffic from programs of
+    /// this host.
     pub rates: Rate,
-    /// Packet time of the first packet; zero where there is none.
+    /// Packet time of the first packet; zero if there is none.
     pub first_seen: Duration,
     /// Packet time of the newest packet.
     pub last_seen: Duration,
 }
 
 impl Totals {
-    /// What this group sent and received: that by which groups are compared. Over the
-    /// programs of a host this counts twice what they sent each other, see
-    /// [`counted`](Self::counted).
+    /// The traffic that this group sent and received, which orders groups. Over the programs of a
+    /// host this counts their mutual traffic twice, see [`counted`](Self::counted).
     pub fn total(&self) -> Counters {
         self.sent + self.received
     }
 
-    /// The group's part of the host's total, in which each byte counts once: what it sent,
-    /// and what it received from other hosts.
+    /// The group's part of the host's total, in which each byte counts once: the bytes that it
+    /// sent, and those that it received from other hosts.
     pub fn counted(&self) -> Counters {
         self.sent + self.received_elsewhere()
     }
 
-    /// What it received from other hosts.
+    /// The traffic that it received from other hosts.
     pub fn received_elsewhere(&self) -> Counters {
         less(self.received, self.received_here)
     }
 
-    /// What it sent to other hosts.
+    /// The traffic that it sent to other hosts.
     pub fn sent_elsewhere(&self) -> Counters {
         less(self.sent, self.sent_here)
     }
@@ -89,7 +88,7 @@ impl Totals {
         }
     }
 
-    /// As the other end sees it.
+    /// The same from the other end's point of view.
     const fn reversed(self) -> Self {
         Self {
             sent: self.received,
@@ -99,7 +98,7 @@ impl Totals {
         }
     }
 
-    /// The initiator's and the responder's share of a flow that has both ends here.
+    /// The shares of the initiator and the responder in a flow with both ends here.
     fn of_ends(flow: &FlowRecord) -> [Self; 2] {
         let end = |sent, received, rates: Rate| Self {
             sent,
@@ -136,7 +135,7 @@ impl Totals {
     }
 }
 
-/// What is left when a part of it is taken away.
+/// The difference between all and a part.
 pub(crate) const fn less(all: Counters, part: Counters) -> Counters {
     Counters {
         packets: all.packets.saturating_sub(part.packets),
@@ -145,7 +144,7 @@ pub(crate) const fn less(all: Counters, part: Counters) -> Counters {
     }
 }
 
-/// A rate as the other end has it.
+/// A rate from the other end's point of view.
 const fn reversed(rate: Rate) -> Rate {
     Rate {
         sent: rate.received,
@@ -153,22 +152,22 @@ const fn reversed(rate: Rate) -> Rate {
     }
 }
 
-/// What one owner has of a flow.
+/// The share of one owner in a flow.
 #[derive(Debug, Clone, Copy)]
 pub struct Share<'a> {
-    /// Who it is, as far as that is known.
+    /// The owner, if known.
     pub owner: Option<&'a Ownership>,
-    /// Whom it stands for.
+    /// Its principal.
     pub principal: &'a Principal,
-    /// What it sent and received.
+    /// The traffic that it sent and received.
     pub totals: Totals,
     /// Whether the flow's remote end is the owner's.
     pub is_remote_end: bool,
 }
 
 impl FlowRecord {
-    /// The owners of this flow with what each sent and received: one, or two where both
-    /// ends are on this host. What is [counted](Totals::counted) of them is the whole flow.
+    /// The owners of this flow with the traffic of each: one, or two if both ends are on this host.
+    /// Their [counted](Totals::counted) traffic is the whole flow.
     pub fn shares(&self) -> impl Iterator<Item = Share<'_>> {
         let share = |is_remote_end, totals| {
             let (owner, principal) = if is_remote_end {
@@ -196,14 +195,14 @@ impl FlowRecord {
 }
 
 impl FlowRecord {
-    /// The same flow as its remote end has it: what was sent was received, and the owner of
-    /// that end stands first.
+    /// The same flow from the point of view of its remote end: sent and received change places, and
+    /// the owner of that end comes first.
     #[must_use]
     pub fn from_remote_end(self) -> Self {
         Self {
             local: self.remote,
             remote: self.local,
-            // Loopback is loopback from both ends, and others' is others'.
+            // A loopback flow is one from both ends, and so is a flow between other hosts.
             direction: match self.direction {
                 Direction::Outgoing => Direction::Incoming,
                 Direction::Incoming => Direction::Outgoing,
@@ -233,8 +232,7 @@ impl FlowRecord {
 /// One line of a breakdown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group<K> {
-    /// What the flows have in common; `None` for those that found no place in a
-    /// breakdown that was full.
+    /// The common property of the flows; `None` for those that found no room in a full breakdown.
     pub key: Option<K>,
     /// What they add up to.
     pub totals: Totals,
@@ -252,12 +250,12 @@ pub enum ProcessPrincipal {
         /// The name or number of its user, where known.
         user: Option<String>,
     },
-    /// Several processes, or none that is known.
+    /// Several processes, or no known one.
     Other(Principal),
 }
 
 impl ProcessPrincipal {
-    /// Whom an owner stands for, whose programs are these.
+    /// The process of an owner with this principal.
     pub fn of(owner: Option<&Ownership>, principal: &Principal) -> Self {
         match owner.map(|owner| &owner.verdict) {
             Some(Verdict::Process(process)) => Self::one(process),
@@ -282,25 +280,25 @@ impl ProcessPrincipal {
 pub struct Service {
     /// The protocol above IP.
     pub protocol: Protocol,
-    /// The responder's port; 0 where the protocol has none.
+    /// The responder's port; 0 if the protocol has none.
     pub port: u16,
 }
 
-/// How a flow's owner is known, as far as coverage is concerned.
+/// How a flow's owner is known, for the coverage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Coverage {
     /// At least one process is named.
     Named,
     /// Only a user or a unit is known.
     Partial,
-    /// Nobody, for this reason.
+    /// The owner is unknown, for this reason.
     Unknown(Reason),
-    /// Nobody yet, or nobody was asked.
+    /// The lookup is pending, or there was none.
     NotAsked,
 }
 
 impl Coverage {
-    /// The name in lower case, as JSON writes it; for the unknown, the reason's.
+    /// The name in lower case, as JSON writes it; for an unknown owner, that of the reason.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Named => "named",
@@ -324,13 +322,13 @@ impl Coverage {
 #[derive(Debug)]
 pub(crate) struct Breakdown<K> {
     groups: HashMap<K, Totals>,
-    /// What is of no group, as there was no place for more of them.
+    /// The totals without a group, because there was no room for more groups.
     rest: Totals,
 }
 
-/// What a breakdown is by.
+/// The property that a breakdown groups by.
 pub(crate) trait Key: Hash + Ord + Clone {
-    /// Tells what is credited to whom of a flow: together, all of it.
+    /// Calls `add` with the shares of a flow by key; together, they are the whole flow.
     fn credit(flow: &FlowRecord, add: impl FnMut(Self, &Totals));
 }
 
@@ -351,7 +349,7 @@ impl<K: Key> Breakdown<K> {
     }
 }
 
-/// Groups and what is of none of them, most bytes first.
+/// Groups and the totals without a group, most bytes first.
 fn by_size<K: Key>(groups: impl Iterator<Item = (K, Totals)>, rest: Totals) -> Vec<Group<K>> {
     let rest = (rest.flows > 0).then_some((None, rest));
     let mut groups: Vec<_> = groups
@@ -418,13 +416,13 @@ impl Key for Protocol {
 #[cfg(test)]
 mod tests;
 
-/// To the owners of which ends a flow is credited.
+/// The ends of a flow to whose owners it is credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credited {
     Local,
-    /// Between a container and another host, the container's end is ours.
+    /// Between a container and another host, the container's end is on this host.
     Remote,
-    /// To each what it sent.
+    /// Each end gets the traffic that it sent.
     Both,
 }
 
@@ -446,7 +444,7 @@ impl Credited {
     }
 }
 
-/// Whether an end is on no network of this host.
+/// Whether an end is in no network namespace of this host.
 fn is_elsewhere(owner: Option<&Ownership>) -> bool {
     owner.is_none_or(|owner| owner.verdict == Verdict::Unknown(Reason::Forwarded))
 }

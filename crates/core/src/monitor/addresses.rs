@@ -1,9 +1,9 @@
-//! This host's own addresses, as they are when a packet is counted.
+//! This host's own addresses, at the time when a packet is counted.
 //!
-//! A packet that contradicts them is a sign that they have changed: one that the kernel says was
-//! sent here, from an address that is nobody's here, as the first one from an address that was
-//! added a moment ago. The system is then asked for its notices, which costs a system call, and
-//! only if there are any for its devices, which costs more, and is bounded.
+//! A packet that contradicts them shows that they have changed: the kernel marks it as sent here,
+//! but its source address is unknown, such as the first packet from a new address. Then this checks
+//! the system's notifications, which costs a system call. Only if there are any, it lists the
+//! devices, which costs more and has a limit.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -16,26 +16,26 @@ use flowner_flows::{LocalAddresses, Origin, Packet};
 use super::budget::Budget;
 use super::config::Config;
 
-/// An address that was removed stays the host's own for so long: packets that were sent from it
-/// may still wait to be counted. A host that uses it now is not taken for this host, since what it
-/// send arrives.
+/// How long an address stays the host's own after its removal: packets from it may still wait to be
+/// counted. A host that uses it now is not mistaken for this one, because its packets arrive.
 const GRACE: Duration = Duration::from_secs(2);
-/// Those that are remembered at most.
+/// The number of recent changes that are remembered.
 const MOST_RECENT: usize = 256;
 
-/// The addresses, and what is known of their changes.
+/// The addresses, with their recent changes.
 #[derive(Debug)]
 pub(super) struct OwnAddresses {
     local: LocalAddresses,
     changes: Option<AddressChanges>,
     is_stale: bool,
-    /// Those that were added or removed lately, and when that was noticed, the oldest first.
+    /// Addresses that were added or removed recently, with the time when this noticed it, oldest
+    /// first.
     recent: VecDeque<(OwnAddress, Instant)>,
     budget: Budget,
     readings: Readings,
 }
 
-/// Whether the addresses could be read last.
+/// Whether the last read of the addresses succeeded.
 #[derive(Debug, Default)]
 struct Readings {
     have_failed: bool,
@@ -43,7 +43,7 @@ struct Readings {
 }
 
 impl Readings {
-    /// Takes what came of one. A warning says it when that changes.
+    /// Records the result of a read. Warns when it changes between success and failure.
     fn observe(&mut self, result: Result<(), &str>) {
         let have_failed = result.is_err();
         if have_failed != std::mem::replace(&mut self.have_failed, have_failed) {
@@ -59,7 +59,7 @@ impl Readings {
 }
 
 impl OwnAddresses {
-    /// Those that were read when the input was opened; they may have changed since.
+    /// The addresses from when the input was opened; they may have changed since.
     pub(super) fn new(local: LocalAddresses, now: Instant) -> Self {
         let changes = AddressChanges::watch();
         let changes = changes.inspect_err(|error| {
@@ -75,12 +75,12 @@ impl OwnAddresses {
         }
     }
 
-    /// What is to be told of the last readings, once.
+    /// The warning about the last reads, once.
     pub(super) fn take_warning(&mut self) -> Option<String> {
         self.readings.warning.take()
     }
 
-    /// Whether a packet cannot be what it is, if these are the host's addresses.
+    /// Whether a packet is impossible if these are the host's addresses.
     pub(super) fn are_contradicted_by(&self, packet: &Packet) -> bool {
         let is_ours = |end: std::net::SocketAddr| self.local.contains_on(end.ip(), packet.device);
         match packet.origin {
@@ -95,7 +95,7 @@ impl OwnAddresses {
 
     /// Whether they have changed and may be read again now.
     pub(super) fn may_be_read(&mut self, now: Instant) -> bool {
-        // Where nobody tells, that is asked for once a second, as all else of the kernel.
+        // Without notifications, this reads them once a second, like the kernel's counters.
         let changed = self.changes.as_mut().and_then(AddressChanges::take);
         self.is_stale |= changed.is_some();
         for address in changed.into_iter().flatten() {
@@ -107,10 +107,9 @@ impl OwnAddresses {
         self.is_stale && self.budget.has_any(now)
     }
 
-    /// As [`may_be_read`](Self::may_be_read), where somebody asks once a second.
-    /// What nobody tells of is looked for when flows appeared that are not this host's. Notices
-    /// are taken whether or not they did: those of an address that was removed look like its own
-    /// for as long as it counts as one.
+    /// As [`may_be_read`](Self::may_be_read), called once a second. Without notifications, this
+    /// reads them if flows without an own end appeared. It takes notifications in any case: flows
+    /// of a removed address look like the host's own for as long as it counts as one.
     pub(super) fn are_due(&mut self, now: Instant, saw_foreign: bool) -> bool {
         let is_old = |(_, since): &(_, Instant)| now.duration_since(*since) >= GRACE;
         self.is_stale |= match &self.changes {
@@ -120,12 +119,12 @@ impl OwnAddresses {
         self.may_be_read(now)
     }
 
-    /// Lists the devices again. Where that fails, what was known stays, and it is tried again.
+    /// Lists the devices again. If that fails, the known addresses stay, and a later call retries.
     pub(super) fn read(&mut self, config: &Config) -> Option<LocalAddresses> {
         let began = Instant::now();
         self.recent
             .retain(|(_, since)| began.duration_since(*since) < GRACE);
-        // What changes meanwhile is heard of later.
+        // A later notification reports changes during the list.
         let local = match &mut self.changes {
             Some(changes) => changes
                 .addresses()
@@ -163,7 +162,7 @@ fn given_addresses(given: &Config) -> LocalAddresses {
     local
 }
 
-/// Adds what a route makes own addresses; most are for the single address of a device.
+/// Adds own addresses from a route; most routes are for the single address of a device.
 fn add_network(local: &mut LocalAddresses, ip: IpAddr, prefix: u8) {
     let is_single = match ip {
         IpAddr::V4(_) => prefix >= 32,
@@ -176,7 +175,7 @@ fn add_network(local: &mut LocalAddresses, ip: IpAddr, prefix: u8) {
     }
 }
 
-/// The addresses of this host, and those that were given.
+/// The addresses of this host, and those from the configuration.
 fn of_host(own: &[OwnAddress], given: &Config) -> LocalAddresses {
     let mut local = given_addresses(given);
     for address in own {
@@ -195,7 +194,7 @@ fn of_host(own: &[OwnAddress], given: &Config) -> LocalAddresses {
     local
 }
 
-/// The addresses of devices, what routes make own ones, and those that were given.
+/// The addresses of devices and routes, and those from the configuration.
 pub(super) fn of_this_host(devices: &[Device], config: &Config) -> LocalAddresses {
     let mut local = of_devices(devices, config);
     let own = AddressChanges::watch().and_then(|mut changes| changes.addresses());
@@ -203,7 +202,7 @@ pub(super) fn of_this_host(devices: &[Device], config: &Config) -> LocalAddresse
         if let Some(prefix) = address.network {
             add_network(&mut local, address.ip, prefix);
         }
-        // Which the devices tell only where an address has one of its own.
+        // The devices have it only if an address has its own.
         if let Some(broadcast) = address.broadcast {
             local.add_broadcast(broadcast);
         }
@@ -211,7 +210,7 @@ pub(super) fn of_this_host(devices: &[Device], config: &Config) -> LocalAddresse
     local
 }
 
-/// The addresses of devices, and those that were given.
+/// The addresses of devices, and those from the configuration.
 pub(super) fn of_devices(devices: &[Device], given: &Config) -> LocalAddresses {
     let mut local = given_addresses(given);
     for device in devices {
@@ -241,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_cannot_be_read_are_told_of_once() {
+    fn addresses_that_cannot_be_read_cause_one_warning() {
         let mut readings = Readings::default();
         let mut after = |result| {
             readings.observe(result);

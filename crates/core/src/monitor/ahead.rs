@@ -1,4 +1,4 @@
-//! A file: one thread reads and decodes, while another counts what was read before.
+//! Reads a file: one thread reads and decodes, while another counts earlier packets.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -10,28 +10,28 @@ use super::counting::CaptureThread;
 use super::packet_input::{Batch, PacketInput};
 use crate::model::report::EndState;
 
-/// Packets that are handed over at a time: enough that waking each other costs little, and few
-/// enough that all that is under way stays in the caches of the processor.
+/// The number of packets in a batch: enough that wake-ups cost little, and few enough that all
+/// batches stay in the CPU's caches.
 const PACKETS: usize = 1_024;
 
-/// Batches there are. The one that is read into, the one that is counted, and those between
-/// them, by which one thread may be ahead of the other.
+/// The number of batches: one for reading, one for counting, and those between them, by which one
+/// thread may be ahead of the other.
 const BATCHES: usize = 4;
 
-/// What was read at a time.
+/// The result of reading one batch.
 struct Part {
     batch: Batch,
     progress: Option<Progress>,
     /// How the input ended, if it has.
     ending: Option<EndState>,
-    /// What is not as it should be with that.
+    /// A warning about the input.
     warning: Option<String>,
 }
 
 /// Reads and counts until the input ends.
 ///
-/// The thread that read the first packets counts them, too: there may be no more, and all that
-/// follow may depend on whose they are.
+/// The thread that read the first packets counts them, too: there may be no more, and the rest may
+/// depend on the inferred addresses.
 pub(super) fn read(input: &mut PacketInput, counter: &mut CaptureThread) -> EndState {
     let mut batch = Batch::default();
     let enough = counter.at_least(PACKETS);
@@ -52,7 +52,7 @@ pub(super) fn read(input: &mut PacketInput, counter: &mut CaptureThread) -> EndS
 }
 
 fn read_on(input: &mut PacketInput, counter: &mut CaptureThread) -> EndState {
-    // No more are ever sent than there are, so that only receiving waits.
+    // There are never more batches than the channel holds, so only receiving waits.
     let (full, to_count) = sync_channel(BATCHES);
     let (empty, to_fill) = sync_channel(BATCHES);
     thread::scope(|scope| {
@@ -66,7 +66,7 @@ fn read_on(input: &mut PacketInput, counter: &mut CaptureThread) -> EndState {
     })
 }
 
-/// Reads into batches that are empty, until the input ends or nobody counts any more.
+/// Reads into empty batches until the input ends or the counting thread is gone.
 fn read_parts(input: &mut PacketInput, to_fill: &Receiver<Batch>, full: &SyncSender<Part>) {
     for batch in to_fill {
         let part = read_part(input, batch, PACKETS);
@@ -79,7 +79,7 @@ fn read_parts(input: &mut PacketInput, to_fill: &Receiver<Batch>, full: &SyncSen
 
 fn read_part(input: &mut PacketInput, mut batch: Batch, packets: usize) -> Part {
     let mut warning = None;
-    // Those that are left out count too, so that progress goes on while there are only such.
+    // Skipped packets count, too, so that progress continues while there are no others.
     let ending = (0..packets).find_map(|_| match input.next_within(Duration::MAX, &mut batch) {
         Ok((Next::Packet(_) | Next::Idle, _)) => None,
         Ok((Next::Stopped, _)) => Some(EndState::Stopped),
@@ -107,7 +107,7 @@ fn count_parts(
     empty: &SyncSender<Batch>,
 ) -> EndState {
     for _ in 0..BATCHES {
-        // Where nobody reads, nothing is to be counted either.
+        // If the reading thread is gone, there is nothing to count either.
         let _ = empty.send(Batch::default());
     }
     for part in to_count {
@@ -144,7 +144,7 @@ mod tests {
     use crate::model::report::LocalAddressSource;
     use crate::programs::Programs;
 
-    /// What is known when a file was read.
+    /// The knowledge after reading a file.
     #[derive(Debug, PartialEq)]
     struct Counted {
         ending: EndState,
@@ -153,7 +153,7 @@ mod tests {
         undecodable: Vec<(&'static str, flowner_flows::Counters)>,
     }
 
-    /// Ten minutes of the demo, with what cannot be decoded and owners that are recorded.
+    /// Ten minutes of the demo, with undecodable packets and recorded owners.
     fn file() -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), &Section::default()).unwrap();
         let interface = writer
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    /// Reads a file packet by packet, and ahead; both must know the same.
+    /// Reads a file packet by packet, and with a reading thread; both results must be equal.
     #[track_caller]
     fn check(bytes: &[u8], reading: Reading) -> Counted {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_differs_from_reading_packet_by_packet() {
+    fn the_result_equals_that_of_reading_packet_by_packet() {
         let file = file();
         let all = check(&file, Reading::default());
         assert_eq!(all.ending, EndState::Complete);

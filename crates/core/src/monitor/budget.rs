@@ -1,17 +1,17 @@
-//! Time that the capturing thread may spend on what is not counting.
+//! Limits the time that the capture thread spends on work other than counting.
 
 use std::time::{Duration, Instant};
 
-/// The part of its time that may be spent, and how much of that may be saved up: enough for a
-/// burst, while a host on which it never ends pays no more than this.
+/// The share of its time that this work may take, and the largest burst: enough for a sudden need,
+/// while a host with constant need pays no more than the share.
 const SHARE: u32 = 20;
 const SAVED: Duration = Duration::from_millis(200);
 
-/// Time that may be spent.
+/// A time budget.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: Duration,
-    /// Until when that has grown.
+    /// The time up to which the budget has grown.
     at: Instant,
 }
 
@@ -30,7 +30,7 @@ impl Budget {
         !self.left.is_zero()
     }
 
-    /// What was spent is paid back before anything is spent again.
+    /// Overspending becomes a debt.
     pub(super) fn spend(&mut self, time: Duration) {
         let debt = time.saturating_sub(self.left);
         self.left = self.left.saturating_sub(time);
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_spent_is_paid_back() {
+    fn overspending_becomes_a_debt() {
         let start = Instant::now();
         let mut budget = Budget::full(start);
         assert!(budget.has_any(start));

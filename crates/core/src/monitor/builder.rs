@@ -1,4 +1,4 @@
-//! How a monitor is put together.
+//! Builds a monitor.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::sinks::events::EventQueue;
 /// How often sinks get a report, unless [`Builder::tick`] says otherwise.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The shortest tick: a thread makes reports, which others also need the processor for.
+/// The shortest tick: making reports takes CPU time that others need, too.
 const MIN_TICK: Duration = Duration::from_millis(10);
 
-/// What a [`Monitor`] is made of; [`Monitor::builder`] begins one.
+/// Builds a [`Monitor`]; [`Monitor::builder`] returns one.
 #[must_use = "it does nothing until it is started"]
 pub struct Builder {
     pub(super) config: Config,
@@ -55,22 +55,20 @@ impl Builder {
         self
     }
 
-    /// Gives events and reports to a sink, or the packets if it [records](Sink::packets), on a thread
-    /// of its own; there may be several.
+    /// Sends events and reports to a sink, or the packets if it [records](Sink::packets), on a
+    /// thread of its own. There may be several sinks.
     pub fn sink(mut self, sink: impl Sink) -> Self {
         self.sinks.push(Box::new(sink));
         self
     }
 
-    /// Gives events to a [queue](crate::Events::queue) that the caller reads; there may be
-    /// several.
+    /// Sends events to a [queue](crate::Events::queue) that the caller reads. There may be several.
     pub fn events(mut self, queue: EventQueue) -> Self {
         self.events.push(queue);
         self
     }
 
-    /// How often sinks get a report: once a second, where nothing else is said, and at most every
-    /// 10 ms.
+    /// How often sinks get a report: once a second by default, and at most every 10 ms.
     pub fn tick(mut self, tick: Duration) -> Self {
         self.tick = tick.max(MIN_TICK);
         self
@@ -81,7 +79,7 @@ impl Builder {
     /// reads a packet.
     ///
     /// # Errors
-    /// When the input cannot be opened, or such a file cannot be begun.
+    /// If the input cannot be opened, or such a file cannot be created.
     pub fn open(self) -> Result<OpenMonitor, Error> {
         let opened = Opened::new(&self.config)?;
         let names = NameFiles::open(&self.config, &opened);
@@ -97,18 +95,18 @@ impl Builder {
         })
     }
 
-    /// Opens the input and starts. A device is captured from, and new flows get their owners, once
-    /// this returns.
+    /// Opens the input and starts. When this returns, the capture of a device runs, and new flows
+    /// get their owners.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open), or owners are wanted and cannot be looked up on this system, or
-    /// it has no more threads.
+    /// The errors of [`open`](Self::open); or owners are wanted and this system offers no lookup;
+    /// or it has no more threads.
     pub fn start(self) -> Result<Monitor, Error> {
         self.open()?.start()
     }
 }
 
-/// A monitor whose input is open, and that has no threads yet.
+/// A monitor with an open input and without threads.
 pub struct OpenMonitor {
     builder: Builder,
     opened: Opened,
@@ -127,7 +125,7 @@ impl OpenMonitor {
     /// Starts.
     ///
     /// # Errors
-    /// When owners are wanted and cannot be looked up on this system, or it has no more threads.
+    /// If owners are wanted and this system offers no lookup, or if it has no more threads.
     pub fn start(self) -> Result<Monitor, Error> {
         Monitor::launch(self.builder, self.opened, self.names, self.recordings)
     }

@@ -1,4 +1,4 @@
-//! The capturing thread: what it does with whatever comes.
+//! The loop of the capture thread.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -18,19 +18,18 @@ use crate::model::event::Event;
 use crate::model::report::EndState;
 use crate::sinks::record;
 
-/// How often, at most, the kernel's counters are read again while packets arrive,
-/// and this host's addresses when flows appear that are not its own.
+/// How often, at most, the thread reads the kernel's counters while packets arrive, and this host's
+/// addresses when flows without an own end appear.
 const REFRESH: Duration = Duration::from_secs(1);
 
 impl CaptureThread {
-    /// Captures until the input ends. `until_ready` is dropped when everything watches that helps
-    /// to find owners.
+    /// Captures until the input ends. Drops `until_ready` when every observer of senders runs.
     pub(super) fn run(mut self, mut input: PacketInput, until_ready: Sender<()>) {
         if let Some(resolver) = &mut self.resolver {
             resolver.init_thread();
         }
         drop(until_ready);
-        // A pipe has no size: what it gives is to be seen at once, as from a device.
+        // A pipe has no size: its packets should appear at once, as from a device.
         let is_file = input.source.progress().is_some() && self.shared.recorders.is_empty();
         let ending = if is_file {
             ahead::read(&mut input, &mut self)
@@ -66,8 +65,8 @@ impl CaptureThread {
         ending
     }
 
-    /// Waits until a device that failed so can be captured from again; how the input ended, if
-    /// it does not come to that.
+    /// Waits until a failed device can be captured again. Returns how the input ended if that does
+    /// not happen.
     fn wait_for_device(
         &mut self,
         input: &mut PacketInput,
@@ -104,7 +103,7 @@ impl CaptureThread {
         ending
     }
 
-    /// Reads the host's addresses again, which a device that comes back may have changed.
+    /// Reads the host's addresses again, which may have changed with a returning device.
     fn refresh_addresses(&mut self) {
         if let Some(own) = &mut self.own
             && let Some(local) = own.read(&self.config)
@@ -113,7 +112,7 @@ impl CaptureThread {
         }
     }
 
-    /// Tells when a device is down that gives packets again by itself when it is up.
+    /// Reports a device that is down and continues by itself when it is up.
     fn watch_device(&mut self, input: &mut PacketInput) {
         let PacketSource::Device(device) = &mut input.source else {
             return;
@@ -130,7 +129,7 @@ impl CaptureThread {
         }
     }
 
-    /// Captures from devices that have come back, of several that have names.
+    /// Captures from wanted devices that have come back, in a capture of several.
     fn follow_devices(&mut self, input: &mut PacketInput) {
         if !self.shared.links_changed.swap(false, Ordering::AcqRel) {
             return;
@@ -143,7 +142,7 @@ impl CaptureThread {
         }
     }
 
-    /// Tells that nothing is captured, and why; or that it is again.
+    /// Reports that the capture is interrupted, and why; or that it continues.
     fn interrupted(&self, why: Option<String>) {
         let shared = &self.shared;
         let text = why
@@ -154,7 +153,7 @@ impl CaptureThread {
         shared.tell(Event::Warning(text));
     }
 
-    /// Tells when the clock was set, or the machine slept.
+    /// Warns when the clock was set, or the machine slept.
     fn watch_clock(&mut self) {
         if self.is_device
             && let Some(jump) = self.jumps.observe(now(), self.started.elapsed())
@@ -163,7 +162,7 @@ impl CaptureThread {
         }
     }
 
-    /// Takes one packet, or whatever else comes.
+    /// Processes one packet, or another result of the source.
     fn step(
         &mut self,
         input: &mut PacketInput,
@@ -195,7 +194,7 @@ impl CaptureThread {
                     self.refresh_counters(input);
                 }
             }
-            // No more than that, as long as the rest was done a moment ago.
+            // Nothing else is due if the rest was done a moment ago.
             Next::Idle if patience.is_some() && self.refreshed.elapsed() < REFRESH => {
                 self.confirm_due(now());
             }
@@ -241,11 +240,11 @@ impl CaptureThread {
     }
 }
 
-/// Reads the host's addresses again before packets are counted that contradict them, if they have
+/// If packets contradict the host's addresses, reads these again before counting, if they have
 /// changed.
 fn check_addresses(own: &mut OwnAddresses, batch: &Batch, shared: &Shared, config: &Config) {
     for packet in batch.packets() {
-        // Of a flow that is there nothing changes any more.
+        // An existing flow does not change any more.
         if own.are_contradicted_by(packet)
             && !shared.ledger().has_flow(packet)
             && own.may_be_read(Instant::now())

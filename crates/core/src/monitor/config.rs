@@ -12,38 +12,37 @@ use crate::query::filter::Filter;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where packets come from.
+    /// The source of packets.
     pub input: Input,
     /// A capture filter in libpcap's language (pcap-filter(7)).
     pub capture_filter: Option<String>,
     /// Settings of live capture.
     pub live: Live,
-    /// Whether owners are looked up; only live capture can.
+    /// Whether to look up owners; only live capture can.
     pub owners: bool,
-    /// Whether names are read from packets (DNS, TLS, QUIC, HTTP). On by default. Nothing is asked of the
-    /// network for them.
+    /// Whether to read names from packets (DNS, TLS, QUIC, HTTP). On by default. This sends no
+    /// requests over the network.
     pub names: bool,
     /// Which databases tell the country and the network of remote ends.
     pub geo: GeoFiles,
     /// Whether the threads that name processes which exit at once may take real-time priority,
     /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.
     pub realtime: bool,
-    /// Addresses that count as this host's own, in addition to those of its
-    /// devices. For a file they are the only ones, if there are any.
+    /// Addresses that count as this host's own, in addition to those of its devices. For a file
+    /// they are the only ones, if given.
     pub local_addresses: Vec<IpAddr>,
-    /// As [`local_addresses`](Self::local_addresses), all of a network.
+    /// As [`local_addresses`](Self::local_addresses), for all addresses of a network.
     pub local_networks: Vec<Network>,
     /// The seed of the [Community IDs](crate::FlowRecord::community_id) of flows.
     pub community_seed: u16,
     /// How files are read.
     pub reading: Reading,
-    /// Which flows are listed once they have ended; by default all. The others are counted
-    /// only, so that those that are asked for have all of the room in
-    /// [`Limits::ended_flows`], and a report that is selected by the same filter has the sums
-    /// of all of them, whether they are listed or not.
+    /// Which flows stay listed after they have ended; by default all. The others only count in the
+    /// totals, so that [`Limits::ended_flows`] has room for the selected ones. A report that is
+    /// selected by the same filter has the totals of all of them, whether they are listed or not.
     #[serde(with = "filter_text")]
     pub filter: Filter,
-    /// The bounds of what is kept in memory.
+    /// The bounds of the data in memory.
     pub limits: Limits,
 }
 
@@ -67,7 +66,7 @@ impl Default for Config {
     }
 }
 
-/// A filter as its text.
+/// Serialises a filter as its text.
 mod filter_text {
     use serde::{Deserialize, Deserializer, Serializer};
 

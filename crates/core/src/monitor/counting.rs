@@ -1,4 +1,4 @@
-//! The capturing thread: how it counts, and what the ledger asks for then.
+//! The counting of the capture thread, and the effects of the ledger.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,26 +22,26 @@ use crate::model::packet_ref::{ClaimedEnd, PacketEnd, PacketRef};
 use crate::model::principal::Owner;
 use crate::model::report::LocalAddressSource;
 
-/// The first packets of a file, by which it is guessed whose it is.
+/// The number of first packets of a file from which this infers the host's addresses.
 const SAMPLE: usize = 10_000;
 
-/// The capturing thread.
+/// The capture thread.
 pub(super) struct CaptureThread {
     pub(super) shared: Arc<Shared>,
-    /// Asks for the owners of new flows before their sockets are gone.
+    /// Looks up the owners of new flows before their sockets are gone.
     pub(super) resolver: Option<CaptureResolver>,
-    /// Whether it is yet to be guessed whose the packets are.
+    /// Whether the host's addresses are still to be inferred.
     pub(super) guesses: bool,
-    /// What the ledger asked for and was not done yet.
+    /// Effects of the ledger that are not carried out yet.
     pub(super) effects: Vec<Effect>,
-    /// Packet time at which flows are to be confirmed that were silent since.
+    /// Packet time at which silent flows are due for a confirmation.
     pub(super) next_due: Option<Duration>,
     pub(super) config: Config,
     pub(super) is_device: bool,
-    /// Of a device of this host.
+    /// For a device of this host.
     pub(super) own: Option<OwnAddresses>,
     pub(super) injection: Option<Injection>,
-    /// Of devices of this host, where it tells of them.
+    /// For devices of this host, if packets carry their index.
     pub(super) devices: Option<SeenDevices>,
     pub(super) refreshed: Instant,
     pub(super) started: Instant,
@@ -50,8 +50,7 @@ pub(super) struct CaptureThread {
 }
 
 impl CaptureThread {
-    /// How many packets are to be counted at a time: more than these, as long as it is not known
-    /// whose they are.
+    /// How many packets to count at a time: more until the host's addresses are inferred.
     pub(super) const fn at_least(&self, packets: usize) -> usize {
         if self.guesses && packets < SAMPLE {
             SAMPLE
@@ -60,8 +59,8 @@ impl CaptureThread {
         }
     }
 
-    /// Counts packets, and the owners that were recorded with them, and empties the batch; where
-    /// the last one belongs.
+    /// Counts the packets and recorded owners of a batch, and empties it. Returns the flow of the
+    /// last packet.
     pub(super) fn count(&mut self, batch: &mut Batch) -> Option<PacketRef> {
         self.guess(&batch.frames);
         if let Some(devices) = &mut self.devices {
@@ -102,7 +101,7 @@ impl CaptureThread {
                 let Some(end) = end else { continue };
                 let place: &mut Option<Owner> =
                     &mut recorded[usize::from(end != PacketEnd::Source)];
-                // Of claims that contradict each other, the first holds.
+                // Of contradicting claims, the first one counts.
                 let is_better = |old: &Owner| owner.ownership.is_better_than(&old.ownership);
                 if place.as_ref().is_none_or(is_better) {
                     *place = Some(owner);
@@ -121,7 +120,7 @@ impl CaptureThread {
         newest
     }
 
-    /// Has flows confirmed that were silent for a moment.
+    /// Confirms the owners of flows that were silent for a moment.
     pub(super) fn confirm_due(&mut self, now: Duration) {
         let closed = self.resolver.as_mut().map(CaptureResolver::closed);
         let mut ledger = self.shared.ledger();
@@ -132,8 +131,8 @@ impl CaptureThread {
         self.next_due = ledger.next_due();
     }
 
-    /// Marks the flows whose owners are about to be asked for, and of which it is in doubt that a
-    /// socket sent them.
+    /// Marks flows whose lookup is about to begin, if their first packet may not come from a
+    /// socket.
     pub(super) fn doubt(&mut self, packet: &Packet) {
         let Some(injection) = &mut self.injection else {
             return;
@@ -147,7 +146,7 @@ impl CaptureThread {
         }
     }
 
-    /// Guesses whose packets these are, the first of a file, if that is yet to be guessed.
+    /// Infers the host's addresses from the first packets of a file, if that is still to do.
     fn guess(&mut self, frames: &[Frame]) {
         if !std::mem::take(&mut self.guesses) {
             return;
@@ -169,13 +168,13 @@ impl CaptureThread {
         self.shared.ledger().advance(now, &mut self.effects);
     }
 
-    /// Does what the ledger asked for.
+    /// Carries out the effects of the ledger.
     pub(super) fn carry_out(&mut self) {
         self.shared
             .carry_out(&mut self.effects, self.resolver.as_mut());
     }
 
-    /// Asks for all that was put off.
+    /// Makes all pending fast lookups.
     pub(super) fn settle(&mut self) {
         let settled = self
             .resolver
@@ -192,7 +191,7 @@ impl CaptureThread {
         }
     }
 
-    /// How long a packet may be waited for, as far as that matters here.
+    /// How long this may wait for a packet.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         /// So that one wake-up serves many flows.
         const LEAST: Duration = Duration::from_millis(5);
@@ -206,7 +205,7 @@ impl CaptureThread {
         [due, put_off].into_iter().flatten().min()
     }
 
-    /// Tells what is not as it should be, though the input goes on or is complete.
+    /// Reports a problem, although the input continues or is complete.
     pub(super) fn warn(&self, warning: Option<String>) {
         if let Some(warning) = warning {
             let shared = &self.shared;
@@ -215,7 +214,7 @@ impl CaptureThread {
         }
     }
 
-    /// Tells how far the input was read.
+    /// Reports how far the input has been read.
     pub(super) fn progress(&self, progress: Option<Progress>) {
         if let Some(progress) = progress {
             self.shared.progress.set(progress);

@@ -1,4 +1,4 @@
-//! A device that is captured from, and is opened again after it went down or away.
+//! A captured device, which this opens again after it went down or disappeared.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,15 +9,14 @@ use super::config::Config;
 use super::stop::Stop;
 use crate::model::error::Error;
 
-/// How often a device is looked for that is down or gone. Systems that tell when one comes back
-/// tell it in ways of their own, to those who listen for nothing else; until then there is
-/// nothing to capture.
+/// How often this tries to open a device that is down or gone. Each system has its own way to
+/// report its return; until then there is nothing to capture.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// What people call all devices.
+/// The name of all devices for people.
 pub(super) const ALL: &str = "all devices";
 
-/// Which devices are captured from.
+/// The devices to capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Which {
     One(String),
@@ -26,7 +25,7 @@ pub(super) enum Which {
 }
 
 impl Which {
-    /// Opens them as they are configured.
+    /// Opens them with the configuration.
     pub(super) fn open(&self, config: &Config) -> Result<Source, Error> {
         let mut options = LiveOptions {
             snap_length: config.live.snap_length,
@@ -45,7 +44,7 @@ impl Which {
         })
     }
 
-    /// What people call them.
+    /// Their name for people.
     pub(super) fn name(&self) -> String {
         match self {
             Self::All => ALL.to_owned(),
@@ -55,8 +54,8 @@ impl Which {
     }
 }
 
-/// The kernel's buffer for so many bytes of each packet. On Linux each takes as much room as the
-/// longest one; what a burst of a tenth of a second brings must find a place.
+/// The size of the kernel's buffer for this many bytes of each packet. On Linux each packet takes
+/// as much room as the longest one; the buffer must hold a burst of a tenth of a second.
 fn buffer_bytes(snap_length: u32) -> u32 {
     const PACKETS: u32 = 16_384;
     const LEAST: u32 = 8 << 20;
@@ -64,7 +63,7 @@ fn buffer_bytes(snap_length: u32) -> u32 {
     snap_length.saturating_mul(PACKETS).clamp(LEAST, MOST)
 }
 
-/// A device, as one input from the first packet to the last, whatever happens to it meanwhile.
+/// A device as one input from the first packet to the last, even if it goes down meanwhile.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) source: Source,
@@ -72,14 +71,14 @@ pub(super) struct Device {
     name: String,
     config: Config,
     stop: Arc<DeviceStop>,
-    /// What the kernel counted for captures that are over.
+    /// The kernel's counters of earlier captures.
     before: Statistics,
-    /// What it counted for this one, when it was asked last.
+    /// The kernel's counters of this capture, from the last read.
     counted: Statistics,
     is_down: bool,
 }
 
-/// Stops a device, also while it is waited for.
+/// Stops a device, even while this waits for it.
 #[derive(Debug)]
 pub(super) struct DeviceStop {
     requested: Stop,
@@ -97,15 +96,15 @@ impl DeviceStop {
     }
 }
 
-/// What became of a device that was waited for.
+/// The result of waiting for a device.
 pub(super) enum Waited {
-    /// It is captured from again.
+    /// The capture runs again.
     Back,
-    /// It is not there yet.
+    /// The device is not there yet.
     NotYet,
-    /// Nobody wants it any more.
+    /// The monitor was stopped.
     Stopped,
-    /// It will not be back as it was.
+    /// The device does not come back as it was.
     Failed(String),
 }
 
@@ -130,7 +129,7 @@ impl Device {
         &self.name
     }
 
-    /// Whether it is down now, if that is another answer than the last.
+    /// Whether the device is down now, if that has changed.
     pub(super) fn went_down_or_up(&mut self) -> Option<bool> {
         let Which::One(name) = &self.which else {
             return None;
@@ -139,7 +138,7 @@ impl Device {
         (std::mem::replace(&mut self.is_down, is_down) != is_down).then_some(is_down)
     }
 
-    /// The name of the device, where there is one alone. `any` of Linux stands for others.
+    /// The name of the device, if it is a single one. `any` of Linux stands for others.
     pub(super) fn only(&self) -> Option<&str> {
         match &self.which {
             Which::One(name) if name != "any" => Some(name),
@@ -147,7 +146,7 @@ impl Device {
         }
     }
 
-    /// Captures from those that have the names now that are wanted.
+    /// Captures from the devices that now have the wanted names.
     pub(super) fn follow(&mut self) -> Result<(), capture::Error> {
         self.source.follow()
     }
@@ -156,7 +155,7 @@ impl Device {
         Arc::clone(&self.stop)
     }
 
-    /// What the kernel counted, for all captures from this device together.
+    /// The kernel's counters for all captures from this device together.
     pub(super) fn statistics(&mut self) -> Result<Statistics, capture::Error> {
         self.counted = self.source.statistics()?;
         Ok(self.sum())
@@ -203,7 +202,7 @@ impl Device {
         *self.stop.current() = source.stopper();
         self.source = source;
         self.is_down = false;
-        // A request to stop it meanwhile may have stopped the old one.
+        // A stop request may have stopped only the old source.
         if self.stop.requested.is_requested_within(Duration::ZERO) {
             return Waited::Stopped;
         }
@@ -218,7 +217,7 @@ fn other_frames(name: &str, old: Frames, new: Frames) -> String {
     format!("the device {name} is back with other frames: {new} in place of {old}")
 }
 
-/// Whether a device that fails so may come back.
+/// Whether a device with this error may come back.
 pub(super) const fn may_come_back(error: &capture::Error) -> bool {
     matches!(
         error,

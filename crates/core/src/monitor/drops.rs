@@ -1,20 +1,21 @@
-//! When to warn that packets are dropped: at once, then once a minute for as long as it goes on.
+//! Decides when to warn of dropped packets: at once, then once a minute for as long as it
+//! continues.
 
 use std::time::{Duration, Instant};
 
 use flowner_capture::Statistics;
 
-/// How long after a warning the next one comes, at the soonest.
+/// The shortest time between two warnings.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// What was warned of.
+/// The drops that were reported.
 #[derive(Debug, Default)]
 pub(super) struct Drops {
     warned: Option<(Instant, u64)>,
 }
 
 impl Drops {
-    /// What to say now that the kernel's counters were read.
+    /// The warning after a read of the kernel's counters.
     pub(super) fn warning(&mut self, statistics: Statistics, now: Instant) -> Option<String> {
         let dropped = statistics.dropped_by_kernel + statistics.dropped_by_interface;
         let before = self.warned.map_or(0, |(_, dropped)| dropped);
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drops_are_told_at_once_and_then_now_and_then() {
+    fn drops_are_reported_at_once_and_then_once_a_minute() {
         let mut drops = Drops::default();
         let start = Instant::now();
         let mut after = |seconds, dropped_by_kernel| {

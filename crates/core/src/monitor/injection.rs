@@ -1,7 +1,7 @@
-//! Whether a datagram may be from somebody who writes frames of their own.
+//! Whether a program may have built the frame of a datagram itself.
 //!
-//! A frame from a packet socket leaves as any other does, with whatever addresses and ports are in
-//! it. An unconnected datagram socket with its source address is then no evidence.
+//! A frame from a packet socket leaves as any other does, with any addresses and ports. Then an
+//! unconnected datagram socket with its source address is no evidence.
 
 use std::time::Instant;
 
@@ -11,20 +11,20 @@ use flowner_flows::{Origin, Packet};
 
 use super::budget::Budget;
 
-/// Asks for packet sockets that may send, when a datagram opens a flow.
+/// Checks for packet sockets that may send, when a datagram opens a flow.
 #[derive(Debug)]
 pub(super) struct Injection {
     senders: PacketSenders,
     budget: Budget,
-    /// What the last answer was, for when there is no time for another.
+    /// The last result, for when there is no time for another check.
     may_be: bool,
 }
 
 impl Injection {
-    /// `None` where the system does not list such sockets.
+    /// `None` if the system does not list such sockets.
     pub(super) fn new(now: Instant) -> Option<Self> {
         let senders = PacketSenders::open().inspect_err(|error| {
-            tracing::debug!(%error, "frames that programs here make up cannot be told");
+            tracing::debug!(%error, "cannot detect frames that programs here build themselves");
         });
         Some(Self {
             senders: senders.ok()?,
@@ -33,8 +33,8 @@ impl Injection {
         })
     }
 
-    /// Whether the first packet of a flow may be from such a socket, so that only a socket with
-    /// both ends of the flow is evidence of who sent it.
+    /// Whether the first packet of a flow may come from such a socket. Then only a socket with both
+    /// ends of the flow is evidence of the sender.
     pub(super) fn may_have_sent(&mut self, packet: &Packet, question: &LookupRequest) -> bool {
         let is_sent = matches!(packet.origin, Origin::Sent | Origin::Loopback);
         let is_datagram = question.query.protocol() == Protocol::Udp;

@@ -1,4 +1,4 @@
-//! Where packets come from: a device, a file, or the demo, as one thing.
+//! The source of packets: a device, a file, or the demo, behind one type.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,22 +21,22 @@ use crate::model::error::Error;
 use crate::model::report::{InputInfo, LocalAddressSource};
 use crate::model::stop_handle::StopHandle;
 
-/// An input that is open, and what is known of it.
+/// An open input, with the facts about it.
 pub(super) struct Opened {
     pub(super) source: PacketSource,
     pub(super) info: InputInfo,
-    /// The host's addresses, where they are known.
+    /// The host's addresses, if known.
     pub(super) local: Option<LocalAddresses>,
     pub(super) whose: LocalAddressSource,
-    /// What the frames begin with; of a file, the first ones.
+    /// The link type of the frames; for a file, of the first ones.
     pub(super) link_type: Result<LinkType, OtherLinkType>,
-    /// The devices of this host, where packets are from one.
+    /// The devices of this host, if the packets come from one.
     pub(super) devices: Vec<capture::Device>,
-    /// Whether packets are from several devices.
+    /// Whether packets come from several devices.
     pub(super) is_several: bool,
-    /// Who tells the owners, where it is not the system.
+    /// The source of owners, if it is not the system.
     pub(super) attributor: Option<Attributor>,
-    /// The clock of a host that is made up; its processes are not this system's either.
+    /// The clock of the demo's host; its processes are not those of this system either.
     pub(super) clock: Option<Clock>,
 }
 
@@ -151,7 +151,7 @@ impl Opened {
     }
 }
 
-/// What gives packets.
+/// A source of packets.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub(super) enum PacketSource {

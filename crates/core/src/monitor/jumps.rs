@@ -1,18 +1,18 @@
-//! Whether the wall clock moves as time passes. Pure.
+//! Detects jumps of the wall clock. Pure.
 
 use std::time::Duration;
 
-/// Less than this, in one step, is a clock that is kept right.
+/// A smaller step is a normal adjustment.
 const NOTABLE: Duration = Duration::from_secs(5);
 
-/// Compares the wall clock with one that only ever goes forward.
+/// Compares the wall clock with a monotonic one.
 #[derive(Debug, Default)]
 pub(super) struct Jumps {
     last: Option<(Duration, Duration)>,
 }
 
 impl Jumps {
-    /// What to tell of the time since the last call: `wall` since the Unix epoch, `steady` since
+    /// The warning about the time since the last call: `wall` since the Unix epoch, `steady` since
     /// any point in time.
     pub(super) fn observe(&mut self, wall: Duration, steady: Duration) -> Option<String> {
         let (last_wall, last_steady) = self.last.replace((wall, steady))?;
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn jumps_are_told_once_in_both_directions() {
+    fn jumps_are_reported_once_in_both_directions() {
         let mut jumps = Jumps::default();
         assert_eq!(observe(&mut jumps, 1_000, 1), None);
         assert_eq!(observe(&mut jumps, 1_002, 2), None);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     proptest! {
-        /// However long nobody looks, a clock that goes right is not told of.
+        /// However long the time between two calls, a correct clock causes no warning.
         #[test]
         fn a_right_clock_says_nothing(steps in prop::collection::vec(0..100_000_u64, 0..20)) {
             let (mut jumps, mut time) = (Jumps::default(), 0);

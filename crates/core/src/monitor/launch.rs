@@ -1,4 +1,4 @@
-//! How the threads of a monitor start.
+//! Starts the threads of a monitor.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
@@ -35,11 +35,11 @@ use crate::sinks::Sink;
 use crate::sinks::attached::{Attached, Queues};
 use crate::sinks::events::{EventQueue, Events};
 
-/// How often, at most, it is looked whether programs were installed.
+/// How often, at most, this checks for newly installed programs.
 const INSTALLED: Duration = Duration::from_secs(60);
 
 impl Monitor {
-    /// Starts the threads of an input that is open.
+    /// Starts the threads for an open input.
     pub(super) fn launch(
         builder: Builder,
         opened: Opened,
@@ -57,7 +57,7 @@ impl Monitor {
         let sinks = builder.sinks.into_iter();
         let sinks = sinks.filter(|sink| sink.packets().is_none()).collect();
         let (queues, readers) = queues(builder.events, sinks, config.limits.events);
-        let asked = match &attributor {
+        let attributor_wanted = match &attributor {
             None => OwnerScope::Nobody,
             Some(attributor) if attributor.capabilities().local_addresses => OwnerScope::All,
             Some(_) => OwnerScope::Own,
@@ -66,7 +66,7 @@ impl Monitor {
         let ledger = Ledger::new(
             &config.limits,
             opened.local.clone(),
-            asked,
+            attributor_wanted,
             !queues.is_empty(),
         );
         let ledger = ledger.with_community_seed(config.community_seed);
@@ -136,8 +136,9 @@ impl Monitor {
             sinks: Vec::new(),
             writing: Vec::new(),
         };
-        // From here on, whatever fails stops the thread that captures. Nobody learns that it
-        // captures before it sees all senders: who then sends at once would stay unnamed.
+        // From here on, any failure stops the capture thread. The caller must not learn that the
+        // capture runs before the observers do: a process that sends at once would stay without a
+        // name.
         let _closed = ready.recv();
         for recording in recordings {
             let writing = recording.spawn(&monitor)?;
@@ -151,7 +152,7 @@ impl Monitor {
     }
 }
 
-/// What is known of an input before its first packet.
+/// The status of an input before its first packet.
 fn begun(whose: &LocalAddressSource) -> Status {
     Status {
         ending: EndState::Running,
@@ -162,7 +163,7 @@ fn begun(whose: &LocalAddressSource) -> Status {
     }
 }
 
-/// Packets that do not say their device are of the only one, where there is one.
+/// Packets without a device index belong to the only device, if there is one.
 fn name_only_device(shared: &Shared, source: &PacketSource) {
     if let PacketSource::Device(device) = source
         && let Some(name) = device.only()
@@ -171,7 +172,7 @@ fn name_only_device(shared: &Shared, source: &PacketSource) {
     }
 }
 
-/// Of a device of this host.
+/// For a device of this host.
 fn own_addresses(local: Option<LocalAddresses>, now: Instant) -> Option<OwnAddresses> {
     local.map(|local| OwnAddresses::new(local, now))
 }
@@ -187,7 +188,7 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolve
     let to_warn = Arc::clone(shared);
     let on_notice = move |notice: Notice| {
         let warning = notice.to_string();
-        // It stays so, also for those who see reports alone.
+        // The warning stays, also for those who only read reports.
         if matches!(
             notice,
             Notice::LesserTable(_) | Notice::NamespacesSkipped(_)
@@ -197,11 +198,11 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolve
         to_warn.tell(Event::Warning(warning));
     };
     let shared = Arc::clone(shared);
-    let mut looked = Instant::now();
+    let mut checked = Instant::now();
     let on_event = move |event| {
-        // Here nobody waits who captures.
-        if looked.elapsed() >= INSTALLED {
-            looked = Instant::now();
+        // No capture waits here.
+        if checked.elapsed() >= INSTALLED {
+            checked = Instant::now();
             shared.programs.refresh();
         }
         shared.answer(event);
@@ -212,13 +213,13 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolve
     )?)
 }
 
-/// Sinks, each with the end of its queue that it reads.
+/// Sinks, each with the reading end of its queue.
 type Readers = Vec<(Box<dyn Sink>, Events)>;
 
-/// The queues of readers and sinks, those of sinks of at most `max` events.
+/// The queues of readers and sinks; a queue of a sink holds at most `max` events.
 fn queues(events: Vec<EventQueue>, sinks: Vec<Box<dyn Sink>>, max: usize) -> (Queues, Readers) {
     let with_queue = |sink| {
-        // With no place at all, not even a report could be told of.
+        // Without any room, the sink could not even get a report.
         let (queue, news) = Events::queue(max.max(1));
         (queue, (sink, news))
     };
@@ -232,7 +233,8 @@ fn spawn_sinks(
     about: &(InputInfo, StopHandle),
 ) -> Result<Vec<Attached>, Error> {
     let spawn = |(sink, news)| {
-        // What is shared has the queue; a sink that kept it would never see its end.
+        // The shared state has the queue; a sink that kept the state alive would never get to the
+        // end.
         let shared = Arc::downgrade(shared);
         let failed = move |warning: String| {
             if let Some(shared) = shared.upgrade() {

@@ -1,6 +1,5 @@
-//! Which devices this host has, for the ledger: told by a thread that the kernel wakes when some
-//! have changed, and asked for by the thread that captures when a packet is of a device that
-//! nobody has told of yet.
+//! The devices of this host, for the ledger. A thread reads them when the kernel reports a change.
+//! The capture thread reads them when a packet has the index of an unknown device.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -13,12 +12,12 @@ use flowner_capture::{Link, Links, LinksStopper};
 use super::Shared;
 use super::packet_input::Batch;
 
-/// How often the thread that captures asks, at most.
+/// How often, at most, the capture thread reads them.
 const AGAIN: Duration = Duration::from_millis(100);
-/// Indices of packets that are remembered; past that, all are forgotten.
+/// The number of device indices that are remembered; past that, this forgets all.
 const MAX: usize = 4_096;
 
-/// The thread that hears of changes.
+/// The thread that receives changes.
 #[derive(Debug)]
 pub(super) struct LinksThread {
     stopper: LinksStopper,
@@ -26,8 +25,8 @@ pub(super) struct LinksThread {
 }
 
 impl LinksThread {
-    /// Tells the ledger of the devices now, and from now on. `None` where the system does not
-    /// tell.
+    /// Gives the ledger the devices now, and after each change. `None` if the system does not
+    /// report them.
     pub(super) fn spawn(shared: &Arc<Shared>) -> Option<Self> {
         let mut links = Links::watch()
             .inspect_err(|error| tracing::debug!(%error, "devices have no names"))
@@ -65,7 +64,7 @@ fn run(links: &mut Links, shared: &Weak<Shared>) {
     }
 }
 
-/// What was known stays where this fails.
+/// If this fails, the known devices stay.
 fn tell(shared: &Shared, links: &mut Links) {
     match links.list() {
         Ok(all) => shared.set_links(&all),
@@ -81,7 +80,7 @@ impl Shared {
     }
 }
 
-/// What the thread that captures knows of devices.
+/// The device indices that the capture thread knows.
 #[derive(Debug)]
 pub(super) struct SeenDevices {
     links: Option<Links>,
@@ -100,8 +99,8 @@ impl SeenDevices {
         }
     }
 
-    /// Before packets are counted: asks for the devices if one of them is new, and the other
-    /// thread has not told of it yet.
+    /// Before packets are counted: reads the devices if the index of one is new and the other
+    /// thread has not read it yet.
     pub(super) fn find(&mut self, batch: &Batch, shared: &Shared) {
         for packet in batch.packets() {
             let Some(index) = packet.device else {

@@ -1,11 +1,9 @@
-//! The pipeline on its threads: the only place in this crate with a clock, a
-//! thread or a device.
+//! Runs the pipeline on threads: the only module of this crate with a clock, a thread or a device.
 //!
-//! Two threads write the ledger: the capturing one, for every packet, and the one
-//! that looks up owners, for every answer. (Of a file, a third one reads on meanwhile.)
-//! Nobody waits for a tick: the thread that saw the first packet of a flow looks up its
-//! socket before it reads the next one, and what that does not settle is looked up in the
-//! background.
+//! Two threads write the ledger: the capture thread, for every packet, and the one that looks up
+//! owners, for every answer. (For a file, a third one reads ahead.) No work waits for a tick: the
+//! thread that received the first packet of a flow looks up its socket before it reads the next
+//! one, and a background lookup settles the rest.
 
 mod addresses;
 mod ahead;
@@ -62,7 +60,8 @@ pub struct Monitor {
     stopper: input::Stopper,
     reports: Reports,
     thread: Option<JoinHandle<()>>,
-    /// Hears of devices, where packets are from those of this host. Dropped, it ends.
+    /// Watches for changes of devices, if the packets come from those of this host. Dropping it
+    /// ends it.
     links: Option<LinksThread>,
     /// Keeps what is known of names and places true. Dropped, it ends.
     names: Option<NamesThread>,
@@ -73,20 +72,20 @@ pub struct Monitor {
     writing: Vec<Writing>,
 }
 
-/// What the threads share. No lock is held while the system is asked or while
-/// another lock is taken.
+/// The state that the threads share. No thread holds a lock while it makes a system call or takes
+/// another lock.
 #[derive(Debug)]
 struct Shared {
     ledger: Mutex<Ledger>,
     status: Mutex<Status>,
-    /// The input has ended, or is interrupted, or goes on.
+    /// The input has ended, is interrupted, or continues.
     ended: Condvar,
     queues: Queues,
     progress: Progress,
-    /// Devices have come, gone or changed since the capturing thread looked.
+    /// Whether devices have changed since the capture thread last checked.
     links_changed: AtomicBool,
     programs: Programs,
-    /// Where packets are recorded.
+    /// The recorders of packets.
     recorders: Vec<Arc<Recorder>>,
 }
 
@@ -95,13 +94,13 @@ struct Status {
     ending: EndState,
     capture: Option<Statistics>,
     whose: LocalAddressSource,
-    /// Why nothing is captured at this time, while the input goes on.
+    /// Why the capture is interrupted, while the input has not ended.
     interruption: Option<String>,
-    /// What was not as it should be, last.
+    /// The last warning.
     warning: Option<String>,
 }
 
-/// How far a file was read, in bytes.
+/// How far a file has been read, in bytes.
 #[derive(Debug, Default)]
 struct Progress {
     done: AtomicU64,
@@ -121,13 +120,13 @@ impl Monitor {
         Builder::new(config)
     }
 
-    /// What is known now. This only reads: no flow ends because of it, and no event is sent. The
-    /// thread that captures does not wait for it, however many flows there are.
+    /// The current state. This only reads: it ends no flow and sends no event. The capture thread
+    /// does not wait for it, however many flows there are.
     pub fn report(&self) -> Arc<Report> {
         self.reports.now()
     }
 
-    /// Where the packets come from.
+    /// The source of the packets.
     pub const fn input(&self) -> &InputInfo {
         &self.reports.input
     }
@@ -137,14 +136,14 @@ impl Monitor {
         &self.shared.programs
     }
 
-    /// For files whose size is known: bytes that were read, and bytes in all.
+    /// For files of known size: the bytes read, and the bytes in all.
     pub fn progress(&self) -> Option<(u64, u64)> {
         let progress = &self.shared.progress;
         let of = progress.of.load(Ordering::Relaxed);
         (of > 0).then(|| (progress.done.load(Ordering::Relaxed), of))
     }
 
-    /// Waits until the input has ended, at most for `timeout`; whether it has.
+    /// Waits until the input has ended, at most for `timeout`. Returns whether it has.
     pub fn wait_ended(&self, timeout: Duration) -> bool {
         let running = |status: &mut Status| status.ending == EndState::Running;
         let waited = self
@@ -156,7 +155,7 @@ impl Monitor {
     }
 
     /// As [`wait_ended`](Self::wait_ended), but waits no longer than until the
-    /// [interruption](Report::interruption) is another one than this, which is then replaced.
+    /// [interruption](Report::interruption) differs from `known`, which this then updates.
     pub fn wait_interrupted(&self, known: &mut Option<String>, timeout: Duration) -> bool {
         let unchanged = |status: &mut Status| {
             status.ending == EndState::Running && status.interruption == *known
@@ -170,13 +169,14 @@ impl Monitor {
         status.ending != EndState::Running
     }
 
-    /// What stops this monitor from another thread.
+    /// A handle that stops this monitor from another thread.
     pub fn stop_handle(&self) -> StopHandle {
         self.stopper.handle()
     }
 
-    /// Stops, settles the owners that are still looked for, and gives the final
-    /// report, after all sinks have taken it or were [left behind](crate::Sink::patience). Flows that are open stay so in it.
+    /// Stops, settles the owners that are still unknown, and returns the final report, after all
+    /// sinks have taken it or were [left behind](crate::Sink::patience). Open flows stay open in
+    /// it.
     pub fn stop(self) -> Arc<Report> {
         self.stopper.stop();
         self.wait()
@@ -185,13 +185,13 @@ impl Monitor {
     /// As [`stop`](Self::stop), after the input has ended by itself.
     pub fn wait(mut self) -> Arc<Report> {
         self.join();
-        // They wait for owners that the resolver is still to find.
+        // They wait for owners that the resolver has yet to find.
         for writing in self.writing.drain(..) {
             writing.finish();
         }
         let owners = self.service.take().map(|service| {
             let statistics = service.statistics();
-            // The capturing thread is gone, so this is the last handle.
+            // The capture thread is gone, so this is the last handle.
             if let Some(service) = Arc::into_inner(service) {
                 service.finish();
             }
@@ -212,7 +212,7 @@ impl Monitor {
         report
     }
 
-    /// Waits for the capturing thread.
+    /// Waits for the capture thread.
     fn join(&mut self) {
         let Some(thread) = self.thread.take() else {
             return;
@@ -238,7 +238,7 @@ impl Drop for Monitor {
     fn drop(&mut self) {
         self.stopper.stop();
         self.join();
-        // Nobody waits for what these still write.
+        // Nothing waits for what these still write.
         for recorder in &self.shared.recorders {
             recorder.end();
         }
@@ -254,14 +254,14 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that is known; of a device that is captured from, at a time of the wall clock.
+    /// The whole state; for a device, at a time of the wall clock.
     fn parts(&self, at: Option<Duration>) -> Parts {
         let (whose, interruption, warning) = {
             let status = self.status();
             let told = (status.interruption.clone(), status.warning.clone());
             (status.whose.clone(), told.0, told.1)
         };
-        // The thread that counts waits for this line, not for what follows.
+        // The counting thread waits for this line, not for the rest.
         let view = self.ledger().view(at);
         Parts {
             whose,
@@ -283,7 +283,7 @@ impl Shared {
         self.queues.tell(event);
     }
 
-    /// Takes one answer of the service.
+    /// Takes one answer of the resolver.
     fn answer(&self, event: attribution::Event) {
         let mut effects = Vec::new();
         let attribution::Event {
@@ -296,8 +296,8 @@ impl Shared {
         self.carry_out(&mut effects, None);
     }
 
-    /// Does what the ledger asked for. An answer that is there at once is written down, which
-    /// may ask for more. The resolver is that of the capturing thread; other threads have none.
+    /// Carries out the effects of the ledger. Writes an immediate answer to it, which may cause
+    /// more effects. `resolver` is that of the capture thread; other threads have none.
     fn carry_out(&self, effects: &mut Vec<Effect>, mut resolver: Option<&mut CaptureResolver>) {
         let mut more = Vec::new();
         if let Some(resolver) = &mut resolver {
@@ -367,8 +367,8 @@ impl Shared {
         }
     }
 
-    /// An owner and whom it stands for, which may ask the system: not to be called while
-    /// the ledger is held.
+    /// An owner with its principal. This may make system calls, so the caller must not hold the
+    /// ledger.
     fn owner(&self, ownership: Ownership) -> Owner {
         let principal = self.programs.principal(Some(&ownership));
         Owner {
@@ -378,7 +378,7 @@ impl Shared {
     }
 }
 
-/// Whether the owners that a claim names are the same still, by end.
+/// Whether the owners in a claim are still the same, by end.
 fn confirm(claim: &Claim, mut resolver: Option<&mut CaptureResolver>) -> [Confirmed; 2] {
     claim.ends.each_ref().map(|end| match (end, &mut resolver) {
         (Some((query, known)), Some(resolver)) => resolver.confirm(query, known, claim.since),

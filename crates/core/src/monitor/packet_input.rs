@@ -1,4 +1,4 @@
-//! Packets on their way from the input to the ledger: as many at a time as the lock is worth.
+//! Passes packets from the input to the ledger, in batches that are worth the lock.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::model::config::{Reading, TimeBound};
 use crate::model::packet_ref::ClaimedEnd;
 use crate::model::principal::Owner;
 
-/// Packets that are to be counted, in their order.
+/// Packets to count, in order.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) frames: Vec<Frame>,
-    /// Owners that are recorded with them: the place of the packet, its end, the owner.
+    /// Recorded owners: the index of the packet, its end, and the owner.
     pub(super) owners: Vec<(usize, ClaimedEnd, Owner)>,
-    /// Claims of an owner who cannot be.
+    /// The number of impossible claims.
     pub(super) refused: u64,
-    /// What packets say of names: the place of the packet, and what it says.
+    /// Evidence of names: the index of the packet, and the evidence.
     pub(super) evidence: Vec<(usize, Evidence)>,
 }
 
@@ -50,7 +50,7 @@ impl Batch {
         self.refused += recorded.take_refused();
     }
 
-    /// Those that were decoded.
+    /// The decoded packets.
     pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
         self.frames.iter().filter_map(|frame| match frame {
             Frame::Decoded(packet) => Some(packet),
@@ -59,7 +59,7 @@ impl Batch {
     }
 }
 
-/// A frame, as far as it is counted.
+/// The parts of a frame that are counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Frame {
     Decoded(Packet),
@@ -83,12 +83,12 @@ impl Frame {
     }
 }
 
-/// Where packets come from, and which of them are counted.
+/// The source of packets, and the selection to count.
 pub(super) struct PacketInput {
     pub(super) source: PacketSource,
     range: TimeRange,
     recorded: RecordedOwners,
-    /// `None` where nobody wants names.
+    /// `None` if names are not wanted.
     names: Option<NameInput>,
 }
 
@@ -102,8 +102,8 @@ impl PacketInput {
         }
     }
 
-    /// Waits for what comes next, at most for `timeout`. A packet is appended to the batch, and the
-    /// owners that are recorded with it, unless it is left out for its time; whether it is not.
+    /// Waits for the next result, at most for `timeout`. Appends a packet and its recorded owners
+    /// to the batch, unless its time excludes it. Returns whether it did.
     pub(super) fn next_within(
         &mut self,
         timeout: Duration,
@@ -127,7 +127,7 @@ impl PacketInput {
     }
 }
 
-/// The packets that are counted, by their time.
+/// The time range of packets to count.
 #[derive(Debug)]
 struct TimeRange {
     from: Option<TimeBound>,

@@ -1,4 +1,4 @@
-//! The threads that record the packets of a monitor, and what such a thread asks of it.
+//! The threads that record a monitor's packets, and their access to the monitor.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,7 +15,7 @@ use crate::model::selection::Selection;
 use crate::sinks::record::{self, Account, Files, Job, LedgerAccess, Origin, Recorder, Recording};
 use crate::system::privileges::without_capabilities;
 
-/// A recording whose first file is begun, and that has no thread yet.
+/// A recording whose first file is open, and that has no thread yet.
 #[derive(Debug)]
 pub(super) struct OpenRecording {
     account: Account,
@@ -36,7 +36,7 @@ impl OpenRecording {
         }
         let origin = opened.origin(config);
         let begin = || Files::begin(&recording.config, origin, record::wall_clock());
-        // What looks at processes of others would let its user reach what they hide.
+        // The capability to inspect other users' processes must not open files that those hide.
         let files = without_capabilities(begin)?;
         Ok(Self {
             account: recording.account(),
@@ -45,7 +45,7 @@ impl OpenRecording {
         })
     }
 
-    /// What takes the packets.
+    /// The recorder that takes the packets.
     pub(super) fn recorder(&self) -> Arc<Recorder> {
         Arc::clone(&self.account.recorder)
     }
@@ -63,7 +63,7 @@ impl OpenRecording {
         };
         let thread = std::thread::Builder::new()
             .name("flowner-record".to_owned())
-            // It opens the files that follow.
+            // It opens the later files.
             .spawn(move || without_capabilities(|| job.run()))
             .map_err(Error::Thread)?;
         Ok(Writing {
@@ -81,7 +81,7 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// After the last packet: waits until all are written that wait for their owners, and the file
+    /// Waits after the last packet until all packets with pending owners are written and the file
     /// is closed.
     pub(super) fn finish(self) {
         self.account.recorder.end();
@@ -92,7 +92,7 @@ impl Writing {
     }
 }
 
-/// What the writing thread knows of the monitor.
+/// The access of the writing thread to the monitor.
 struct Handle {
     shared: Arc<Shared>,
     stopper: Stopper,
@@ -115,12 +115,12 @@ impl LedgerAccess for Handle {
 }
 
 impl Opened {
-    /// Whether all frames begin alike, as those of one file must.
+    /// Whether all frames have one link type, which the frames of a file must have.
     const fn begins_alike(&self) -> bool {
         !self.is_several || flowner_capture::all_begin_alike()
     }
 
-    /// What a file begins with that records this input.
+    /// The header of a file that records this input.
     fn origin(&self, config: &Config) -> Origin {
         Origin {
             section: Section {
@@ -140,7 +140,7 @@ impl Opened {
     }
 }
 
-/// The addresses of a device; of one that has none, such as `any`, those of all.
+/// The addresses of a device. For one without addresses, such as `any`, those of all devices.
 fn addresses(devices: &[Device], name: &str) -> Vec<std::net::IpAddr> {
     let of = |device: &Device| device.addresses.iter().map(|address| address.ip).collect();
     let own: Vec<_> = devices

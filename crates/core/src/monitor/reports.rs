@@ -1,4 +1,4 @@
-//! What is known now, for callers and, once a tick, for all sinks.
+//! The current state for callers and, once a tick, for all sinks.
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -16,14 +16,14 @@ use crate::model::report::{EndState, InputInfo, Report};
 pub(super) struct Reports {
     pub(super) shared: Arc<Shared>,
     pub(super) input: InputInfo,
-    /// Of a host that is made up, and has a time of its own.
+    /// For the demo's host, which has its own time.
     pub(super) clock: Option<Clock>,
-    /// The monitor ends it, so nobody else keeps it.
+    /// Only the monitor ends it, so this does not keep it alive.
     pub(super) service: Option<Weak<Resolver>>,
 }
 
 impl Reports {
-    /// What is known now.
+    /// The current state.
     pub(super) fn now(&self) -> Arc<Report> {
         let is_running = || self.shared.status().ending == EndState::Running;
         let at = (self.input.is_live && is_running())
@@ -32,7 +32,7 @@ impl Reports {
         self.make(at, service.map(|service| service.statistics()))
     }
 
-    /// What is known at the end.
+    /// The final state.
     pub(super) fn last(&self, owners: Option<PolicyStatistics>) -> Arc<Report> {
         self.make(None, owners)
     }
@@ -54,7 +54,7 @@ impl Reports {
         let run = move || {
             while !self.has_ended_within(tick) {
                 let report = self.now();
-                // The last report is the monitor's to give, when owners are settled.
+                // The monitor sends the last report itself, when owners are settled.
                 if report.ending == EndState::Running {
                     self.shared.queues.report(&report);
                 }

@@ -1,4 +1,4 @@
-//! Stopping what waits, from another thread.
+//! Stops a waiting thread from another one.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;

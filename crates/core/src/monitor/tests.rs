@@ -22,7 +22,7 @@ fn await_warning(events: &Events, text: &str) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let deadline = Instant::now() + DEADLINE;
     loop {
-        // Each a flow of its own.
+        // Each datagram is its own flow.
         let to = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.send_to(b"x", to.local_addr().unwrap()).unwrap();
         match events.next_within(Duration::from_millis(20)) {
@@ -35,7 +35,7 @@ fn await_warning(events: &Events, text: &str) {
 }
 
 #[test]
-fn lookups_that_fail_are_warned_of_and_packets_go_on_being_counted() {
+fn failing_lookups_cause_a_warning_and_counting_continues() {
     let config = Config {
         input: Input::Device("lo".to_owned()),
         ..Config::default()
@@ -59,10 +59,10 @@ fn lookups_that_fail_are_warned_of_and_packets_go_on_being_counted() {
     assert!(!report.flows.is_empty());
 }
 
-/// Flows that are followed, all of which a report has.
+/// The number of followed flows, all of which are in a report.
 const FLOWS: u32 = 50_000;
 
-/// A packet of one of so many flows.
+/// A packet of one of the flows.
 fn packet(flow: u32) -> flowner_flows::Packet {
     let [_, host, port @ ..] = flow.to_be_bytes();
     flowner_flows::Packet {
@@ -102,8 +102,8 @@ fn shared() -> Shared {
     }
 }
 
-/// Counts packets of all flows, one after the other, until somebody has enough; how long it
-/// waited for the ledger in all, and how long it took at most to get it and to count eight packets.
+/// Counts packets of all flows in turn until the caller ends it. Returns the total wait for the
+/// ledger, and the longest time to lock it and count eight packets.
 fn count_until(
     shared: &Shared,
     of: u32,
@@ -113,16 +113,16 @@ fn count_until(
     let (mut sum, mut most) = (Duration::ZERO, Duration::ZERO);
     let mut flows = (1..=of).cycle();
     while !enough.load(Ordering::Relaxed) {
-        let asked = Instant::now();
+        let began = Instant::now();
         let mut ledger = shared.ledger();
-        let waited = asked.elapsed();
+        let waited = began.elapsed();
         for flow in flows.by_ref().take(8) {
             ledger.packet(&packet(flow), &mut effects);
         }
         drop(ledger);
         effects.clear();
         sum += waited;
-        most = most.max(asked.elapsed());
+        most = most.max(began.elapsed());
     }
     (sum, most)
 }
@@ -133,8 +133,8 @@ fn the_thread_that_counts_does_not_wait_for_a_report() {
     for flow in 1..=FLOWS {
         shared.ledger().packet(&packet(flow), &mut Vec::new());
     }
-    // The share of the time of a report in which nothing could be counted. Others may have the
-    // processors at any time, so that the best of some reports counts.
+    // The share of a report's time in which nothing could be counted. Other processes may take the
+    // CPUs at any time, so the best of several reports counts.
     let waits = (0..20).map(|_| {
         let enough = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -182,7 +182,7 @@ fn the_longest_pause_of_counting_while_reports_are_made() {
 }
 
 #[test]
-fn a_lesser_table_is_warned_of_and_reports_say_so() {
+fn a_lesser_table_causes_a_warning_that_is_in_reports() {
     let config = Config {
         input: Input::Device("lo".to_owned()),
         ..Config::default()

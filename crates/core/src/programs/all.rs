@@ -1,4 +1,4 @@
-//! All programs of a host: each process resolved once, then shared.
+//! All programs of a host: this resolves each process once, then shares the result.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -19,25 +19,24 @@ use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::system::privileges::with_rights_of_user;
 
-/// Processes that are remembered: so many that were asked for recently, and as many before
-/// those.
+/// The number of processes that are remembered: this many recent ones, and as many older ones.
 const MAX_PROCESSES: usize = 8_192;
-/// Programs of which one copy is shared. Past that there are more copies.
+/// The number of programs that are shared. Past that, there are copies.
 const MAX_PROGRAMS: usize = 65_536;
-/// How far ancestors are followed.
+/// The number of ancestors that are followed.
 const MAX_ANCESTORS: usize = 16;
 
-/// A process as one of its program.
+/// The membership of a process in its program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     /// The program.
     pub program: Arc<Program>,
-    /// Why: what the process is by itself, and, if it is a part of something else, what
-    /// that is, and so on up to the program.
+    /// The reasons: what the process is by itself and, if it is part of another program, what that
+    /// is, and so on up to the program.
     pub reasons: Vec<Grouping>,
 }
 
-/// Knows which processes are one program.
+/// Knows which processes belong to one program.
 ///
 /// ```
 /// use flowner_core::Programs;
@@ -53,8 +52,8 @@ pub struct Membership {
 /// }
 /// ```
 ///
-/// A process is resolved once; who started it is asked for at most once, and only where
-/// it may be a part of that. No lock is held while the system is asked.
+/// A process is resolved once. Its parent is looked up at most once, and only if the process may be
+/// part of it. No thread holds a lock during a system call.
 #[derive(Debug)]
 pub struct Programs {
     catalog: RwLock<Arc<Catalog>>,
@@ -63,13 +62,13 @@ pub struct Programs {
     known: Mutex<Resolved>,
 }
 
-/// Users write entries, and links in place of them: they are read with no rights but theirs.
+/// Users write entries, or links in place of them, so this reads them only with the user's rights.
 fn read(places: &Places, locale: &Locale) -> Catalog {
     with_rights_of_user(|| Catalog::read(places, locale))
 }
 
 impl Programs {
-    /// Those of this host: reads its desktop entries, which takes some milliseconds.
+    /// The programs of this host: reads its desktop entries, which takes some milliseconds.
     pub fn of_this_host() -> Self {
         let (places, locale) = (Places::of_this_user(), Locale::current());
         let catalog = read(&places, &locale);
@@ -79,7 +78,7 @@ impl Programs {
         }
     }
 
-    /// With these desktop entries, and these facts about processes.
+    /// The programs with these desktop entries, and these facts about processes.
     pub fn new(catalog: Catalog, facts: Box<dyn Facts>) -> Self {
         Self {
             catalog: RwLock::new(Arc::new(catalog)),
@@ -89,22 +88,22 @@ impl Programs {
         }
     }
 
-    /// That know nothing but what each process itself tells.
+    /// The programs by the facts of each process alone.
     pub fn without_facts() -> Self {
         Self::new(Catalog::default(), Box::new(()))
     }
 
-    /// Which program a process is of, and why.
+    /// The program of a process, and why.
     pub fn membership(&self, process: &Process) -> Arc<Membership> {
         self.resolve(process, 0)
     }
 
-    /// Which program a process is of.
+    /// The program of a process.
     pub fn program(&self, process: &Process) -> Arc<Program> {
         Arc::clone(&self.membership(process).program)
     }
 
-    /// Whom an owner stands for.
+    /// The principal of an owner.
     pub fn principal(&self, owner: Option<&Ownership>) -> Principal {
         if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
             return Principal::recorded(&owner.verdict, |program| self.known().shared(program));
@@ -112,14 +111,14 @@ impl Programs {
         self.principal_of(owner.map(|owner| &owner.verdict))
     }
 
-    /// Whom a verdict stands for, such as that of a listed socket.
+    /// The principal of a verdict, such as that of a listed socket.
     pub fn principal_of(&self, verdict: Option<&Verdict>) -> Principal {
         let program = |process: &Process| self.program(process);
         Principal::with(verdict, program, |unit| self.program_of_unit(unit))
     }
 
-    /// Reads the desktop entries again, if their folders changed. Programs that are known
-    /// already keep their names.
+    /// Reads the desktop entries again if their directories changed. Known programs keep their
+    /// names.
     pub fn refresh(&self) {
         if let Some((places, locale)) = &self.source
             && !with_rights_of_user(|| self.catalog().is_current())
@@ -140,8 +139,8 @@ impl Programs {
 
     fn program_of_unit(&self, unit: &Unit) -> Option<Arc<Program>> {
         let identity = Identity::of_sandbox(unit, None, &self.catalog())?;
-        let nobody = Process::new(0, "");
-        Some(self.known().shared(identity.into_program(&nobody)))
+        let unknown = Process::new(0, "");
+        Some(self.known().shared(identity.into_program(&unknown)))
     }
 
     fn resolve(&self, process: &Process, depth: usize) -> Arc<Membership> {
@@ -151,8 +150,8 @@ impl Programs {
         let identity = Identity::of(process, &self.catalog(), &*self.facts);
         let whole = identity.part.as_ref();
         let whole = whole.and_then(|part| self.whole(part, process, depth));
-        // A script that forked is itself no part of anything. What is only claimed is a part of nothing
-        // of which more is known.
+        // A script that forked is no part of another program by itself. A claimed program is part
+        // of none with better evidence.
         let is_claimed = identity.claim.is_some();
         let whole = whole.filter(|(whole, _)| {
             whole.program.id != identity.id && (!is_claimed || whole.program.claim.is_some())
@@ -179,8 +178,8 @@ impl Programs {
         membership
     }
 
-    /// What a part is one of: the nearest ancestor that is of the same product, and its
-    /// pid. What only runs others is passed over.
+    /// The program that a part belongs to: the nearest ancestor of the same product, with its pid.
+    /// Skips ancestors that only run other programs.
     fn whole(
         &self,
         part: &Part,
@@ -191,19 +190,19 @@ impl Programs {
         for depth in depth..MAX_ANCESTORS {
             let pid = younger.parent.filter(|pid| *pid > 1)?;
             let ancestor = self.facts.process(pid)?;
-            // Then the pid was used again since.
+            // Then the system has reused the pid since.
             if ancestor.started > younger.started || starts_anything(&ancestor) {
                 return None;
             }
-            // What is elsewhere is of no product that lies here.
+            // A program elsewhere belongs to no product here.
             if !ancestor.exe_state.is_at_path() {
                 return None;
             }
             if let Some(main) = identify::main(&ancestor, &*self.facts) {
                 let is_whole = match part {
-                    // A shell script starts programs, as a person at a shell does.
+                    // A shell script starts other programs, as a person at a shell does.
                     Part::File(_) | Part::Helper if interpreted::is_shell(&ancestor) => false,
-                    // Scripts of one product are run by one interpreter.
+                    // One interpreter runs all scripts of one product.
                     Part::File(file) if is_interpreter(process) => {
                         ancestor.path == process.path && product::is_of_same(file, &main)
                     }
@@ -221,7 +220,7 @@ impl Programs {
 
 fn is_interpreter(process: &Process) -> bool {
     let path = process.path.as_deref().map(Path::to_string_lossy);
-    path.is_some_and(|path| interpreted::is_told_by_arguments(file_name(&path)))
+    path.is_some_and(|path| interpreted::is_identified_by_arguments(file_name(&path)))
 }
 
 fn starts_anything(process: &Process) -> bool {
@@ -229,24 +228,24 @@ fn starts_anything(process: &Process) -> bool {
     path.is_none_or(|path| product::starts_anything(file_name(&path)))
 }
 
-/// What was resolved.
+/// The resolved processes and programs.
 #[derive(Debug, Default)]
 struct Resolved {
     programs: HashMap<String, Arc<Program>>,
-    /// Those of this while, and of the one before it.
+    /// Those of the current period, and of the one before it.
     processes: HashMap<ProcessId, Remembered>,
     before: HashMap<ProcessId, Remembered>,
 }
 
 #[derive(Debug, Clone)]
 struct Remembered {
-    /// A process may execute something else, and is another program then.
+    /// A process may execute another program, and belongs to that then.
     path: Option<PathBuf>,
     /// Another file may be at the same path.
     file: (ExeState, Option<ExeFile>),
-    /// It may go on as another user.
+    /// It may continue as another user.
     user: Option<u32>,
-    /// The same for what it interprets; others write into their arguments what they do.
+    /// The same for its script; other programs write their activity into their arguments.
     arguments: Option<Vec<OsString>>,
     membership: Arc<Membership>,
 }
@@ -287,7 +286,7 @@ impl Resolved {
         }
     }
 
-    /// The one copy of a program.
+    /// The shared copy of a program.
     fn shared(&mut self, program: Program) -> Arc<Program> {
         if let Some(known) = self.programs.get(&program.id) {
             return Arc::clone(known);

@@ -1,4 +1,4 @@
-//! The command of a process, and the script that it names. Pure.
+//! The command of a process, and the script in it. Pure.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,10 +8,10 @@ use flowner_icons::{Started, started};
 use super::Facts;
 use super::versions::file_name;
 
-/// Arguments that are looked at.
+/// The number of arguments that are read.
 pub(super) const MAX_ARGUMENTS: usize = 64;
 
-/// The command of an interpreter, under its own name: what it was called may be anything.
+/// The command of an interpreter, under its own name: its first argument may be anything.
 pub(super) fn words(process: &Process, path: &str) -> Vec<String> {
     let arguments = process.arguments.as_deref().unwrap_or_default();
     let arguments = arguments.iter().skip(1).take(MAX_ARGUMENTS);
@@ -22,7 +22,7 @@ pub(super) fn words(process: &Process, path: &str) -> Vec<String> {
         .collect()
 }
 
-/// The script that a process runs, by its arguments.
+/// The script that a process runs, according to its arguments.
 pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<Named> {
     let path = process.path.as_deref()?.to_string_lossy();
     let words = words(process, &path);
@@ -36,10 +36,10 @@ pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<Named> {
 /// A file that the arguments of a process name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
-    /// From the root, where the folder is known.
+    /// The path from the root, if the directory is known.
     pub(super) path: String,
-    /// Whether this is where the process started it. If not, the path begins in the folder in which the
-    /// process works now: it may have left the one where it started.
+    /// Whether the process started there. If not, the path is relative to its current working
+    /// directory, which may differ from the one where it started.
     pub(super) is_known: bool,
 }
 
@@ -61,13 +61,13 @@ impl Named {
     }
 }
 
-/// Whether a script is a file, not what is written into a pipe.
+/// Whether a script is a file rather than text from a pipe.
 pub(super) fn is_kept(script: &str) -> bool {
     !script.starts_with("/dev/") && !script.starts_with("/proc/")
 }
 
-/// A relative path in a folder. `..` at its beginning leads to the one above. After a name it stays:
-/// the name may be that of a link.
+/// A relative path in a directory. Resolves `..` only at its beginning; after a name it stays,
+/// because the name may be that of a link.
 fn within(mut folder: PathBuf, path: &str) -> String {
     let mut has_name = false;
     for part in Path::new(path).components() {

@@ -1,4 +1,4 @@
-//! Whether what is said of a process is proven, or only claimed.
+//! Whether a statement about a process is proven, or only claimed.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use super::arguments::{Named, script};
 use super::identity::{Identity, Part};
 use crate::model::grouping::Grouping;
 
-/// Whether what the arguments of a process say is taken as proven: nobody but the administrator
-/// could have written it, and it was not written over. (A process of another user may run any
-/// script with any module of its own, and write into its arguments what it likes.)
+/// Whether the arguments of a process count as proven: only the administrator could have written
+/// them, and the process has not overwritten them. (A process of another user may run any script
+/// with its own modules, and write anything into its arguments.)
 pub(super) fn is_proven(process: &Process) -> bool {
     is_of_root(process) && !is_written_over(process)
 }
 
-/// Whether a process runs this script: the same is asked of root's, and of others that the
-/// script is their own. Nobody else may write into it, it is the one at this path here, and nobody
-/// else can have put it there since.
+/// Whether a process proves to run this script. For root the rule is as above. For other users, the
+/// script must be their own, only they may write to it, it is the file at this path here, and no
+/// other user can have put it there since.
 pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Facts) -> bool {
     const OTHERS_WRITE: u32 = 0o002;
     if is_written_over(process) || contradicts(process, facts) {
@@ -37,8 +37,8 @@ pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Fact
     })
 }
 
-/// Whether a process is what an entry says that was found by its arguments: an entry of the same
-/// user is.
+/// Whether an entry that was found by arguments is proven for a process. An entry of the same user
+/// is.
 pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn Facts) -> bool {
     let is_own = entry.user.is_some() && !is_written_over(process);
     is_own
@@ -48,11 +48,11 @@ pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn Fact
         }
 }
 
-/// Whether the application in whose scope a process is may be what it is: every user can make a
-/// scope of any name.
+/// Whether a process may belong to the application of its scope: every user can make a scope with
+/// any name.
 pub(super) fn may_be_in_scope(process: &Process, entry: &Entry, identity: &Identity) -> bool {
     let Some(file) = process.exe_file else {
-        // What is executed is not known by more than its path.
+        // Only the path of the executable is known.
         return true;
     };
     let is_claimed = matches!(identity.grouping, Grouping::Claimed(_));
@@ -60,8 +60,8 @@ pub(super) fn may_be_in_scope(process: &Process, entry: &Entry, identity: &Ident
     entry.user.is_some() || (file.is_of_system() && !is_claimed && !is_interpreter)
 }
 
-/// Whether a process is called as the script that its arguments name, which it is if that was
-/// executed itself, but something else was executed.
+/// Whether the name of a process is that of the script in its arguments, as if the kernel had
+/// executed the script, while the executed path has another length.
 fn contradicts(process: &Process, facts: &dyn Facts) -> bool {
     let arguments = process.arguments.as_deref().unwrap_or_default();
     let is_called = |path: &Path| {
@@ -84,8 +84,8 @@ fn is_of_root(process: &Process) -> bool {
     process.user.as_ref().is_some_and(|user| user.id == 0)
 }
 
-/// Whether a process wrote over its arguments, as far as that shows: what it does not use of the
-/// room that they had is empty (`get_mm_cmdline` in `fs/proc/base.c`).
+/// Whether a process seems to have overwritten its arguments: the unused room for them is empty
+/// (`get_mm_cmdline` in `fs/proc/base.c`).
 fn is_written_over(process: &Process) -> bool {
     let arguments = process.arguments.as_deref().unwrap_or_default();
     arguments.len() > 1 && arguments.last().is_some_and(|last| last.is_empty())

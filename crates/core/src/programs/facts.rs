@@ -1,4 +1,4 @@
-//! Who started a process, and where it works: the part of grouping that asks the system.
+//! The parent and the working directory of a process: the part of grouping that makes system calls.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,30 +6,29 @@ use std::sync::{Mutex, PoisonError};
 
 use flowner_attribution::{NamedFile, Process, Processes};
 
-/// Where [`Programs`](super::Programs) learns about processes other than the one in
-/// question.
+/// The source of facts about processes for [`Programs`](super::Programs), beside those of the
+/// process in question.
 pub trait Facts: Send + Sync + fmt::Debug {
     /// The process with this pid as it is now.
     fn process(&self, pid: u32) -> Option<Process>;
 
-    /// The folder that a process works in.
+    /// The working directory of a process.
     fn working_directory(&self, process: &Process) -> Option<PathBuf>;
 
-    /// The folder in which the relative paths of a process's arguments begin, as
-    /// [`Processes::starting_directory`] tells it.
+    /// The directory in which the relative paths of a process's arguments begin; see
+    /// [`Processes::starting_directory`].
     fn starting_directory(&self, process: &Process) -> Option<PathBuf> {
         let _ = process;
         None
     }
 
-    /// The file that an absolute path leads a process to, as
-    /// [`Processes::named_file`] tells it.
+    /// The file at an absolute path, as a process sees it; see [`Processes::named_file`].
     fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
         let _ = (process, path);
         None
     }
 
-    /// How many bytes the path had that was executed, as [`Processes::executed_length`] tells it.
+    /// The length in bytes of the executed path; see [`Processes::executed_length`].
     fn executed_length(&self, process: &Process) -> Option<u64> {
         let _ = process;
         None
@@ -47,10 +46,10 @@ impl Facts for () {
     }
 }
 
-/// Those of this host.
+/// The facts of this host.
 #[derive(Debug, Default)]
 pub(super) struct HostFacts {
-    /// One for each thread that asks at the same time; taken out while it is used.
+    /// One for each concurrent thread; a thread takes it out while it uses it.
     readers: Mutex<Vec<Processes>>,
 }
 
@@ -89,8 +88,8 @@ impl Facts for HostFacts {
     }
 }
 
-/// What is told in tests: every process works in one directory, where it started unless it has moved,
-/// and every file belongs to one user.
+/// Facts for tests: every process works in one directory, where it started unless it has moved, and
+/// every file belongs to one user.
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Told {
@@ -103,7 +102,7 @@ pub(super) struct Told {
 
 #[cfg(test)]
 impl Told {
-    /// Where a process works that started elsewhere.
+    /// A process that works in `folder` and started elsewhere.
     pub(super) fn moved_to(folder: &str) -> Self {
         Self {
             has_moved: true,
@@ -111,7 +110,7 @@ impl Told {
         }
     }
 
-    /// Where others can put files.
+    /// A directory to which other users may write.
     pub(super) fn open() -> Self {
         Self {
             is_open: true,

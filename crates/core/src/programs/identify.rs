@@ -1,6 +1,6 @@
-//! What a process is by itself, by the first of these that applies: its sandbox, its
-//! desktop entry, the application that the desktop started it as, its bundle or package,
-//! the script that it interprets, its executable, its name. Pure.
+//! What a process is by itself, by the first of these that applies: its sandbox, its desktop entry,
+//! the application of its desktop scope, its bundle or package, its script, its executable, its
+//! name. Pure.
 
 use std::path::Path;
 
@@ -16,18 +16,18 @@ use super::{Facts, claim, product};
 use crate::model::grouping::Grouping;
 use crate::model::program::Claim;
 
-/// What the kernel calls executables that are in no folder (`memfd_create(2)`): the rest of
-/// it tells nothing that would be the same the next time.
+/// The kernel's prefix for executables without a directory (`memfd_create(2)`). The rest changes
+/// from one run to the next.
 const MEMORY: &str = "/memfd:";
-/// Digits of the id of a container that are shown, as its engine shows them.
+/// The number of digits of a container id that are shown, as container engines do.
 const CONTAINER_DIGITS: usize = 12;
 
 impl Identity {
-    /// What a process is. The facts are asked only about what its arguments name.
+    /// What a process is. `facts` are needed only for files in its arguments.
     pub(super) fn of(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
         let unit = process.unit.as_ref();
         if let Some(container) = unit.filter(|unit| unit.kind == UnitKind::Container) {
-            // Its files are not this host's, nor are its programs those of the menus.
+            // Its files are not those of this host, and its programs are not those of the menus.
             let identity = match process.exe_state {
                 ExeState::Memory => Self::of_file(process),
                 _ => Self::of_files(process, &Catalog::default(), facts),
@@ -44,7 +44,7 @@ impl Identity {
             return identity;
         }
         if !process.exe_state.is_at_path() {
-            // Nothing that is known of the file at this path is known of this one.
+            // Facts about the file at this path do not apply to this one.
             return Self::of_file(process);
         }
         if let Some(entry) = catalog.find(&subject(process)) {
@@ -76,7 +76,7 @@ impl Identity {
 
     fn of_entry(entry: &Entry, grouping: Grouping) -> Self {
         let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
-        // An entry that starts a Flatpak or a Snap is that.
+        // An entry that starts a Flatpak or a Snap stands for that.
         let id = match (&entry.flatpak, &entry.snap, started(&words)) {
             (Some(id), _, _) => format!("flatpak:{id}"),
             (_, Some(name), _) => format!("snap:{name}"),
@@ -95,7 +95,7 @@ impl Identity {
         }
     }
 
-    /// By the file itself, where the path does not say which one it is.
+    /// By the file itself, if the path does not identify it.
     fn of_file(process: &Process) -> Self {
         let path = text_of(process.path.as_deref());
         let Some(path) = path else {
@@ -110,7 +110,7 @@ impl Identity {
         let name = format!("{} ({kind})", cleaned_or(file_name(&path)));
         let id = match process.exe_file {
             Some(file) => format!("{}:{} {path}", file.device, file.inode),
-            // Nothing tells it from others that call themselves so.
+            // Nothing distinguishes it from others with the same name.
             None => format!("{} {path}", process.pid),
         };
         let is_named_by_itself = process.exe_state == ExeState::Memory;
@@ -120,7 +120,7 @@ impl Identity {
         }
     }
 
-    /// By what it executes or interprets.
+    /// By its executable or script.
     fn of_files(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
         let path = text_of(process.path.as_deref());
         let Some(path) = path.filter(|path| !path.starts_with(MEMORY)) else {
@@ -150,8 +150,8 @@ impl Identity {
         }
     }
 
-    /// Whether it may be a part of the application in whose cgroup it is: what lies
-    /// where commands do, such as `curl`, is a program of its own.
+    /// Whether it may be part of the application in its cgroup: a file where commands are, such as
+    /// `curl`, is a separate program.
     fn may_be_of_scope(&self, path: Option<&str>) -> bool {
         match (&self.grouping, &self.part) {
             (_, Some(Part::Helper | Part::Interpreter)) => true,
@@ -161,10 +161,10 @@ impl Identity {
         }
     }
 
-    /// In a container: it has files of its own, under the paths that others have, too.
+    /// In a container: it has its own files, under the same paths as others.
     fn within(mut self, container: &Unit) -> Self {
         let id = &container.name;
-        // Of a user, it is another one than the system's of that id.
+        // A user's container differs from the system's with that id.
         let of = of_user(id.clone(), container.user);
         self.id = format!("container:{of} {}", self.id);
         let shown = id.get(..CONTAINER_DIGITS).filter(|_| is_hash(id));
@@ -181,7 +181,7 @@ impl Identity {
     }
 }
 
-/// A process, as desktop entries are looked through for it.
+/// The query for a process's desktop entry.
 pub(super) fn subject(process: &Process) -> ProgramQuery<'_> {
     ProgramQuery {
         application_id: None,
@@ -189,20 +189,20 @@ pub(super) fn subject(process: &Process) -> ProgramQuery<'_> {
         arguments: process.arguments.as_deref().unwrap_or_default(),
         name: &process.name,
         user: user_of(process),
-        // Where others may make files, they may call them as any command.
+        // If other users may make files there, these may have the name of any command.
         only_by_path: process.exe_file.is_some_and(|file| !file.is_of_system()),
     }
 }
 
-/// Whether it is the arguments by which a process has this entry.
+/// Whether a process matches this entry by its arguments.
 fn is_by_arguments(process: &Process, entry: &Entry) -> bool {
     let path = text_of(process.path.as_deref());
     let is_interpreter = path.is_some_and(|path| runs_others(file_name(&path)));
     is_interpreter || entry.web_app.is_some()
 }
 
-/// What a process runs: a file, the script or the module that it interprets. `None` for what
-/// only runs others, for helpers, and for a script of which it is not known where it is.
+/// What a process runs: a file, a script or a module. `None` for programs that only run others, for
+/// helpers, and for a script in an unknown directory.
 pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
     let path = text_of(process.path.as_deref())?;
     if product::is_helper(file_name(&path)) {

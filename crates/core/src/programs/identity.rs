@@ -1,4 +1,4 @@
-//! What a process turned out to be: an id, a name, and why. Pure.
+//! The result for a process: an id, a name, and why. Pure.
 
 use flowner_attribution::{Process, Unit, UnitKind, User};
 use flowner_icons::Catalog;
@@ -17,23 +17,23 @@ pub(super) struct Identity {
     pub(super) application_user: Option<u32>,
     pub(super) claim: Option<Claim>,
     pub(super) grouping: Grouping,
-    /// What it runs, a script or an executable, if it may be a part of what started it.
+    /// Its script or executable, if it may be part of the program that started it.
     pub(super) part: Option<Part>,
 }
 
-/// What may be a part of something else.
+/// The parts of programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
-    /// A file that may have come with another.
+    /// A file that may belong to the same product as another.
     File(String),
-    /// A part of whatever started it.
+    /// A part of the program that started it.
     Helper,
-    /// An interpreter that was told what to run in another way.
+    /// An interpreter without a script in its arguments.
     Interpreter,
 }
 
 impl Identity {
-    /// What a Flatpak or Snap is; `None` for other units.
+    /// The identity of a Flatpak or Snap; `None` for other units.
     pub(super) fn of_sandbox(unit: &Unit, user: Option<u32>, catalog: &Catalog) -> Option<Self> {
         let id = &unit.name;
         let (kind, grouping) = match unit.kind {
@@ -74,8 +74,8 @@ impl Identity {
         }
     }
 
-    /// As what only its own arguments say: an id that no program has of which more is known,
-    /// nor one that another user's process claims to be; and no icon.
+    /// The same as a mere claim of its arguments: its id differs from those of proven programs and
+    /// from the claims of other users' processes, and it has no icon.
     pub(super) fn claimed(mut self, process: &Process) -> Self {
         let user = user_of(process).map_or_else(|| "?".to_owned(), |user| user.to_string());
         self.id = format!("claimed:{user} {}", self.id);
@@ -87,7 +87,7 @@ impl Identity {
         self
     }
 
-    /// As what a file tells.
+    /// The same from a file.
     pub(super) fn recorded(mut self) -> Self {
         self.id = format!("recorded:{}", self.id);
         self.application = None;
@@ -111,12 +111,12 @@ impl Identity {
     }
 }
 
-/// The id of the user whose process it is.
+/// The id of the process's user.
 pub(super) fn user_of(process: &Process) -> Option<u32> {
     process.user.as_ref().and_then(User::uid)
 }
 
-/// The id of what an entry of one user tells.
+/// The id of a desktop entry of one user.
 pub(super) fn of_user(id: String, user: Option<u32>) -> String {
     match user {
         Some(user) => format!("{id}@{user}"),
@@ -131,8 +131,8 @@ pub(super) fn may_be_part(part: Part) -> Option<Part> {
     }
 }
 
-/// The name of an `AppImage`, as far as the place says it where it is mounted, of what it starts
-/// with: `Paint` in `/tmp/.mount_PaintaB3dE1/AppRun`.
+/// The name of an `AppImage`, as far as its mount point contains it: `Paint` in
+/// `/tmp/.mount_PaintaB3dE1/AppRun`.
 pub(super) fn app_image(path: &str) -> Option<&str> {
     let folder = path.strip_suffix("/AppRun")?;
     let mount = file_name(folder).strip_prefix(".mount_")?;
@@ -140,7 +140,7 @@ pub(super) fn app_image(path: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// The name cleaned, unless nothing of it is left.
+/// The cleaned name, or the whole one if nothing is left of it.
 pub(super) fn cleaned_or(name: &str) -> String {
     let cleaned = cleaned(name);
     if cleaned.is_empty() {

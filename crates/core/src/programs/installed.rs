@@ -1,11 +1,10 @@
-//! Where a system says what an executable is of: bundles of macOS, packages of Windows, Snaps,
-//! and what the desktop started. Pure.
+//! What the system's layout says about an executable: bundles of macOS, packages of Windows, Snaps,
+//! and scopes of the desktop. Pure.
 
 use flowner_attribution::{Unit, UnitKind};
 use flowner_icons::{Catalog, Entry};
 
-/// The outermost application of macOS that a file is in: helpers are applications within
-/// it.
+/// The outermost application of macOS with this file: helpers are applications within it.
 pub(super) fn bundle(path: &str) -> Option<&str> {
     let end = path.find(".app/Contents/")? + ".app".len();
     Some(&path[..end])
@@ -15,7 +14,7 @@ pub(super) fn bundle(path: &str) -> Option<&str> {
 /// (`NAME_VERSION_ARCHITECTURE_RESOURCE_PUBLISHER`, "Package full name").
 pub(super) fn package(path: &str) -> Option<String> {
     const FOLDER: &str = "\\windowsapps\\";
-    // Of the same length: only letters of ASCII change.
+    // The length stays the same: only ASCII letters change.
     let start = path.to_ascii_lowercase().find(FOLDER)? + FOLDER.len();
     let full = path.get(start..)?.split('\\').next()?;
     let name = full.split('_').next()?;
@@ -23,8 +22,7 @@ pub(super) fn package(path: &str) -> Option<String> {
     (full.matches('_').count() >= 3).then(|| format!("{name}_{publisher}"))
 }
 
-/// Whether a file lies in a Snap. What a Snap without confinement starts may be anything
-/// of the host.
+/// Whether a file is in a Snap. A Snap without confinement may start any program of the host.
 pub(super) fn is_of_snap(name: &str, path: Option<&str>) -> bool {
     let below = |root: &str| {
         let rest = path.and_then(|path| path.strip_prefix(root));

@@ -12,14 +12,14 @@ use super::versions::{file_name, folder, without_versions};
 use super::{Facts, claim};
 use crate::model::grouping::Grouping;
 
-/// Names of files and modules of which many programs have one.
+/// Usual names of files and modules, which many programs use.
 const USUAL: [&str; 14] = [
     "__main__", "app", "bot", "cli", "client", "index", "main", "manage", "run", "server", "start",
     "test", "worker", "wsgi",
 ];
 
-/// Whether an executable of this file name is whatever its arguments say.
-pub(super) fn is_told_by_arguments(file: &str) -> bool {
+/// Whether the arguments decide what an executable with this file name is.
+pub(super) fn is_identified_by_arguments(file: &str) -> bool {
     runs_others(file) || is_wine(file)
 }
 
@@ -33,7 +33,7 @@ pub(super) fn is_shell(process: &Process) -> bool {
     path.is_some_and(|path| SHELLS.contains(&cleaned_or(file_name(&path)).as_str()))
 }
 
-/// What a process is that executes the file of another; `None` if it does not.
+/// The identity of a process that executes another program's file; `None` if it does not.
 pub(super) fn identity(
     process: &Process,
     path: &str,
@@ -41,7 +41,7 @@ pub(super) fn identity(
     facts: &dyn Facts,
 ) -> Option<Identity> {
     let file = file_name(path);
-    let told = |identity: Identity| {
+    let claimed_or_proven = |identity: Identity| {
         if claim::is_proven(process) {
             identity
         } else {
@@ -49,11 +49,11 @@ pub(super) fn identity(
         }
     };
     if is_wine(file) {
-        return of_wine(process).map(told);
+        return of_wine(process).map(claimed_or_proven);
     }
     let words = match applet(process, file) {
         Some((name, _)) if !runs_others(&name) => {
-            return Some(told(Identity::new(
+            return Some(claimed_or_proven(Identity::new(
                 "module",
                 &format!("{file} {name}"),
                 &name,
@@ -97,7 +97,7 @@ fn of_command(
                 None => (Identity::of_executable(path), true),
             }
         }
-        // `env` and the like are gone once they have started something.
+        // `env` and the like are gone after they have started another program.
         _ => {
             let identity = Identity {
                 part: Some(Part::Interpreter),
@@ -123,12 +123,12 @@ fn of_script(script: String) -> Identity {
     }
 }
 
-/// What a module is, and whether it is known where the interpreter found it.
+/// The identity of a module, and whether it is known where the interpreter found it.
 fn of_module(path: &str, module: &str, process: &Process, facts: &dyn Facts) -> (Identity, bool) {
     let grouping = Grouping::Module(module.to_owned());
     let interpreter = cleaned_or(file_name(path));
     if interpreter.starts_with("java") {
-        // All that JetBrains makes starts with the same class.
+        // All programs of JetBrains start with the same class.
         if let Some((folder, name)) = owner_of_runtime(path) {
             let id = format!("{folder} {module}");
             return (Identity::new("module", &id, &name, grouping), true);
@@ -137,7 +137,7 @@ fn of_module(path: &str, module: &str, process: &Process, facts: &dyn Facts) -> 
         let identity = Identity::new("module", &id, class_name(module), grouping);
         return (identity, true);
     }
-    // It is looked for in the folder where the process starts, before all others.
+    // The interpreter searches the start directory before all others.
     if USUAL.contains(&module.split('.').next().unwrap_or_default()) {
         let Named { path, is_known } = Named::of(".", process, facts);
         if Path::new(&path).is_absolute() {
@@ -150,7 +150,7 @@ fn of_module(path: &str, module: &str, process: &Process, facts: &dyn Facts) -> 
     (Identity::new("module", &id, module, grouping), true)
 }
 
-/// The last part of the name of a class, unless many are called so.
+/// The last part of a class's name, unless many have it.
 fn class_name(class: &str) -> &str {
     const USUAL: [&str; 9] = [
         "App",
@@ -167,13 +167,13 @@ fn class_name(class: &str) -> &str {
     if USUAL.contains(&last) { class } else { last }
 }
 
-/// The folder, without versions, and the name of a program that comes with a Java of its own:
+/// The directory, without versions, and the name of a program with its own Java:
 /// `/opt/idea-IU/jbr/bin/java`.
 fn owner_of_runtime(path: &str) -> Option<(String, String)> {
     let path = without_versions(path);
     let end = path.find("/jbr/").or_else(|| path.find("/jre/"))?;
     let folder = &path[..end];
-    // JetBrains Toolbox has folders for channels and versions in between.
+    // JetBrains Toolbox has directories for channels and versions in between.
     let mut parts = folder.rsplit('/');
     let name = parts.find(|part| !matches!(*part, "*" | "ch"))?;
     let is_java = ["java", "jdk", "jvm"]
@@ -182,12 +182,12 @@ fn owner_of_runtime(path: &str) -> Option<(String, String)> {
     (!name.is_empty() && !is_java).then(|| (folder.to_owned(), name.to_owned()))
 }
 
-/// What a process says that it is, in one word and as it stands there, if it wrote over its
-/// arguments: `gunicorn: master [site]`, `npm exec tool`, `next-server (v14.1.0)`.
+/// The name that a process claims, as one word and in full, if it overwrote its arguments:
+/// `gunicorn: master [site]`, `npm exec tool`, `next-server (v14.1.0)`.
 fn title(process: &Process) -> Option<(String, String)> {
     let arguments = process.arguments.as_deref().unwrap_or_default();
-    let mut told = arguments.iter().filter(|argument| !argument.is_empty());
-    let (Some(title), None) = (told.next(), told.next()) else {
+    let mut words = arguments.iter().filter(|argument| !argument.is_empty());
+    let (Some(title), None) = (words.next(), words.next()) else {
         return None;
     };
     let title = title.to_string_lossy();
@@ -197,7 +197,7 @@ fn title(process: &Process) -> Option<(String, String)> {
     is_name.then(|| (name.to_owned(), title.trim_end().to_owned()))
 }
 
-/// What `busybox` or `toybox` is called as, with the command that this makes.
+/// The applet of `busybox` or `toybox`, with its command.
 fn applet(process: &Process, file: &str) -> Option<(String, Vec<String>)> {
     if !matches!(file, "busybox" | "toybox") {
         return None;
@@ -214,7 +214,7 @@ fn applet(process: &Process, file: &str) -> Option<(String, Vec<String>)> {
     (!name.is_empty()).then_some((name, words))
 }
 
-/// Whether an executable is Wine, which runs those of Windows. (Its server does not.)
+/// Whether an executable is Wine, which runs Windows programs. (Its server does not.)
 fn is_wine(file: &str) -> bool {
     matches!(
         file,
@@ -222,7 +222,7 @@ fn is_wine(file: &str) -> bool {
     )
 }
 
-/// The program of Windows that Wine runs; `None` for those that Windows itself has.
+/// The Windows program that Wine runs; `None` for programs of Windows itself.
 fn of_wine(process: &Process) -> Option<Identity> {
     let arguments = process.arguments.as_deref().unwrap_or_default();
     let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
@@ -239,7 +239,7 @@ fn of_wine(process: &Process) -> Option<Identity> {
     Some(Identity::new("exe", &id, &name, grouping))
 }
 
-/// The name of a script; with its folder if many are called so.
+/// The name of a script, with its directory if many have that name.
 fn script_name(script: &str) -> String {
     if let Some(name) = app_image(script) {
         return name.to_owned();
@@ -252,7 +252,7 @@ fn script_name(script: &str) -> String {
         .extension()
         .is_some_and(|extension| extension == "asar");
     match parent(script) {
-        // All of an application for Electron: `/opt/chat/resources/app.asar`.
+        // A whole application for Electron: `/opt/chat/resources/app.asar`.
         Some(folder) if is_usual && is_packed => {
             let within = Some(folder).filter(|folder| file_name(folder) == "resources");
             file_name(within.and_then(parent).unwrap_or(folder)).to_owned()
@@ -269,7 +269,7 @@ mod tests {
     use super::super::facts::Told;
     use super::*;
 
-    /// `command`: the executable, and the arguments with the first one, each after a `|`.
+    /// `command`: the executable, and the arguments including the first one, each after a `|`.
     #[track_caller]
     fn check(command: &str, id: &str, name: &str) {
         let mut words = command.split('|');
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_of_the_folder_are_told_apart() {
+    fn modules_of_the_folder_are_distinguished() {
         let venv = "/home/ada/.pyenv/versions/3.11.4/bin/python3.11|python";
         check(
             &format!("{venv}|-m|app.main"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn java_is_its_class_or_what_it_came_with() {
+    fn java_is_its_class_or_its_product() {
         let class = "|java|-Xmx1g|-cp|x|com.intellij.idea.Main";
         check(
             &format!("/opt/pycharm-2023.3/jbr/bin/java{class}"),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn titles_tell_what_wrote_them() {
+    fn titles_identify_their_writers() {
         let python = "/usr/bin/python3.11|";
         check(
             &format!("{python}gunicorn: master [site]||"),
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn applets_are_what_they_are_called_as() {
+    fn applets_are_identified_by_their_name() {
         let busybox = "/usr/bin/busybox";
         check(&format!("{busybox}|wget|-q"), "module:busybox wget", "wget");
         check(

@@ -1,17 +1,19 @@
-//! Which processes are one program. The program itself is in the model.
+//! Groups processes into programs. The program itself is in the model.
 //!
-//! | file | about |
+//! | file | content |
 //! |---|---|
 //! | `identify` | what a process is by itself; pure |
-//! | `identity` | what that is: its id, its name, why |
+//! | `identity` | the result: its id, its name, why |
 //! | `arguments` | the script that a process runs, by its arguments; pure |
-//! | `interpreted` | the same of what others execute: scripts, modules, applets; pure |
-//! | `installed` | what a system says: bundles, packages, Snaps, scopes; pure |
-//! | `versions`, `product` | paths: what an upgrade changes, what comes together; pure |
-//! | `principal` | whom an owner stands for |
-//! | `all` | all programs of a host, each process resolved once |
-//! | `claim` | whether what a process says of itself is proven |
-//! | `facts` | who started a process, and which file it names: the part that asks the system |
+//! | `interpreted` | the same for scripts, modules and applets; pure |
+//! | `installed` | what the system's layout says: bundles, packages, Snaps, scopes; pure |
+//! | `versions`, `product` | paths: which parts an upgrade changes, which files belong together;
+//! pure |
+//! | `principal` | the principal of an owner |
+//! | `all` | all programs of a host, with each process resolved once |
+//! | `claim` | whether a process's statement about itself is proven |
+//! | `facts` | the parent of a process, and the files in its arguments: the part that makes system
+//! calls |
 
 mod all;
 mod arguments;
@@ -34,13 +36,13 @@ pub use facts::Facts;
 use identity::Identity;
 
 impl Program {
-    /// The program that a process runs, as far as the process itself tells.
-    /// [`Programs`] knows more: desktop entries, and who started it.
+    /// The program of a process, by the facts of the process itself. [`Programs`] also uses desktop
+    /// entries and parents.
     pub fn of(process: &Process) -> Self {
         Identity::of(process, &Catalog::default(), &()).into_program(process)
     }
 
-    /// The program of a process of which a file tells: nothing of it is looked for on this host.
+    /// The program of a recorded process: this searches nothing on this host.
     ///
     /// ```
     /// use flowner_core::{Claim, Program, attribution::Process};

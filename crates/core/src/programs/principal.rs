@@ -1,4 +1,4 @@
-//! Whom an owner stands for.
+//! The principal of an owner.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::model::principal::{Owner, Principal};
 use crate::model::program::Program;
 
 impl Principal {
-    /// Whom an owner stands for, as far as its processes themselves tell.
+    /// The principal of an owner, by the facts of its processes themselves.
     /// [`Programs::principal`](super::Programs::principal) knows more.
     pub fn of(owner: Option<&Ownership>) -> Self {
         if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
@@ -19,7 +19,7 @@ impl Principal {
         Self::with(owner.map(|owner| &owner.verdict), program, |_| None)
     }
 
-    /// Whom a verdict stands for that a file tells: nothing of it is looked for on this host.
+    /// The principal of a recorded verdict: this searches nothing on this host.
     pub(super) fn recorded(verdict: &Verdict, shared: impl Fn(Program) -> Arc<Program>) -> Self {
         let program = |process: &Process| shared(Program::recorded(process));
         Self::with(Some(verdict), program, |_| None)
@@ -36,8 +36,8 @@ impl From<Ownership> for Owner {
 }
 
 impl FlowRecord {
-    /// The same flow with these owners, who stand for what their processes themselves tell;
-    /// for records that are made, not counted.
+    /// The same flow with these owners and the principals of their processes; for records that are
+    /// constructed, not counted.
     #[must_use]
     pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
         Self {

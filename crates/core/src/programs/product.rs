@@ -1,8 +1,8 @@
-//! Which executables are of one product, by where they are. Pure.
+//! Decides by paths which executables belong to one product. Pure.
 
 use super::versions::{file_name, folder, separator};
 
-/// Parts of engines and of sandboxes, which are nothing by themselves: the process that started
+/// Parts of engines and sandboxes, which are no programs by themselves: the process that started
 /// them is the program.
 const HELPERS: [&str; 16] = [
     "chrome-sandbox",
@@ -23,7 +23,7 @@ const HELPERS: [&str; 16] = [
     "msedgewebview2.exe",
 ];
 
-/// What starts everything: to be started by it tells nothing.
+/// Programs that start any other program, so that being started by one means nothing.
 const STARTERS: [&str; 27] = [
     "anacron",
     "at",
@@ -54,17 +54,17 @@ const STARTERS: [&str; 27] = [
     "xargs",
 ];
 
-/// Whether an executable of this file name is only a part of other programs.
+/// Whether an executable with this file name is only a part of other programs.
 pub(super) fn is_helper(file: &str) -> bool {
     HELPERS.contains(&file)
 }
 
-/// Whether an executable of this file name starts programs that are not its own.
+/// Whether an executable with this file name starts programs of other products.
 pub(super) fn starts_anything(file: &str) -> bool {
     STARTERS.contains(&file)
 }
 
-/// Whether a folder is shared by many programs, so that lying in it tells nothing.
+/// Whether many programs share a directory, so that being in it means nothing.
 pub(super) fn is_public(folder: &str) -> bool {
     const NAMES: [&str; 6] = ["bin", "sbin", "games", "Desktop", "Downloads", "System32"];
     const FOLDERS: [&str; 19] = [
@@ -81,7 +81,7 @@ pub(super) fn is_public(folder: &str) -> bool {
         "/opt",
         "/tmp",
         "/var/tmp",
-        // What brings programs of its own.
+        // Collections of programs.
         "/opt/anaconda3",
         "/opt/conda",
         "/opt/homebrew",
@@ -96,13 +96,12 @@ pub(super) fn is_public(folder: &str) -> bool {
     FOLDERS.contains(&folder) || folder.ends_with(':') || is_home || is_named_so || is_triplet(name)
 }
 
-/// Whether a file may have come with others: it lies where a product is, not where
-/// commands are.
+/// Whether a file may belong to a product: it is in a product's directory, not where commands are.
 pub(super) fn may_be_part(path: &str) -> bool {
     root(path).is_some() || folder(path).is_some_and(|folder| !is_public(folder))
 }
 
-/// Whether a file, an executable or a script, comes with another one.
+/// Whether a file, an executable or a script, belongs to the same product as another one.
 pub(super) fn is_of_same(path: &str, other: &str) -> bool {
     let (own, others) = (root(path), root(other));
     if own.is_some() && own == others {
@@ -132,7 +131,8 @@ fn is_called_after(long: &str, short: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// Folders in which each folder is of one product; those in others after them.
+/// Directories in which each directory belongs to one product; nested ones come after their
+/// parents.
 const BASES: [&str; 18] = [
     "/opt/",
     "/opt/homebrew/Cellar/",
@@ -154,7 +154,7 @@ const BASES: [&str; 18] = [
     "/tmp/.mount_",
 ];
 
-/// The same in a home, those in others after them.
+/// The same in a home directory; nested ones come after their parents.
 const HOME_BASES: [&str; 8] = [
     "/.local/share/",
     "/.local/share/JetBrains/Toolbox/apps/",
@@ -166,8 +166,8 @@ const HOME_BASES: [&str; 8] = [
     "/.var/app/",
 ];
 
-/// The folder that everything of a product is installed to, if this is one of those that
-/// are laid out by product.
+/// The directory of a whole product, if the path is in one of the directories that are organised by
+/// product.
 fn root(path: &str) -> Option<&str> {
     if separator(path) == '\\' {
         return root_of_windows(path);
@@ -176,7 +176,7 @@ fn root(path: &str) -> Option<&str> {
     let start = if let Some(base) = base {
         base.len()
     } else {
-        // In a home, the folder of data of an application.
+        // In a home directory, the data directory of an application.
         let mut bases = HOME_BASES.iter().rev();
         bases.find_map(|base| Some(path.find(base)? + base.len()))?
     };
@@ -209,7 +209,7 @@ fn root_of_windows(path: &str) -> Option<&str> {
     Some(&path[..start + end])
 }
 
-/// `x86_64-linux-gnu`, where Debian puts what differs by architecture.
+/// `x86_64-linux-gnu`, where Debian puts files of one architecture.
 fn is_triplet(name: &str) -> bool {
     name.contains("-linux-gnu") || name.ends_with("-linux-musl")
 }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_brings_many_products_is_none() {
+    fn a_collection_of_products_is_no_product() {
         check(
             "/opt/homebrew/Cellar/curl/8.5/bin/curl",
             "/opt/homebrew/Cellar/neovim/0.9.5/bin/nvim",
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn public_folders_tell_nothing() {
+    fn public_folders_mean_nothing() {
         for folder in ["/usr/bin", "/bin", "/opt", "/home/ada", "/root", "/tmp", ""] {
             assert!(is_public(folder), "{folder}");
         }

@@ -1,8 +1,8 @@
-//! Paths without what an upgrade changes in them. Pure, and by text: a path of Windows is
-//! read on any system, and the other way round.
+//! Paths without the parts that an upgrade changes. Pure, and based on text: it reads Windows paths
+//! on any system, and the reverse.
 
-/// A path in which versions, and other parts that differ from one installation to the
-/// next, are left out. Not a path that exists: something to compare by.
+/// A path without versions, and without other parts that differ between installations. Not an
+/// existing path: only for comparison.
 pub(super) fn without_versions(path: &str) -> String {
     let separator = separator(path);
     let is_windows = separator == '\\';
@@ -26,7 +26,7 @@ pub(super) fn without_versions(path: &str) -> String {
         kept.push(part);
     }
     let text = kept.join(&separator.to_string());
-    // Windows does not tell upper from lower case in names of files.
+    // Windows ignores case in file names.
     if is_windows {
         text.to_lowercase()
     } else {
@@ -34,7 +34,7 @@ pub(super) fn without_versions(path: &str) -> String {
     }
 }
 
-/// What stands between the parts of this path.
+/// The separator between the parts of this path.
 pub(super) fn separator(path: &str) -> char {
     let bytes = path.as_bytes();
     let has_drive = bytes.get(1) == Some(&b':') && bytes.get(2) == Some(&b'\\');
@@ -50,14 +50,14 @@ pub(super) fn file_name(path: &str) -> &str {
     path.rsplit(separator(path)).next().unwrap_or(path)
 }
 
-/// The folder that a file is in.
+/// The directory of a file.
 pub(super) fn folder(path: &str) -> Option<&str> {
     let (folder, _) = path.rsplit_once(separator(path))?;
     (!folder.is_empty()).then_some(folder)
 }
 
-/// A file name as a person would say it: without version, and without what tells that it is
-/// executed, such as `.exe` and `.jar`.
+/// A file name as a person would say it: without version, and without a suffix of executables such
+/// as `.exe` and `.jar`.
 pub(super) fn cleaned(file: &str) -> String {
     let name = Rules::default().name(file);
     let name = ["exe", "AppImage", "jar", "war", "dll", "asar"]
@@ -67,8 +67,8 @@ pub(super) fn cleaned(file: &str) -> String {
             found.eq_ignore_ascii_case(extension).then_some(name)
         })
         .unwrap_or(&name);
-    // Under such names a package keeps the program that a script of its name starts; Nix,
-    // as `.name-wrapped`, and once more for each script around it.
+    // A package keeps the program behind a wrapper script under such names; Nix as `.name-wrapped`,
+    // repeated for each script around it.
     let hidden = name.trim_start_matches('.').trim_end_matches("-wrapped");
     if hidden.len() + "-wrapped".len() < name.len() {
         return hidden.to_owned();
@@ -81,8 +81,8 @@ pub(super) fn cleaned(file: &str) -> String {
         .to_owned()
 }
 
-/// Whether programs are put there by who installs them, who also names the folders:
-/// elsewhere `job-1` and `job-2` may be two different things.
+/// Whether only installers put programs there, which also name the directories. Elsewhere `job-1`
+/// and `job-2` may be two different programs.
 fn is_installed(path: &str) -> bool {
     const ROOTS: [&str; 9] = [
         "/usr/",
@@ -101,7 +101,7 @@ fn is_installed(path: &str) -> bool {
             .iter()
             .any(|root| path.contains(root));
     }
-    // In a home, what is hidden: `~/.nvm`, `~/.vscode`.
+    // In a home directory, hidden directories: `~/.nvm`, `~/.vscode`.
     ROOTS.iter().any(|root| path.starts_with(root)) || path.contains("/.")
 }
 
@@ -118,7 +118,7 @@ struct Rules {
 
 impl Rules {
     fn folder(self, name: &str) -> String {
-        // An AppImage is mounted on its first six letters and six random ones.
+        // An AppImage is mounted on a name of its first six letters and six random ones.
         if let Some(mount) = name.strip_prefix(".mount_") {
             let end = mount.len().saturating_sub(6);
             return format!(".mount_{}", mount.get(..end).unwrap_or(mount));
@@ -172,7 +172,7 @@ impl Rules {
     }
 }
 
-/// `python3.11` is `python3`, and `jdk1.8.0_292` `jdk1`.
+/// `python3.11` becomes `python3`, and `jdk1.8.0_292` becomes `jdk1`.
 fn attached(name: &str) -> String {
     let mut before = None;
     for (place, character) in name.char_indices() {
@@ -198,7 +198,7 @@ pub(super) fn is_hash(name: &str) -> bool {
     name.len() >= 32 && digits.clone().all(|c| c.is_ascii_hexdigit()) && digits.count() >= 32
 }
 
-/// Where a version ends, and how many dots are in it.
+/// The end of a version, and the number of dots in it.
 #[derive(Debug, Clone, Copy)]
 struct Version {
     length: usize,
@@ -225,7 +225,7 @@ impl Version {
             end = digits(end + 1);
             dots += 1;
         }
-        // What is not released yet, and builds.
+        // Prereleases and builds.
         if dots > 0 {
             let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'~');
             while bytes.get(end).is_some_and(is_part) {

@@ -1,23 +1,23 @@
-//! What came, went and changed between two lists of sockets.
+//! The sockets that opened, closed and changed between two lists.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use flowner_attribution::{Protocol, Socket, Verdict};
 
-/// What happened to a socket between two lists.
+/// A change of a socket between two lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketChange<'a> {
-    /// It was not there before.
+    /// It is new.
     Opened(&'a Socket),
-    /// It is another state's, or another owner's, now.
+    /// It has another state or another owner now.
     Changed {
-        /// As it was.
+        /// The socket before the change.
         before: &'a Socket,
-        /// As it is.
+        /// The socket after the change.
         now: &'a Socket,
     },
-    /// It is not there any more; as it was.
+    /// It is gone; the socket before that.
     Closed(&'a Socket),
 }
 
@@ -31,7 +31,7 @@ impl<'a> SocketChange<'a> {
         }
     }
 
-    /// The socket as it was last seen.
+    /// The socket as it was last listed.
     pub const fn socket(&self) -> &'a Socket {
         match self {
             Self::Opened(socket) | Self::Closed(socket) => socket,
@@ -40,12 +40,12 @@ impl<'a> SocketChange<'a> {
     }
 }
 
-/// The changes from one list to a later one: first what was closed, in the order of
-/// `before`, then what was opened or changed, in the order of `now`.
+/// The changes from one list to a later one: first the closed sockets, in the order of `before`,
+/// then the opened or changed ones, in the order of `now`.
 ///
-/// A socket is the same if its ends and its network are. Of several that are alike, such
-/// as those of pre-forked workers, those with the same owner and state are paired first.
-/// A socket that lived between the two lists only is in neither.
+/// A socket is the same if its ends and its network namespace are the same. Of several equal ones,
+/// such as those of pre-forked workers, this pairs those with the same owner and state first.
+/// Neither list has a socket that existed only between them.
 pub fn socket_changes<'a>(before: &'a [Socket], now: &'a [Socket]) -> Vec<SocketChange<'a>> {
     let mut gone = Unpaired::default();
     for socket in before {
@@ -74,7 +74,7 @@ pub fn socket_changes<'a>(before: &'a [Socket], now: &'a [Socket]) -> Vec<Socket
     changes
 }
 
-/// What makes two sockets the same one at different times.
+/// The identity of a socket at different times.
 type Key = (
     Protocol,
     SocketAddr,
@@ -90,7 +90,7 @@ fn key(socket: &Socket) -> Key {
     (socket.protocol, socket.local, socket.remote, network, inode)
 }
 
-/// Sockets of the earlier list that are not found in the later one.
+/// Sockets of the earlier list without a counterpart in the later one.
 #[derive(Default)]
 struct Unpaired<'a>(HashMap<Key, Vec<&'a Socket>>);
 
@@ -99,7 +99,7 @@ impl<'a> Unpaired<'a> {
         self.0.entry(key(socket)).or_default().push(socket);
     }
 
-    /// Takes one that is `same`; whether there was one.
+    /// Takes one for which `same` holds. Returns whether there was one.
     fn take(&mut self, socket: &Socket, same: impl Fn(&Socket, &Socket) -> bool) -> bool {
         let Some(alike) = self.0.get_mut(&key(socket)) else {
             return false;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_goes_and_changes() {
+    fn opened_closed_and_changed_sockets() {
         use SocketState::{Established, Listen, TimeWait};
 
         let listener = socket(1, Listen, 7);
@@ -188,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_told_apart() {
+    fn workers_are_distinguished() {
         let worker = |pid| socket(80, SocketState::Listen, pid);
         let before = [worker(1), worker(2), worker(3)];
         check(&before, &[worker(1), worker(3)], &["closed 80 of 2"]);
         check(&before[..2], &before, &["opened 80 of 3"]);
-        // A worker in place of another.
+        // One worker replaces another.
         check(&before[..2], &[worker(1), worker(9)], &["changed 80 of 9"]);
     }
 

@@ -1,4 +1,4 @@
-//! What a person can ask of the model: filters, orders, who owns a socket. Pure.
+//! Queries on the model: filters, orders, and the owners of sockets. Pure.
 
 pub(crate) mod changes;
 pub mod filter;

@@ -1,9 +1,9 @@
-//! What was likely meant by a name that is none.
+//! Suggests the likely meaning of an unknown name.
 
-/// Characters of a name that are compared: no name is so long.
+/// The number of compared characters: no name is this long.
 const MAX_CHARACTERS: usize = 32;
 
-/// The one of `known` that was most likely meant by `text`, in the same case: at most two insertions,
+/// The name in `known` that `text`, in the same case, most likely means: at most two insertions,
 /// deletions, substitutions or swaps of neighbours away, and nearer than an unrelated word.
 ///
 /// ```
@@ -18,7 +18,7 @@ pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|name| (strsim::osa_distance(&text, name), name))
         .filter(|(distance, name)| *distance <= 2 && *distance * 2 <= name.len())
-        // A word that is not finished yet is likelier than a slip.
+        // An unfinished word is likelier than a typing error.
         .min_by_key(|(distance, name)| (*distance, !name.starts_with(&text)))
         .map(|(_, name)| name)
 }

@@ -1,31 +1,30 @@
-//! Processes with their sockets, below those that started them.
+//! Processes with their sockets, as a tree.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowner_attribution::{Process, Processes, Socket};
 
-/// A process in a list that is to be shown as a tree.
+/// A process in a list that forms a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Branch<'a> {
-    /// How far below a root: the parent is the last branch before with one less.
+    /// The depth below a root: the parent is the last earlier branch with one less.
     pub depth: usize,
     /// The process.
     pub process: Arc<Process>,
-    /// Its sockets; none where it only started somebody who has some. One that several
-    /// share is below each of them.
+    /// Its sockets; none if it is only an ancestor of holders. A shared socket appears below each
+    /// of its holders.
     pub sockets: Vec<&'a Socket>,
 }
 
-/// The processes that hold these sockets, each below the one that started it, as far as
-/// that can be told (Linux: as far as `/proc` may be read), lowest pid first; and the
-/// sockets of which no process is known.
+/// The processes that hold these sockets, each below its parent as far as that is known (Linux: as
+/// far as `/proc` is readable), lowest pid first; and the sockets without a known process.
 pub fn process_tree(sockets: &[Socket]) -> (Vec<Branch<'_>>, Vec<&Socket>) {
     let mut processes = Processes::new();
     grow(sockets, |pid| processes.read(pid))
 }
 
-/// How far ancestors are followed.
+/// The number of ancestors that are followed.
 const MAX_DEPTH: usize = 64;
 
 fn grow(
@@ -61,7 +60,7 @@ fn grow(
     };
     push(&mut waiting, None, 0);
     while let Some((pid, depth)) = waiting.pop() {
-        // Each process is below one other, so it comes once.
+        // Each process is below one other, so it appears once.
         let Some((process, sockets)) = known.remove(&pid) else {
             continue;
         };
@@ -153,14 +152,14 @@ mod tests {
             &host,
             &["1 []", " 10 [3]", "  11 [2]", "  20 []", "   30 [1, 4]"],
         );
-        // Shared by both; ancestors that cannot be read are left out.
+        // Both hold it; unreadable ancestors are left out.
         check(&[&[(5, 4), (6, 5)]], &[], &["5 [1]", " 6 [1]"]);
-        // One that says it started itself, or a circle, is no endless tree.
+        // A process that claims to be its own parent, or a cycle, does not cause an endless tree.
         check(&[&[(5, 5)]], &[], &["5 [1]"]);
     }
 
     #[test]
-    fn those_without_a_process_are_told_apart() {
+    fn sockets_without_a_process_are_separate() {
         let sockets = [socket(1, Verdict::Unknown(Reason::Gone))];
         let (branches, unknown) = grow(&sockets, |_| None);
         assert!(branches.is_empty());

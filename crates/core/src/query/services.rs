@@ -1,16 +1,15 @@
 //! Names of well-known services by protocol and port.
 //!
-//! The names are those of IANA's Service Name and Transport Protocol Port Number
-//! Registry (RFC 6335), cut down to what is met on today's networks. Where people
-//! know a service, or the actual user of a port, by another name (`dns` for
-//! `domain`), that one is used, and IANA's leads to it if it means the same
-//! ([`ALIASES`]).
+//! The names are from IANA's Service Name and Transport Protocol Port Number Registry (RFC 6335),
+//! limited to services on today's networks. If people know a service, or the usual user of a port,
+//! by another name (`dns` for `domain`), this has that one, and IANA's name is an alias if it means
+//! the same ([`ALIASES`]).
 
 use flowner_flows::Protocol;
 
 /// The name of the service at a responder's port, such as `https`.
 ///
-/// A name is what the port is meant for, not what was seen in its packets.
+/// A name is the purpose of the port, not the observed protocol.
 ///
 /// ```
 /// use flowner_core::flows::Protocol;
@@ -27,7 +26,7 @@ pub fn service_name(protocol: Protocol, port: u16) -> Option<&'static str> {
         .map(|service| service.2)
 }
 
-/// The name as [`service_name`] writes it, of a name or alias in any case.
+/// The name that [`service_name`] gives, from a name or alias in any case.
 pub(crate) fn canonical_name(name: &str) -> Option<&'static str> {
     let alias = ALIASES
         .iter()
@@ -36,7 +35,7 @@ pub(crate) fn canonical_name(name: &str) -> Option<&'static str> {
     names().find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Every name, by port; some more than once.
+/// Every name, by port; some repeat.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     SERVICES.iter().map(|service| service.2)
 }
@@ -61,7 +60,7 @@ impl Over {
     }
 }
 
-/// Other names for services, as a filter may call them.
+/// Other names for services, for filters.
 #[rustfmt::skip]
 const ALIASES: &[(&str, &str)] = &[
     ("domain", "dns"), ("domain-s", "dns-tls"), ("dot", "dns-tls"), ("doq", "dns-tls"),

@@ -1,36 +1,35 @@
-//! What people say of sockets, where the system has one word for two things.
+//! Words for sockets where the system has one word for two things.
 
 use flowner_attribution::{Protocol, Socket, SocketState};
 
-/// Whether a socket takes what comes from anybody: it listens for connections, or it takes
-/// datagrams and is not connected.
+/// Whether a socket receives from any remote end: it listens for connections, or it receives
+/// datagrams and is unconnected.
 pub fn is_listening(socket: &Socket) -> bool {
     match (socket.protocol, socket.state) {
         (Protocol::Tcp | Protocol::Sctp | Protocol::Dccp, Some(state)) => {
             state == SocketState::Listen
         }
-        // They take answers alone, or copies of frames.
+        // They only receive answers, or copies of frames.
         (Protocol::Icmp | Protocol::Packet, _) => false,
         _ => socket.remote.is_none(),
     }
 }
 
-/// The name of the device that a socket is bound to, where it has one that is known here.
+/// The name of the device to which a socket is bound, if the device has a name here.
 pub fn device_of(socket: &Socket) -> Option<String> {
     let device = socket.device.filter(|_| socket.namespace.is_none())?;
     flowner_attribution::device_name(device)
 }
 
-/// Whether a socket is what the system keeps of a TCP connection that is over, for a minute
-/// (TIME-WAIT, RFC 9293, 3.6.1). Nobody holds it, and a busy server has thousands.
+/// Whether a socket is the rest of an ended TCP connection, which the system keeps for a minute
+/// (TIME-WAIT, RFC 9293, 3.6.1). It has no owner, and a busy server has thousands.
 pub fn is_over(socket: &Socket) -> bool {
     socket.protocol == Protocol::Tcp && socket.state == Some(SocketState::TimeWait)
 }
 
-/// The name of a socket's state, as JSON writes it. A datagram socket that is not connected
-/// is `unconnected` on every system: to Linux it is as closed as one that nobody uses any more,
-/// and Windows and macOS have no word for it. These two do not tell the other end of one that is
-/// connected either, which so has the same state.
+/// The name of a socket's state, as JSON writes it. An unconnected datagram socket is `unconnected`
+/// on every system: Linux reports it as closed, and Windows and macOS have no word for it. These
+/// two do not report the remote end of a connected one either, which therefore has the same state.
 pub fn socket_state_name(socket: &Socket) -> Option<&'static str> {
     match (socket.protocol, socket.state) {
         (Protocol::Tcp | Protocol::Sctp | Protocol::Dccp | Protocol::Packet, state) => {
@@ -42,7 +41,7 @@ pub fn socket_state_name(socket: &Socket) -> Option<&'static str> {
     }
 }
 
-/// As filters take it, too.
+/// Filters use it, too.
 pub(crate) const UNCONNECTED: &str = "unconnected";
 
 #[cfg(test)]
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_connections_is_over() {
+    fn the_rest_of_a_connection_is_over() {
         let mut socket = {
             let mut socket = Socket::new(
                 Protocol::Tcp,
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_what_comes() {
+    fn sockets_that_receive_from_any_remote_end() {
         use SocketState::{Closed, Established, Listen};
 
         let far = Some("10.0.0.2:9");

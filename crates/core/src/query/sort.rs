@@ -1,4 +1,4 @@
-//! The order in which flows are shown.
+//! The order of listed flows.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::model::principal::Principal;
 use crate::query::filter::Filter;
 use crate::query::services::service_name;
 
-/// What flows are sorted by.
+/// The key of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SortKey {
     /// Wire bytes, both directions.
@@ -25,7 +25,7 @@ pub enum SortKey {
     Packets,
     /// Wire bytes a second, both directions.
     Rate,
-    /// The name of the program that owns the local end, in any case.
+    /// The name of the program that owns the local end, ignoring case.
     Program,
     /// The lowest pid that owns the local end.
     Pid,
@@ -57,13 +57,13 @@ pub enum SortKey {
     Owner,
     /// The service, container or sandbox of the owner.
     Unit,
-    /// The network namespace of the socket, where that is another one.
+    /// The network namespace of the socket, if it is another one.
     Namespace,
     /// The path of the file that the owner executes.
     Path,
     /// The name of the remote end.
     Name,
-    /// TCP segments that were sent again, both directions.
+    /// Retransmitted TCP segments, both directions.
     Retransmits,
     /// The round-trip time of TCP.
     Rtt,
@@ -100,7 +100,7 @@ impl SortKey {
         Self::Rtt,
     ];
 
-    /// The name in lower case, as the command line takes it.
+    /// The name in lower case, as on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",
@@ -133,20 +133,20 @@ impl SortKey {
     }
 }
 
-/// A key, and which end comes first.
+/// A key, and the direction.
 ///
-/// As text, the name of the key puts the least first, and with a `-` before it the
-/// greatest: `program`, `-bytes`.
+/// In text form, the name of the key means ascending, and a `-` before it descending: `program`,
+/// `-bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sort {
-    /// What is compared.
+    /// The compared property.
     pub key: SortKey,
     /// Whether the greatest comes first.
     pub descending: bool,
 }
 
 impl Sort {
-    /// As the flows began.
+    /// By the beginning of flows.
     pub const FIRST_SEEN: Self = Self {
         key: SortKey::FirstSeen,
         descending: false,
@@ -177,12 +177,12 @@ impl FromStr for Sort {
     }
 }
 
-/// Text that is no [`Sort`]; its message lists the keys.
+/// The error for text that is not a [`Sort`]; its message lists the keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a valid sort key; expected one of {keys}, and `-` before it for the greatest first", keys = SortKey::ALL.map(SortKey::name).join(", "))]
 pub struct UnknownSortKey(String);
 
-/// Calls a sorting function with what a key compares, each of which has a type of its own.
+/// Calls a sorting function with the values of a key, each of which has its own type.
 macro_rules! each_key {
     ($sort_key:expr, |$key:ident| $call:expr) => {
         each_key!(@ $sort_key, $key, $call,
@@ -221,13 +221,13 @@ macro_rules! each_key {
     };
 }
 
-/// Sorts flows. Equal ones stand in the order of their ids, so that the order is
-/// always the same; where the key is not known, flows come last either way.
+/// Sorts flows. Equal ones are ordered by id, so that the order is always the same. Flows with an
+/// unknown key come last in both directions.
 pub fn sort_flows(flows: &mut [FlowRecord], sort: Sort) {
     each_key!(sort.key, |key| by(flows, sort, key));
 }
 
-/// As [`by`], for the places of flows.
+/// As [`by`], for the indices of flows.
 fn sort_places<K: Ord>(
     places: &mut [u32],
     flows: &[FlowRecord],
@@ -249,7 +249,7 @@ fn sort_places<K: Ord>(
     }
 }
 
-/// Records are large: keys are made once each and sorted, then records are moved.
+/// Records are large: this computes and sorts the keys once, then moves the records.
 fn by<K: Ord>(flows: &mut [FlowRecord], sort: Sort, key: impl Fn(&FlowRecord) -> Option<K>) {
     if sort.descending {
         // `None` is least, so greatest in reverse.
@@ -307,8 +307,8 @@ fn namespace(flow: &FlowRecord) -> Option<String> {
     Some(namespace.to_string().to_lowercase())
 }
 
-/// The places of the flows that pass a filter, sorted as [`sort_flows`] does. Nothing is
-/// moved, so a long list costs little.
+/// The indices of the flows that pass a filter, sorted like [`sort_flows`]. This moves nothing, so
+/// a long list costs little.
 pub fn choose_flows(flows: &[FlowRecord], filter: &Filter, sort: Sort) -> Vec<u32> {
     let mut places: Vec<u32> = (0..)
         .zip(flows)
@@ -322,9 +322,9 @@ pub fn choose_flows(flows: &[FlowRecord], filter: &Filter, sort: Sort) -> Vec<u3
 /// A part of a sorted list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// What comes before it.
+    /// The number of entries before it.
     pub offset: usize,
-    /// The most that it holds.
+    /// The largest number of entries in it.
     pub limit: usize,
 }
 
@@ -348,8 +348,7 @@ mod tests {
 
     use crate::samples::{address, counters, flow, owner, user};
 
-    /// Three flows that differ in everything that is unequal here: 0 and 2 have
-    /// owners, 1 has none.
+    /// Three flows with different values for every key: 0 and 2 have owners, 1 has none.
     fn flows() -> Vec<FlowRecord> {
         let process = |pid, name: &str| {
             let mut process = Process::new(pid, name);

@@ -1,5 +1,4 @@
-//! Whose socket is asked for: that of a port, an address, a connection, a program or
-//! a process.
+//! The target of a lookup: a port, an address, a connection, a program or a process.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
@@ -11,7 +10,7 @@ use flowner_attribution::{
 use crate::query::filter::{Filter, FilterError};
 use crate::query::sockets::is_listening;
 
-/// What somebody wants to know the owner of.
+/// The target of a lookup of owners.
 ///
 /// ```
 /// use flowner_core::who::WhoTarget;
@@ -27,32 +26,30 @@ use crate::query::sockets::is_listening;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhoTarget {
-    /// Every socket with this local port; of `icmp`, with this id of echo requests, and of `raw`,
-    /// for the protocol with this number.
+    /// Every socket with this local port; for `icmp`, with this id of echo requests; for `raw`, for
+    /// the protocol with this number.
     Port {
-        /// `None` for all that have ports.
+        /// `None` for all with ports.
         protocol: Option<Protocol>,
         /// Not 0.
         port: u16,
     },
     /// Every socket of a protocol: `icmp`, `sctp`, `raw`, `packet`. Raw sockets for ICMP count as
-    /// sockets of that.
+    /// `icmp`.
     Protocol(Protocol),
-    /// Every socket that serves this local endpoint, those on all addresses
-    /// included.
+    /// Every socket that serves this local endpoint, including those on all addresses.
     Endpoint {
-        /// `None` for all that have ports.
+        /// `None` for all with ports.
         protocol: Option<Protocol>,
-        /// With v4-mapped IPv6 as IPv4 (RFC 4291, 2.5.5.2); the port is not 0.
+        /// The v4-mapped IPv6 form is IPv4 (RFC 4291, 2.5.5.2); the port is not 0.
         local: SocketAddr,
-        /// The index of the device that packets are of, where it is given: only sockets that
-        /// they reach.
+        /// The index of the packets' device, if given: only sockets that these reach.
         device: Option<u32>,
     },
     /// Every socket with this address at either end.
     Address(IpAddr),
-    /// Every socket with this address at either end that is bound to a device, or has it as
-    /// the scope of that address.
+    /// Every socket with this address at either end that is bound to the device, or has it as the
+    /// scope of that address.
     AddressOn {
         /// The address.
         address: IpAddr,
@@ -61,15 +58,14 @@ pub enum WhoTarget {
     },
     /// The socket of one connection.
     FiveTuple(SocketQuery),
-    /// Every socket that a [filter](crate::filter) by owner chooses: `pid:4242`,
-    /// `program:firefox`, `user:ada`, `unit:sshd`.
+    /// Every socket that a [filter](crate::filter) by owner selects: `pid:4242`, `program:firefox`,
+    /// `user:ada`, `unit:sshd`.
     Owner(Filter),
 }
 
 impl WhoTarget {
-    /// The question that has one answer by the
-    /// [matching rules](flowner_attribution#matching); `None` where the protocol or
-    /// the address is left open, so that there are several.
+    /// The query with one answer by the [matching rules](flowner_attribution#matching); `None` if
+    /// the protocol or the address is open, so that there are several.
     pub fn query(&self) -> Option<SocketQuery> {
         match *self {
             Self::FiveTuple(query) => Some(query),
@@ -87,12 +83,12 @@ impl WhoTarget {
         }
     }
 
-    /// The sockets of a snapshot that are meant, in its order.
+    /// The target's sockets in a snapshot, in its order.
     ///
-    /// Those of an endpoint are the ones that [`Snapshot::sockets_of`] answers with for each
-    /// protocol: the snapshot knows which addresses are this host's own, and which are those of
-    /// other network namespaces. A listener has no TCP connection: only a socket with both ends
-    /// counts, or, where the table does not know remote ends, one with a connection at the local end.
+    /// For an endpoint, these are the sockets of [`Snapshot::sockets_of`] for each protocol: the
+    /// snapshot knows which addresses belong to this host, and which to other network namespaces. A
+    /// listener has no TCP connection: only a socket with both ends counts or, if the table does
+    /// not know remote ends, one with a connection at the local end.
     pub fn sockets_in<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a Socket> {
         match *self {
             Self::Endpoint {
@@ -100,7 +96,8 @@ impl WhoTarget {
                 local,
                 device,
             } => {
-                // What others have in place of a port is only meant by who says so.
+                // Other protocols have something else in place of a port, so they count only if
+                // they are named.
                 let all = Protocol::ALL.into_iter();
                 let all = all.filter(|each| match protocol {
                     Some(protocol) => *each == protocol,
@@ -129,7 +126,7 @@ impl WhoTarget {
         }
     }
 
-    /// Whether a socket is meant, which it says by itself.
+    /// Whether a socket is a target by itself.
     fn names(&self, socket: &Socket) -> bool {
         match *self {
             Self::Owner(ref filter) => filter.matches(socket),
@@ -189,13 +186,13 @@ impl WhoTarget {
     }
 }
 
-/// Text that is no [`WhoTarget`].
+/// The error for text that is not a [`WhoTarget`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhoError {
-    /// Nothing is written, or only a protocol.
+    /// The text is empty, or only a protocol.
     #[error("no port or address is given; expected {EXPECTED}")]
     Empty,
-    /// A number that is no port.
+    /// A number that is not a valid port.
     #[error("`{0}` is not a valid port: ports are 1 to 65535")]
     Port(String),
     /// An address without a port, where a connection needs one.
@@ -206,7 +203,7 @@ pub enum WhoError {
         "`{0}` has no address; each end of a connection has one, as in tcp 10.0.0.2:45784 93.184.216.34:443"
     )]
     NoAddress(String),
-    /// A filter by owner that is none.
+    /// An invalid filter by owner.
     #[error("{}", .0.render())]
     Filter(#[from] FilterError),
     /// Neither a port nor an address; names are not resolved.
@@ -230,7 +227,7 @@ const EXPECTED: &str = "a port (443, udp:53, sctp/5000), a protocol (icmp, raw, 
      (127.0.0.1:80, [::1]:80, [fe80::1%eth0]:80), a connection (tcp 10.0.0.2:45784 93.184.216.34:443) or an owner \
      (pid:4242, program:firefox, user:ada, unit:sshd)";
 
-/// Keys of the filter language that tell owners.
+/// Keys of the filter language for owners.
 const OWNERS: [&str; 4] = ["pid", "program", "user", "unit"];
 
 impl FromStr for WhoTarget {
@@ -300,10 +297,10 @@ fn split_protocol(text: &str) -> (Option<Protocol>, &str) {
     }
 }
 
-/// One end, as it may be written.
+/// One end, in any of its forms.
 enum End {
     Port(u16),
-    /// With the index of the device that is given.
+    /// With the index of the given device.
     Address(SocketAddr, Option<u32>),
 }
 
@@ -342,7 +339,7 @@ fn ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// An end, and the device that is given with it; which is the scope of a link-local address.
+/// An end and its device, which is the scope of a link-local address.
 fn address(text: &str) -> Result<(SocketAddr, Option<u32>), WhoError> {
     let (bare, device) = split_device(text)?;
     if let Some(ip) = ip(&bare) {
@@ -365,7 +362,7 @@ fn address(text: &str) -> Result<(SocketAddr, Option<u32>), WhoError> {
     let address = match (address, device) {
         (SocketAddr::V6(v6), Some(device)) => {
             let scoped = SocketAddrV6::new(*v6.ip(), v6.port(), 0, device).into();
-            // Only what reaches no further than a link keeps it.
+            // Only an address that reaches no further than a link keeps it.
             SocketQuery::new(Protocol::Tcp, scoped, None).local()
         }
         _ => address,
@@ -373,8 +370,8 @@ fn address(text: &str) -> Result<(SocketAddr, Option<u32>), WhoError> {
     Ok((address, device))
 }
 
-/// The text without `%eth0` or `%2`, wherever that stands (`[fe80::1%eth0]:53`, and as `ss`
-/// writes it, `[fe80::1]%eth0:53` and `0.0.0.0%eth0:68`), and the index of that device.
+/// The text without `%eth0` or `%2`, in any position (`[fe80::1%eth0]:53`, and in the form of `ss`,
+/// `[fe80::1]%eth0:53` and `0.0.0.0%eth0:68`), and the index of that device.
 fn split_device(text: &str) -> Result<(String, Option<u32>), WhoError> {
     let Some((before, rest)) = text.split_once('%') else {
         return Ok((text.to_owned(), None));

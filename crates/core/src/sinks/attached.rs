@@ -1,4 +1,4 @@
-//! Sinks on their threads, and the queues of those who read events themselves.
+//! Sinks on their threads, and the queues of readers of events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::model::event::Event;
 use crate::model::report::{InputInfo, Report};
 use crate::model::stop_handle::StopHandle;
 
-/// The queues that a monitor writes into.
+/// The queues to which a monitor sends.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    /// Of readers that take events alone.
+    /// The queues of readers of events.
     pub(crate) events: Vec<EventQueue>,
-    /// Of sinks.
+    /// The queues of sinks.
     pub(crate) sinks: Vec<EventQueue>,
 }
 
 impl Queues {
-    /// Whether nobody wants events.
+    /// Whether there are no queues.
     pub(crate) const fn is_empty(&self) -> bool {
         self.events.is_empty() && self.sinks.is_empty()
     }
 
-    /// Hands an event to all, which share it; waits for none.
+    /// Sends an event to all queues, which share it, without waiting.
     pub(crate) fn tell(&self, event: Event) {
         if self.is_empty() {
             return;
@@ -38,14 +38,14 @@ impl Queues {
         }
     }
 
-    /// Hands a report to all sinks; waits for none.
+    /// Sends a report to all sinks, without waiting.
     pub(crate) fn report(&self, report: &Arc<Report>) {
         for queue in &self.sinks {
             queue.report(Arc::clone(report));
         }
     }
 
-    /// Tells all sinks that this report is the last thing that comes; waits for none.
+    /// Sends the last report to all sinks, without waiting.
     pub(crate) fn close(&self, last: &Arc<Report>) {
         for queue in &self.sinks {
             queue.close(Arc::clone(last));
@@ -59,16 +59,17 @@ pub(crate) struct Attached {
     name: String,
     patience: Duration,
     thread: JoinHandle<()>,
-    /// Closed when the sink has taken all that it will.
+    /// Closed when the sink has finished.
     done: Receiver<()>,
 }
 
 impl Attached {
-    /// Starts the thread of a sink, which ends with its queue. If the sink panics, `failed` takes a
+    /// Starts the thread of a sink, which ends with its queue. If the sink panics, `failed` gets a
     /// warning.
     ///
     /// # Errors
-    /// When the system has no more threads.
+    ///
+    /// If the system has no more threads.
     pub(crate) fn spawn(
         mut sink: Box<dyn Sink>,
         news: Events,
@@ -88,7 +89,7 @@ impl Attached {
         };
         let called = name.clone();
         let run = move || {
-            // Nothing of the sink is used after it has panicked.
+            // The sink is not used after a panic.
             if catch_unwind(AssertUnwindSafe(follow)).is_err() {
                 failed(format!("the sink `{called}` failed, and gets nothing more"));
             }
@@ -103,8 +104,8 @@ impl Attached {
         })
     }
 
-    /// Waits for a sink whose queue was closed so long ago, for as long as its patience lasts; a
-    /// warning if it is left behind.
+    /// Waits for a sink whose queue was closed `closed_for` ago, for as long as its patience lasts.
+    /// Returns a warning if the sink is left behind.
     pub(crate) fn finish(self, closed_for: Duration) -> Result<(), String> {
         let left = self.patience.saturating_sub(closed_for);
         match self.done.recv_timeout(left) {
@@ -114,7 +115,7 @@ impl Attached {
                 self.patience.as_secs_f64()
             )),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                // The thread catches the panics of the sink.
+                // The thread catches panics of the sink.
                 let _ended = self.thread.join();
                 Ok(())
             }

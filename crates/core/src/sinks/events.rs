@@ -1,4 +1,4 @@
-//! Events as they happen, for those who read them.
+//! Events as they happen, for readers.
 
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
@@ -11,9 +11,9 @@ use crate::model::report::Report;
 
 /// The reading end of a monitor's events.
 ///
-/// They end with the monitor itself, when [`Monitor::stop`] or [`Monitor::wait`] has returned
-/// or it was dropped: who reads on the thread that holds the monitor leaves at
-/// [`Event::InputEnded`], or would wait for ever.
+/// They end with the monitor itself, when [`Monitor::stop`] or [`Monitor::wait`] has returned or it
+/// was dropped. A reader on the thread that owns the monitor must leave at [`Event::InputEnded`],
+/// or it would wait for ever.
 ///
 /// ```no_run
 /// use flowner_core::{Config, Event, Events, Monitor};
@@ -44,32 +44,32 @@ pub struct Events {
     tail: Arc<Mutex<Tail>>,
 }
 
-/// An event, or a call to look at what waits beside the queue: a report, or the end.
+/// An event; or a signal to check the data beside the queue: a report, or the end.
 type Item = Option<Arc<Event>>;
 
-/// What a sink gets next.
+/// The next thing for a sink.
 #[derive(Debug)]
 pub(crate) enum News {
     Event(Arc<Event>),
     Report(Arc<Report>),
 }
 
-/// What found no place in the queue, and what needs none.
+/// Data that found no room in the queue, or needs none.
 #[derive(Debug, Default)]
 struct Tail {
     missed: u64,
-    /// The slowest reader, too, gets the end of the input: it waits for that.
+    /// Even the slowest reader gets the end of the input, for which it waits.
     ended: Option<Arc<Event>>,
-    /// The newest report that the reader has not taken.
+    /// The newest report that the reader has not taken yet.
     report: Option<Arc<Report>>,
-    /// The queue was full when a report came, so that no call to look is in it.
-    owes_look: bool,
-    /// Nothing more comes.
+    /// The queue was full when a report came, so it has no signal for it.
+    owes_signal: bool,
+    /// Nothing follows.
     is_closed: bool,
 }
 
 impl Tail {
-    /// What comes after the last event of the queue; nothing while there may be more.
+    /// What follows the last event of the queue; nothing while there may be more.
     fn next(&mut self, is_over: bool) -> Option<Arc<Event>> {
         if self.missed > 0 && (is_over || self.ended.is_some()) {
             return Some(Arc::new(Event::Missed(std::mem::take(&mut self.missed))));
@@ -86,7 +86,7 @@ impl Tail {
 }
 
 impl Events {
-    /// A queue of at most `max` events, and the end that reads it: the queue is for
+    /// A queue of at most `max` events, and its reading end: the queue is for
     /// [`Builder::events`](crate::Builder::events).
     pub fn queue(max: usize) -> (EventQueue, Self) {
         let (sender, receiver) = sync_channel(max);
@@ -98,12 +98,12 @@ impl Events {
         (queue, Self { receiver, tail })
     }
 
-    /// Waits for the next event; `None` when the monitor has ended (not only its input) and
-    /// all events were read.
+    /// Waits for the next event; `None` when the monitor has ended (not only its input) and all
+    /// events were read.
     pub fn next(&self) -> Option<Event> {
         loop {
             match self.at_once() {
-                // The end of the input finds a place in the queue from now on.
+                // The end of the input finds room in the queue from now on.
                 Err(NoEvent::Yet) => match self.receiver.recv() {
                     Ok(None) => {}
                     Ok(Some(event)) => return Some(own(event)),
@@ -142,8 +142,8 @@ impl Events {
         lock(&self.tail).next(is_over)
     }
 
-    /// Waits for what a sink gets next: events in their order, and after those that came before
-    /// it, the newest report. `None` at the end.
+    /// Waits for the next thing for a sink: events in order, and the newest report after the events
+    /// that came before it. `None` at the end.
     pub(crate) fn news(&self) -> Option<News> {
         loop {
             let (item, is_over) = match self.receiver.try_recv() {
@@ -170,7 +170,7 @@ impl Events {
                 return self.beside(true);
             }
             let mut tail = lock(&self.tail);
-            // The last report comes after what was missed.
+            // The last report comes after the number of missed events.
             if !tail.is_closed
                 && let Some(report) = tail.report.take()
             {
@@ -179,7 +179,7 @@ impl Events {
         }
     }
 
-    /// What waits beside an empty queue.
+    /// The data beside an empty queue.
     fn beside(&self, is_over: bool) -> Option<News> {
         let mut tail = lock(&self.tail);
         let event = tail.next(is_over).map(News::Event);
@@ -187,8 +187,8 @@ impl Events {
     }
 }
 
-/// An event that its reader keeps: the reader copies it, not the thread that captures, and only if
-/// other readers have it too.
+/// An event that its reader owns. The reader copies it, not the capture thread, and only if other
+/// readers have it, too.
 fn own(event: Arc<Event>) -> Event {
     Arc::unwrap_or_clone(event)
 }
@@ -200,7 +200,7 @@ fn lock(tail: &Mutex<Tail>) -> MutexGuard<'_, Tail> {
 /// Why there is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoEvent {
-    /// Nothing happened in time.
+    /// No event came in time.
     #[error("nothing happened yet")]
     Yet,
     /// The monitor has ended.
@@ -216,11 +216,11 @@ pub struct EventQueue {
 }
 
 impl EventQueue {
-    /// Hands an event over without waiting; a reader that is gone misses nothing.
+    /// Sends an event without waiting. A reader that is gone misses nothing.
     pub(crate) fn send(&self, event: Arc<Event>) {
         let mut tail = lock(&self.tail);
-        if tail.owes_look {
-            tail.owes_look = !self.try_send(None);
+        if tail.owes_signal {
+            tail.owes_signal = !self.try_send(None);
         }
         if tail.missed > 0 {
             if !self.try_send(Some(Arc::new(Event::Missed(tail.missed)))) {
@@ -235,11 +235,11 @@ impl EventQueue {
         }
     }
 
-    /// Puts a report beside the queue, in the place of one that was not taken yet.
+    /// Puts a report beside the queue, in place of one that was not taken yet.
     pub(crate) fn report(&self, report: Arc<Report>) {
         let mut tail = lock(&self.tail);
         tail.report = Some(report);
-        tail.owes_look = !self.try_send(None);
+        tail.owes_signal = !self.try_send(None);
     }
 
     /// Ends the queue with the last report, without waiting.
@@ -249,11 +249,11 @@ impl EventQueue {
             tail.report = Some(last);
             tail.is_closed = true;
         }
-        // Where there is no place, the reader looks when it has taken what is there.
+        // If there is no room, the reader checks after it has taken the rest.
         self.try_send(None);
     }
 
-    /// Whether there was a place for it, or nobody is there who reads.
+    /// Whether there was room for it, or the reader is gone.
     fn try_send(&self, item: Item) -> bool {
         !matches!(self.sender.try_send(item), Err(TrySendError::Full(_)))
     }
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_is_told_what_it_missed() {
+    fn a_slow_reader_gets_the_number_of_missed_events() {
         let (sender, events) = Events::queue(2);
         for text in ["a", "b", "c", "d"] {
             send(&sender, warning(text));
@@ -288,18 +288,18 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_told_though_the_queue_is_full() {
+    fn the_end_is_sent_though_the_queue_is_full() {
         let (sender, events) = Events::queue(1);
         send(&sender, warning("a"));
         send(&sender, warning("b"));
         send(&sender, Event::InputEnded(EndState::Stopped));
-        // A thread that waits for it holds the monitor, and so the sender.
+        // A thread that waits for it owns the monitor, and so the sender.
         assert_eq!(events.next(), Some(warning("a")));
         assert_eq!(events.next(), Some(Event::Missed(1)));
         let ended = events.next_within(Duration::ZERO);
         assert_eq!(ended, Ok(Event::InputEnded(EndState::Stopped)));
         assert_eq!(events.next_within(Duration::ZERO), Err(NoEvent::Yet));
-        // What comes late, and is missed, is counted at the very end.
+        // Late events that are missed count at the very end.
         send(&sender, warning("c"));
         send(&sender, warning("d"));
         drop(sender);

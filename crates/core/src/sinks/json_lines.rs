@@ -14,10 +14,10 @@ use crate::model::selection::Selection;
 use crate::model::stop_handle::StopHandle;
 use crate::query::filter::Filter;
 
-/// A sink that writes a [JSON line](crate::json) for each flow that ends, for each warning, and
-/// where it missed events, and the head line before them. Each line goes out at once.
+/// A sink that writes a [JSON line](crate::json) for each flow that ends, for each warning and for
+/// missed events, with the head line before them. It flushes each line at once.
 ///
-/// When nothing can be written any more, it stops the monitor; [`Account::failure`] says why.
+/// When it can write no more, it stops the monitor; [`Account::failure`] says why.
 ///
 /// ```no_run
 /// use flowner_core::{Config, Filter, JsonLines, Monitor};
@@ -35,7 +35,7 @@ use crate::query::filter::Filter;
 #[derive(Debug)]
 pub struct JsonLines<W> {
     output: W,
-    /// The line that is made: each goes out in one piece.
+    /// The buffer of a line: each is written in one piece.
     made: Vec<u8>,
     wanted: Selection,
     stop: Option<StopHandle>,
@@ -43,7 +43,7 @@ pub struct JsonLines<W> {
     patience: Duration,
 }
 
-/// What became of [`JsonLines`].
+/// The result of [`JsonLines`].
 #[derive(Debug, Clone, Default)]
 pub struct Account(Arc<Mutex<State>>);
 
@@ -54,12 +54,12 @@ struct State {
 }
 
 impl Account {
-    /// Events that it missed, and so perhaps lines, as it was too slow.
+    /// The number of events, and so perhaps of lines, that it missed because it was too slow.
     pub fn missed(&self) -> u64 {
         self.state().missed
     }
 
-    /// Why it could write no more, once: the next call has `None`.
+    /// Why it can write no more, once: the next call returns `None`.
     pub fn failure(&self) -> Option<io::Error> {
         self.state().failure.take()
     }
@@ -82,27 +82,26 @@ impl<W: Write + Send + 'static> JsonLines<W> {
         }
     }
 
-    /// Lines of the flows alone that pass the filter.
+    /// Writes lines only for flows that pass the filter.
     #[must_use]
     pub fn filtered(self, filter: &Filter) -> Self {
         let wanted = Selection::from(filter);
         Self { wanted, ..self }
     }
 
-    /// How long the end of the monitor waits until the last lines are written; see
-    /// [`Sink::patience`].
+    /// How long the end of the monitor waits for the last lines; see [`Sink::patience`].
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// What becomes of the lines: keep it, and ask it when the monitor has ended.
+    /// The account of the lines: keep it, and read it after the monitor has ended.
     pub fn account(&self) -> Account {
         self.account.clone()
     }
 
     fn line(&mut self, line: &impl Serialize) {
-        // What could not be written in part would be the beginning of the next line.
+        // A line that was written in part would be the beginning of the next one.
         if self.account.state().failure.is_some() {
             return;
         }

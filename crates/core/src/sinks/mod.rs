@@ -1,4 +1,4 @@
-//! Where flows go while a monitor runs: to readers of its events, to sinks, and into files.
+//! The outputs of a running monitor: readers of events, sinks, and files.
 
 pub(crate) mod attached;
 pub(crate) mod events;

@@ -1,4 +1,4 @@
-//! What takes the events and reports of a monitor.
+//! The receiver of a monitor's events and reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use crate::model::report::{InputInfo, Report};
 use crate::model::stop_handle::StopHandle;
 use crate::sinks::record::Recording;
 
-/// Takes the events and reports of a monitor, on a thread of its own.
+/// Receives the events and reports of a monitor, on a thread of its own.
 ///
-/// [`Builder::sink`](crate::Builder::sink) attaches it. A sink may be as slow as it likes: events
-/// wait for it in a queue of its own, which holds as many as
-/// [`Limits::events`](crate::Limits::events). Past that they are dropped, and
-/// [`Event::Missed`] says how many, in their place. Neither capture nor another sink waits for it.
+/// [`Builder::sink`](crate::Builder::sink) attaches it. A sink may be arbitrarily slow: events wait
+/// for it in its own queue of [`Limits::events`](crate::Limits::events) events. Past that they are
+/// dropped, and [`Event::Missed`] has their number, in their place. Neither the capture nor another
+/// sink waits for it.
 ///
-/// A sink that panics gets nothing more. The monitor goes on, with an [`Event::Warning`] for the
+/// A sink that panics gets nothing more. The monitor continues, with an [`Event::Warning`] for the
 /// others, and the warning in its reports.
 ///
 /// [`Monitor::stop`](crate::Monitor::stop) and [`Monitor::wait`](crate::Monitor::wait) return after
-/// every sink has taken what was in its queue, and the last report. They wait no longer for a sink
+/// every sink has taken the rest of its queue and the last report. They wait for a sink no longer
 /// than its [`patience`](Self::patience): then they leave it behind, with an [`Event::Warning`] for
-/// those who still read events, and a warning in the log. A monitor that is dropped gives no last
-/// report, and waits for no sink.
+/// other readers, and a warning in the log. A dropped monitor sends no last report, and waits for
+/// no sink.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -87,37 +87,36 @@ use crate::sinks::record::Recording;
 /// # Ok::<(), flowner_core::Error>(())
 /// ```
 pub trait Sink: Send + 'static {
-    /// What warnings call it.
+    /// Its name in warnings.
     fn name(&self) -> &str;
 
-    /// How it wants packets recorded. The default is that it takes no packets, but events and
-    /// reports.
+    /// How it records packets. By default it takes no packets, but events and reports.
     ///
-    /// A sink that records gets no events or reports. Its packets wait in a queue of their own,
-    /// bounded in bytes, until their owners are known, and a thread of their own writes them.
-    /// [`recording::Account`](crate::recording::Account) counts what found no place there.
+    /// A sink that records gets no events or reports. Its packets wait in their own queue, bounded
+    /// in bytes, until their owners are known, and their own thread writes them.
+    /// [`recording::Account`](crate::recording::Account) counts those that found no room.
     fn packets(&self) -> Option<&Recording> {
         None
     }
 
-    /// How long the end of the monitor waits for this sink to take what is left in its queue. The
-    /// default is ten seconds; [`Duration::MAX`] is for ever.
+    /// How long the end of the monitor waits for this sink to take the rest of its queue. The
+    /// default is ten seconds; [`Duration::MAX`] means for ever.
     fn patience(&self) -> Duration {
         Duration::from_secs(10)
     }
 
-    /// Comes first: where the packets come from, and what ends the monitor, for a sink without
-    /// which it would be of no use.
+    /// Called first, with the source of the packets and a handle that ends the monitor, for a sink
+    /// without which the monitor would be useless.
     fn started(&mut self, input: &InputInfo, stop: &StopHandle) {
         let _ = (input, stop);
     }
 
-    /// Takes what happened, in order. All sinks share each event.
+    /// Takes an event, in order. All sinks share each event.
     fn event(&mut self, event: &Event);
 
-    /// Takes the report that all sinks share, once a [tick](crate::Builder::tick); it comes after
-    /// the events that were sent before it. Of several that waited the newest alone comes. The
-    /// last one is the only one whose [`ending`](Report::ending) is not
+    /// Takes the report that all sinks share, once a [tick](crate::Builder::tick). It comes after
+    /// the events that were sent before it. Of several waiting reports, only the newest one comes.
+    /// Only the last one has an [`ending`](Report::ending) other than
     /// [`Running`](crate::EndState::Running).
     fn report(&mut self, report: Arc<Report>) {
         drop(report);

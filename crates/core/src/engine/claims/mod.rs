@@ -1,7 +1,7 @@
-//! Owners that other programs wrote into a capture file: in comments, and in blocks that packets
-//! point to. Pure.
+//! Owners that other programs wrote into a capture file: in comments, and in blocks to which
+//! packets refer. Pure.
 //!
-//! These name a process of the capturing host, and do not say which end of the packet it has.
+//! These claims name a process of the capturing host, but not the end of the packet that it owns.
 
 pub(super) mod ptcpdump;
 pub(super) mod rustnet;
@@ -15,11 +15,11 @@ use flowner_capture::pcapng::{PacketProcess, ProcessFacts};
 
 use super::comment::{MAX_CLAIMED, PIDS};
 
-/// A claim that cannot be true, such as of a pid that no process has.
+/// A claim that cannot be true, such as one with an impossible pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refused;
 
-/// The owner that the blocks tell which a packet points to; `None` where it points to nobody.
+/// The owner in the blocks to which a packet refers; `None` if it refers to none.
 pub(super) fn of_blocks<'a>(
     processes: impl Iterator<Item = PacketProcess<'a>>,
 ) -> Result<Option<Verdict>, Refused> {
@@ -43,7 +43,7 @@ pub(super) fn of_blocks<'a>(
     })
 }
 
-/// What a file tells of a process, as attribution puts it.
+/// The facts of a file about a process, as attribution represents them.
 fn process(facts: &ProcessFacts) -> Process {
     let name = facts.name.clone().unwrap_or_default();
     let mut process = Process::new(facts.pid, name);
@@ -56,8 +56,8 @@ fn process(facts: &ProcessFacts) -> Process {
     process
 }
 
-/// What a recording tells of a process in the way of Wireshark. It leaves the arguments out, which
-/// may hold secrets: recordings get passed on.
+/// The facts about a process that a recording contains, in Wireshark's form. They leave out the
+/// arguments, which may contain secrets, because people pass recordings on.
 pub(crate) fn facts(process: &Process) -> ProcessFacts {
     let mut facts = ProcessFacts::new(process.pid);
     facts.name = Some(process.name.clone());
@@ -71,7 +71,7 @@ pub(crate) fn facts(process: &Process) -> ProcessFacts {
     facts
 }
 
-/// A process that can be, with a name: that of its file, or its pid, if the file tells none.
+/// A valid process with a name: that of its file, or its pid if the file has no name.
 fn checked(mut process: Process) -> Result<Process, Refused> {
     if !PIDS.contains(&process.pid) {
         return Err(Refused);

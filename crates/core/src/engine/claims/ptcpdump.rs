@@ -1,5 +1,5 @@
-//! The comments of ptcpdump (`internal/writer/pcapng.go` of its source): lines of `Key: value`, a
-//! comment for each kind of facts.
+//! The comments of ptcpdump (`internal/writer/pcapng.go` of its source): lines of `Key: value`,
+//! with one comment for each kind of facts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use flowner_attribution::{Process, Unit, UnitKind, User, Verdict};
 
 use super::{Refused, checked};
 
-/// What ptcpdump puts behind what it had to cut.
+/// The suffix of a text that ptcpdump had to cut.
 const CUT: &str = "...";
-/// A container's id in text has so many digits.
+/// The number of digits of a container id.
 const ID_DIGITS: usize = 12;
 
-/// The keys that comments begin with. Lines that begin with the key of another comment are a part
-/// of the arguments or names in this one, which a process can choose.
+/// The first keys of comments. A line that begins with the key of another comment belongs to the
+/// arguments or names in this one, which a process can choose.
 const FIRST_KEYS: [&str; 6] = [
     "PID:",
     "ThreadId:",
@@ -30,7 +30,7 @@ pub(in super::super) fn is_claim(comment: &str) -> bool {
     FIRST_KEYS.iter().any(|key| comment.starts_with(key))
 }
 
-/// The owner that the comments of a packet tell together; `None` where they tell nobody.
+/// The owner in the comments of a packet; `None` if they name none.
 pub(in super::super) fn read(comments: &[&str]) -> Result<Option<Verdict>, Refused> {
     let of = |first: &'static str| {
         let mut all = comments.iter().map(|comment| comment.trim_start());
@@ -45,12 +45,12 @@ pub(in super::super) fn read(comments: &[&str]) -> Result<Option<Verdict>, Refus
             unit: Some(unit),
         }));
     };
-    // A pid that is no number is none that can be.
+    // A pid that is not a number is invalid.
     let pid = lines.number("PID").unwrap_or(0);
     let mut process = Process::new(pid, "");
     let command = lines.value("Cmd").or_else(|| lines.value("Command"));
     match command {
-        // Half a path is another path; half a name says that it is one.
+        // Half a path is another path; a cut name shows that it is cut.
         Some(command) if command.ends_with(CUT) => {
             let name = command.rsplit('/').next().unwrap_or(command);
             name.clone_into(&mut process.name);
@@ -59,7 +59,7 @@ pub(in super::super) fn read(comments: &[&str]) -> Result<Option<Verdict>, Refus
         Some(command) => command.clone_into(&mut process.name),
         None => {}
     }
-    // With one space between them, as far as that tells them apart.
+    // ptcpdump joins arguments with single spaces, so this splits them only that far.
     let arguments = lines.value("Args").filter(|all| !all.ends_with(CUT));
     process.arguments = arguments.map(|all| all.split(' ').map(Into::into).collect());
     process.parent = of("ParentPID:").and_then(|lines| lines.number("ParentPID"));
@@ -68,7 +68,7 @@ pub(in super::super) fn read(comments: &[&str]) -> Result<Option<Verdict>, Refus
     Ok(Some(Verdict::Process(Arc::new(checked(process)?))))
 }
 
-/// The container; one of a pod is called by the namespace and the pod as well.
+/// The container; in a pod, its name includes the namespace and the pod.
 fn unit(container: Option<Lines<'_>>, pod: Option<Lines<'_>>) -> Option<Unit> {
     let name = container.and_then(|lines| {
         let id = lines.value("ContainerId");
@@ -91,7 +91,8 @@ fn unit(container: Option<Lines<'_>>, pod: Option<Lines<'_>>) -> Option<Unit> {
 struct Lines<'a>(&'a str);
 
 impl<'a> Lines<'a> {
-    /// The value of a key, of several the first one: ptcpdump writes what processes choose last.
+    /// The value of a key. Of several, the first one: ptcpdump writes values that processes choose
+    /// last.
     fn value(self, key: &str) -> Option<&'a str> {
         let value = |line: &'a str| line.trim_start().strip_prefix(key)?.strip_prefix(':');
         let value = self.0.lines().find_map(value)?.trim();

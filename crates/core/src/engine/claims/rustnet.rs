@@ -8,7 +8,7 @@ use flowner_attribution::{Process, Unit, UnitKind, User, Verdict};
 use super::{Refused, checked};
 
 const PREFIX: &str = "rustnet ";
-/// How rustnet calls a guess by the local port alone.
+/// The marker of an owner that rustnet guessed by the local port alone.
 const GUESS: &str = "procfs-relaxed";
 
 /// Whether a comment may be one of these.
@@ -16,7 +16,7 @@ pub(in super::super) fn is_claim(comment: &str) -> bool {
     comment.starts_with(PREFIX)
 }
 
-/// The owner that a comment tells; `None` where it tells nobody, or guesses.
+/// The owner in a comment; `None` if it names none, or guesses.
 pub(in super::super) fn read(comment: &str) -> Result<Option<Verdict>, Refused> {
     let Some(words) = comment.strip_prefix(PREFIX) else {
         return Ok(None);

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn of_process(told: Result<Option<Verdict>, Refused>) -> Process {
-    match told {
+fn of_process(found: Result<Option<Verdict>, Refused>) -> Process {
+    match found {
         Ok(Some(Verdict::Process(process))) => (*process).clone(),
         other => panic!("{other:?}"),
     }
@@ -23,27 +23,27 @@ fn comments_of_ptcpdump() {
         "ParentPID: 7\nParentCmd: /bin/bash\nParentArgs: bash",
         "ContainerName: web\nContainerId: 0123456789abcdef\nContainerImage: nginx\nContainerLabels: {}",
     ];
-    let told = of_process(ptcpdump::read(&comments));
+    let found = of_process(ptcpdump::read(&comments));
     let mut expected = Process::new(1_234, "curl");
     expected.path = Some("/usr/bin/curl".into());
     expected.arguments = Some(vec!["curl".into(), "http://x".into()]);
     expected.parent = Some(7);
     expected.user = Some(User::new(1_000, None));
     expected.unit = Some(Unit::new(UnitKind::Container, "web"));
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 
-    // An earlier version, in lines of others.
-    let told = of_process(ptcpdump::read(&["PID: 5\r\nCommand: nc\r\nArgs: nc..."]));
-    assert_eq!((told.pid, &told.name[..]), (5, "nc"));
-    assert_eq!((told.path, told.arguments), (None, None));
+    // An earlier version, among other lines.
+    let found = of_process(ptcpdump::read(&["PID: 5\r\nCommand: nc\r\nArgs: nc..."]));
+    assert_eq!((found.pid, &found.name[..]), (5, "nc"));
+    assert_eq!((found.path, found.arguments), (None, None));
 
     let pod = [
         "PID: 5\nCmd: /a/b...",
         "PodName: p\nPodNamespace: n\nPodUID: u",
     ];
-    let told = of_process(ptcpdump::read(&pod));
-    assert_eq!((&told.name[..], told.path), ("b...", None));
-    assert_eq!(told.unit, Some(Unit::new(UnitKind::Container, "n/p")));
+    let found = of_process(ptcpdump::read(&pod));
+    assert_eq!((&found.name[..], found.path), ("b...", None));
+    assert_eq!(found.unit, Some(Unit::new(UnitKind::Container, "n/p")));
 
     let container = ["ContainerName: \nContainerId: 0123456789abcdef"];
     let unit = Some(Unit::new(UnitKind::Container, "0123456789ab"));
@@ -61,9 +61,9 @@ fn comments_of_ptcpdump() {
 fn arguments_cannot_name_another_process() {
     let forged =
         "PID: 7\nCmd: /bin/x\nArgs: x\nPID: 1\nCmd: /sbin/init\nContainerName: db\nUserId: 0";
-    let told = of_process(ptcpdump::read(&[forged]));
-    assert_eq!((told.pid, &told.name[..]), (7, "x"));
-    assert_eq!((told.unit, told.user), (None, None));
+    let found = of_process(ptcpdump::read(&[forged]));
+    assert_eq!((found.pid, &found.name[..]), (7, "x"));
+    assert_eq!((found.unit, found.user), (None, None));
 }
 
 #[test]
@@ -71,18 +71,18 @@ fn comments_of_rustnet() {
     let comment = "rustnet process=curl pid=4242 ppid=4000 uid=0 attr=exact-tuple pod=p ns=n \
                    container=c direction=outgoing app=TLS sni=example.com";
     assert!(rustnet::is_claim(comment));
-    let told = of_process(rustnet::read(comment));
+    let found = of_process(rustnet::read(comment));
     let mut expected = Process::new(4_242, "curl");
     expected.parent = Some(4_000);
     expected.user = Some(User::new(0, None));
     expected.unit = Some(Unit::new(UnitKind::Container, "n/p/c"));
-    assert_eq!(told, expected);
-    for nobody in [
+    assert_eq!(found, expected);
+    for unowned in [
         "rustnet direction=outgoing app=DNS",
         "rustnet process=curl",
         "rustnet process=curl pid=1 attr=procfs-relaxed",
     ] {
-        assert_eq!(rustnet::read(nobody), Ok(None), "{nobody}");
+        assert_eq!(rustnet::read(unowned), Ok(None), "{unowned}");
     }
     for impossible in [
         "rustnet process=a pid=0",
@@ -113,7 +113,7 @@ fn pointed(pids: &[u32]) -> Result<Option<Verdict>, Refused> {
 }
 
 #[test]
-fn blocks_of_what_can_be() {
+fn blocks_of_valid_processes() {
     assert_eq!(of_process(pointed(&[7])).name, "pid 7");
     assert_eq!(pointed(&[0]), Ok(None));
     assert_eq!(pointed(&[4_194_305]), Err(Refused));
@@ -122,7 +122,7 @@ fn blocks_of_what_can_be() {
 
 proptest! {
     #[test]
-    fn what_is_told_of_a_process_comes_back(
+    fn facts_about_a_process_are_read_back(
         pid in PIDS,
         name in ".{1,15}",
         path in proptest::option::of("/.{1,15}"),

@@ -1,13 +1,13 @@
-//! What a file claims, for the fuzz target `comment` and for a property test.
+//! The claims of a file, for the fuzz target `comment` and for a property test.
 
 use std::time::SystemTime;
 
 use super::{is_claim, read, write};
 use crate::model::text::is_hidden;
 
-/// The highest pid that a process can have.
+/// The highest valid pid.
 const MAX_PID: u32 = 4_194_304;
-/// The most processes that a comment may name, and that one of ours names.
+/// The number of processes that a parsed comment may name, and that one of ours names.
 const MAX_CLAIMED: usize = 64;
 const MAX_WRITTEN: usize = 8;
 

@@ -83,7 +83,7 @@ fn a_name_of_the_program_stands_before_that_of_the_process() {
 }
 
 #[test]
-fn of_many_processes_some_are_named() {
+fn comments_name_some_of_many_processes() {
     let many = (1..=100).map(|pid| Arc::new(Process::new(pid, "worker")));
     let written = write(
         PacketEnd::Source,
@@ -115,7 +115,7 @@ fn comments_of_others_are_left_alone() {
     ] {
         assert_eq!(read(comment, UNIX_EPOCH), None, "{comment}");
     }
-    // What later versions add is no obstacle.
+    // Additions of later versions are ignored.
     let comment = "flowner: verdict=unknown reason=whatever end=source";
     let (end, read_again) = read(comment, UNIX_EPOCH).unwrap();
     assert_eq!(end, PacketEnd::Source);
@@ -204,7 +204,7 @@ proptest! {
 }
 
 #[test]
-fn claims_of_what_cannot_be_are_refused() {
+fn impossible_claims_are_refused() {
     let many = |count| -> String {
         let claims = (1..=count).map(|pid| format!(" program=p pid={pid}"));
         claims.collect::<Vec<_>>().concat()
@@ -245,5 +245,5 @@ fn claims_of_what_cannot_be_are_refused() {
         let (_, claimed) = read(&comment, UNIX_EPOCH).unwrap();
         assert_eq!(claimed.evidence.source, Source::Recorded);
     }
-    assert!(!is_claim("a comment of somebody"));
+    assert!(!is_claim("another comment"));
 }

@@ -1,4 +1,4 @@
-//! The fields of what a line is about: its owner, unit, names and times.
+//! The fields of a line: its owner, unit, names and times.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -120,7 +120,7 @@ pub(super) fn owner(owner: Option<&Ownership>, principal: &Principal) -> [String
     ]
 }
 
-/// Empty for what RFC 3339 cannot write, and for no time at all.
+/// Empty if RFC 3339 cannot represent it, and for zero.
 pub(super) fn time(time: Duration) -> String {
     // The first second of the year 10000.
     const END: u64 = 253_402_300_800;

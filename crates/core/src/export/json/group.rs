@@ -162,8 +162,8 @@ fn path(program: &Program) -> Option<Cow<'_, str>> {
     program.path.as_deref().map(Path::to_string_lossy)
 }
 
-/// The lifetime of the line is that of the group, whatever that of `Self`, so that
-/// these are functions for any group.
+/// The lifetime of the line is that of the group, whatever that of `Self`, so that these functions
+/// work for any group.
 impl GroupLine<'_> {
     /// By program.
     pub fn program(group: &Group<Principal>) -> GroupLine<'_> {
@@ -313,21 +313,21 @@ impl GroupLine<'_> {
 }
 
 impl<'a> GroupLine<'a> {
-    /// The same where a file claims the owners, as
-    /// [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells: marks it, if
-    /// it names somebody.
+    /// The same if a file claims the owners, as
+    /// [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) reports: marks the line if
+    /// it names an owner.
     #[must_use]
     pub fn claimed(mut self, is_claimed: bool) -> Self {
-        let names_somebody = match &self.key {
+        let names_an_owner = match &self.key {
             Key::Program {
                 program,
                 known,
                 user,
                 ..
-            } => program.is_some() || user.is_some() || known.names_somebody(),
+            } => program.is_some() || user.is_some() || known.names_an_owner(),
             Key::Process {
                 pid, known, user, ..
-            } => pid.is_some() || user.is_some() || known.names_somebody(),
+            } => pid.is_some() || user.is_some() || known.names_an_owner(),
             Key::Unit { unit } => unit.is_some(),
             Key::Container { container } => container.is_some(),
             Key::Pod { pod } => pod.is_some(),
@@ -339,7 +339,7 @@ impl<'a> GroupLine<'a> {
             | Key::Country { .. }
             | Key::Network { .. } => false,
         };
-        if is_claimed && names_somebody {
+        if is_claimed && names_an_owner {
             self.source = Some(Source::Recorded.name());
         }
         self
@@ -347,7 +347,7 @@ impl<'a> GroupLine<'a> {
 
     fn of(key: Key<'a>, others: bool, totals: &Totals) -> Self {
         let received_here = totals.received_here;
-        let is_told = received_here.packets > 0;
+        let is_given = received_here.packets > 0;
         Self {
             key,
             others,
@@ -355,14 +355,14 @@ impl<'a> GroupLine<'a> {
             flows: totals.flows,
             sent: totals.sent.into(),
             received: totals.received_elsewhere().into(),
-            received_here: is_told.then(|| received_here.into()),
-            received_total: is_told.then(|| totals.received.into()),
+            received_here: is_given.then(|| received_here.into()),
+            received_total: is_given.then(|| totals.received.into()),
         }
     }
 }
 
 impl<'a> OtherOwners<'a> {
-    const fn names_somebody(&self) -> bool {
+    const fn names_an_owner(&self) -> bool {
         !self.programs.is_empty() || self.unit.is_some()
     }
 

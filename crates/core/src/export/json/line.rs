@@ -10,10 +10,10 @@ use crate::model::text::is_hidden;
 
 /// Writes a value as one line of JSON, with the line end.
 ///
-/// Beside what JSON demands, all of C0, DEL and C1, bidirectional controls, zero-width
-/// characters, line separators and whatever else [`text::mask`](crate::text::mask) makes visible
-/// are written as `\uHHHH`; beyond U+FFFF as the pair of surrogates that JSON has for them
-/// (RFC 8259, section 7). A parser gives the very same text.
+/// Beside the escapes of JSON, this writes C0, DEL and C1, bidirectional controls, zero-width
+/// characters, line separators and all else that [`text::mask`](crate::text::mask) makes visible as
+/// `\uHHHH`; beyond U+FFFF as a pair of surrogates (RFC 8259, section 7). A parser returns exactly
+/// the same text.
 ///
 /// ```
 /// let mut out = Vec::new();
@@ -23,13 +23,13 @@ use crate::model::text::is_hidden;
 /// ```
 ///
 /// # Errors
-/// Those of the output.
+/// The errors of the output.
 pub fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, Visible))?;
     out.write_all(b"\n")
 }
 
-/// Compact, with everything that cannot be seen escaped.
+/// Compact, with all invisible characters escaped.
 struct Visible;
 
 impl Formatter for Visible {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_escaped() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             line("a\u{1b}\u{7f}\u{85}\u{2028}"),
             "\"a\\u001b\\u007f\\u0085\\u2028\"\n"

@@ -1,4 +1,4 @@
-//! Owners and what they consist of.
+//! Owners and their parts.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl<'a> FlowOwner<'a> {
         }
     }
 
-    /// With whom it stands for.
+    /// With its principal.
     pub(super) fn with(mut self, principal: &'a Principal) -> Self {
         self.program = OwnProgram::of(principal);
         self
@@ -64,7 +64,7 @@ impl<'a> SocketOwner<'a> {
         }
     }
 
-    /// With whom it stands for.
+    /// With its principal.
     pub(super) fn with(mut self, principal: &'a Principal) -> Self {
         self.program = OwnProgram::of(principal);
         self

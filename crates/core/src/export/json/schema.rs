@@ -1,5 +1,5 @@
-//! The JSON Schema of the lines: made from their types, and kept as a file, so that who
-//! reads lines needs neither this crate nor a build.
+//! The JSON Schema of the lines: made from their types, and kept as a file, so that readers of
+//! lines need neither this crate nor a build.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -38,8 +38,8 @@ fn generated() -> Value {
     })
 }
 
-/// schemars knows tags of enums only. A line that is a struct is called by its tag, in lower
-/// case as no other type is.
+/// schemars only knows tags of enums. A line that is a struct has its tag as its name, in lower
+/// case unlike any other type.
 fn add_type((name, schema): (&String, &mut Value)) {
     if name.starts_with(char::is_uppercase) {
         return;

@@ -146,7 +146,7 @@ impl<'a> SocketLine<'a> {
         }
     }
 
-    /// The line of what happened to a socket, seen at a wall-clock time.
+    /// The line of a change of a socket, noticed at a wall-clock time.
     pub fn of_change(change: SocketChange<'a>, time: SystemTime) -> Self {
         Self {
             change: Some(change.name()),
@@ -155,16 +155,16 @@ impl<'a> SocketLine<'a> {
         }
     }
 
-    /// With the state of its connection, as
-    /// [`Attributor::tcp_info`](flowner_attribution::Attributor::tcp_info) tells it.
+    /// With the state of its connection, from
+    /// [`Attributor::tcp_info`](flowner_attribution::Attributor::tcp_info).
     #[must_use]
     pub fn with_tcp_info(mut self, info: Option<&TcpInfo>) -> Self {
         self.tcp = info.map(TcpState::new);
         self
     }
 
-    /// With whom its owner stands for, as [`Programs::principal_of`](crate::Programs::principal_of)
-    /// tells.
+    /// With the principal of its owner; see
+    /// [`Programs::principal_of`](crate::Programs::principal_of).
     #[must_use]
     pub fn with_principal(mut self, principal: &'a Principal) -> Self {
         self.owner = self.owner.with(principal);

@@ -20,7 +20,7 @@ use crate::samples::{
     user,
 };
 
-/// The line, exactly; what is expected may be broken for reading.
+/// The exact line; the expected one may have line breaks.
 #[track_caller]
 fn check(line: &impl Serialize, expected: &str) {
     let expected: String = expected.lines().map(str::trim).collect();
@@ -263,7 +263,7 @@ fn owners() {
 }
 
 #[test]
-fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
+fn moved_executables_and_claims_are_marked() {
     let elsewhere = {
         let mut process = Process::new(2, "b");
         process.path = Some("/bin/b".into());
@@ -288,7 +288,7 @@ fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
 /// Only where a path can be something else than Unicode at all.
 #[cfg(unix)]
 #[test]
-fn what_is_not_unicode_is_replaced() {
+fn invalid_unicode_is_replaced() {
     use std::os::unix::ffi::OsStringExt;
 
     let bytes = || OsString::from_vec(b"/a\xff".to_vec());
@@ -484,7 +484,7 @@ fn hosts_services_and_protocols() {
 }
 
 #[test]
-fn what_came_from_here_is_told() {
+fn traffic_from_this_host_is_reported() {
     let group = Group {
         key: Some(Protocol::TCP),
         totals: Totals {
@@ -560,7 +560,7 @@ fn a_summary() {
 }
 
 #[test]
-fn what_is_not_as_it_should_be() {
+fn warnings() {
     let warning = WarningLine::new("the disk is slow");
     check(
         &warning,
@@ -589,7 +589,7 @@ fn a_device() {
 }
 
 #[test]
-fn what_has_no_line_is_counted() {
+fn flows_without_a_line_are_counted() {
     let input = InputInfo {
         name: "a.pcap".to_owned(),
         link_type: "EN10MB",
@@ -608,7 +608,7 @@ fn what_has_no_line_is_counted() {
         (&missing["unlisted"], &missing["complete"]),
         (&counted, &false.into())
     );
-    // Who asked for fewer has all of it.
+    // A user who wanted fewer lines has all of them.
     let fewer = line(SummaryLine::new(&report).with_unlisted(&left_out, true));
     assert_eq!(
         (&fewer["unlisted"], &fewer["complete"]),

@@ -6,22 +6,21 @@ use std::time::Duration;
 
 use super::Traffic;
 
-/// The lengths of steps in seconds, and how many are kept of each.
+/// The lengths of steps in seconds, and the number of steps for each.
 pub(crate) const TIERS: [(u64, usize); 4] = [(1, 900), (10, 1_080), (60, 1_440), (3_600, 720)];
 
-/// How far time goes back before it is another time rather than packets out of order; as
-/// in the flow table.
+/// How far back a time may be and still count as packets out of order, as in the flow table.
 const DISORDER: u64 = 600;
 
-/// What was whose in one step.
+/// The traffic of each principal in one step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slot {
-    /// By place, in order: it is searched for every packet, as that of the newest second.
+    /// Sorted by slot: every packet searches the slot of the newest second.
     shares: Vec<(u16, Traffic)>,
 }
 
 impl Slot {
-    /// Adds what was counted apart.
+    /// Adds another step's counters.
     pub(crate) fn take_in(&mut self, other: &Self) {
         for (place, traffic) in &other.shares {
             self.of(*place).add(traffic);
@@ -32,14 +31,14 @@ impl Slot {
         self.shares.clear();
     }
 
-    /// The places of principals, with what was theirs.
+    /// The slots of principals, with their traffic.
     pub(crate) fn shares(&self) -> impl Iterator<Item = (usize, &Traffic)> {
         self.shares
             .iter()
             .map(|(place, traffic)| (usize::from(*place), traffic))
     }
 
-    /// What is a principal's.
+    /// The traffic of a principal.
     pub(crate) fn of(&mut self, place: u16) -> &mut Traffic {
         let found = self
             .shares
@@ -80,13 +79,13 @@ impl Tier {
         Duration::from_secs(time.as_secs() / self.step * self.step)
     }
 
-    /// How many steps lie between two times.
+    /// The number of steps between two times.
     pub(crate) const fn steps(&self, from: Duration, to: Duration) -> u64 {
         let last = to.as_secs().div_ceil(self.step);
         last.saturating_sub(from.as_secs() / self.step)
     }
 
-    /// Whether nothing that was captured after this time has been dropped.
+    /// Whether everything captured after this time is still there.
     pub(crate) fn reaches(&self, from: Duration) -> bool {
         self.slots.len() < self.max || from.as_secs() / self.step >= self.first
     }
@@ -106,8 +105,8 @@ impl Tier {
             .collect()
     }
 
-    /// Makes room for a time; what is too old is dropped. Whether everything was, because
-    /// time went far back.
+    /// Makes room for a time, and drops what is too old. Returns whether everything was dropped,
+    /// because time went far back.
     pub(crate) fn advance(&mut self, second: u64) -> bool {
         let number = second / self.step;
         let end = self.first + self.slots.len() as u64;
@@ -132,7 +131,7 @@ impl Tier {
         is_far_back
     }
 
-    /// What was whose at a time; `None` where that is not kept.
+    /// The traffic at a time; `None` if it is not kept.
     pub(crate) fn at(&mut self, second: u64) -> Option<&mut Slot> {
         let number = second / self.step;
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;

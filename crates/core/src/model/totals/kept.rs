@@ -1,4 +1,4 @@
-//! Sums that are written while somebody reads them.
+//! Sums that one thread writes while another reads them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,12 +18,12 @@ use crate::model::principal::Principal;
 struct Kept<K> {
     places: HashMap<K, usize>,
     groups: Chunked<(K, Totals)>,
-    /// What came when there was no place for another key.
+    /// The totals of flows without room for their key.
     rest: Totals,
     max: usize,
 }
 
-/// Those sums at one point in time. A clone shares them.
+/// The sums at one point in time. A clone shares them.
 #[derive(Debug, Clone)]
 pub(crate) struct KeptView<K> {
     groups: View<(K, Totals)>,
@@ -75,7 +75,7 @@ impl<K> Default for KeptView<K> {
 }
 
 impl<K: Key> KeptView<K> {
-    /// These sums and those of other flows, with room for all of them.
+    /// These sums together with those of other flows, with room for all of them.
     pub(crate) fn and<'a>(&self, flows: impl IntoIterator<Item = &'a FlowRecord>) -> Breakdown<K> {
         let mut all = Breakdown {
             groups: self.groups.iter().cloned().collect(),
@@ -85,7 +85,7 @@ impl<K: Key> KeptView<K> {
         all
     }
 
-    /// What a group adds up to.
+    /// The totals of a group.
     pub(crate) fn totals(&self, key: &K) -> Option<Totals> {
         let mut groups = self.groups.iter();
         groups.find(|(of, _)| of == key).map(|(_, totals)| *totals)
@@ -136,7 +136,7 @@ pub(crate) struct BreakdownsView {
 }
 
 impl Breakdowns {
-    /// Without flows, with so many groups each at most.
+    /// Empty breakdowns, with at most `max` groups each.
     pub(crate) fn new(max: usize) -> Self {
         Self {
             total: Totals::default(),

@@ -14,7 +14,7 @@ const LIVE: InputInfo = InputInfo {
     is_live: true,
 };
 
-/// Somebody with this number; nobody is asked for 0, and an end of another network is 1.
+/// An owner with this number; 0 has no lookup, and 1 is an end in another network namespace.
 fn end(number: u32) -> Option<Ownership> {
     let process = || Arc::new(Process::new(100 + number, format!("p{number}")));
     Some(match number {
@@ -25,7 +25,7 @@ fn end(number: u32) -> Option<Ownership> {
     })
 }
 
-/// A flow of which the ends are these owners', and what those sent.
+/// A flow with these owners at its ends, and their traffic.
 fn between(id: u64, direction: Direction, ends: (u32, u32), bytes: (u64, u64)) -> FlowRecord {
     let record = FlowRecord {
         direction,
@@ -52,10 +52,9 @@ fn totals(report: &Report, number: u32) -> Totals {
     own.map(|group| group.totals).next().unwrap_or_default()
 }
 
-/// A download over loopback: the program that downloads received it, and of the host it is
-/// counted once.
+/// A download over loopback: the downloading program received it, and it counts once for the host.
 #[test]
-fn what_is_received_on_loopback_is_received() {
+fn traffic_received_on_loopback_counts_as_received() {
     let flows = vec![
         between(1, Direction::Loopback, (3, 4), (100, 9_000)),
         between(2, Direction::Outgoing, (5, 0), (10, 500)),
@@ -71,10 +70,11 @@ fn what_is_received_on_loopback_is_received() {
     );
     assert_eq!(report.total().bytes, 9_610);
     assert_eq!(report.within_host().bytes, 9_100);
-    // The program that downloads is as busy as the one that serves, and not behind the third.
+    // The downloading program has as much traffic as the serving one, and does not come after the
+    // third.
     let order: Vec<_> = report.programs().into_iter().map(|it| it.key).collect();
     assert_eq!(order[2], Some(principal(5)));
-    // The server's page has the flow from its own side.
+    // The page of the server has the flow from its own point of view.
     let page = report.of_principal(&principal(4));
     let [flow] = &page.flows[..] else {
         panic!("{:?}", page.flows);
@@ -125,11 +125,11 @@ fn any_flows() -> impl Strategy<Value = Vec<FlowRecord>> {
 }
 
 proptest! {
-    /// Each program is credited what its ends sent and received; the host's total has each
-    /// byte once; and the flows of a program's page add up to the program.
+    /// Each program is credited the traffic of its ends; the host's total has each byte once; and
+    /// the flows of a program's page add up to the program's totals.
     #[test]
     fn the_sums_add_up(flows in any_flows()) {
-        // What each end sent and received, told apart from what is tested.
+        // The traffic of each end, computed independently.
         let mut sent: BTreeMap<Principal, u64> = BTreeMap::new();
         let mut received: BTreeMap<Principal, u64> = BTreeMap::new();
         let mut within = 0;

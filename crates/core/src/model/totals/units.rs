@@ -77,7 +77,7 @@ impl fmt::Display for UnitGroup {
     }
 }
 
-/// With the image, where it is known: `web (nginx:1.27)`.
+/// With the image, if known: `web (nginx:1.27)`.
 impl fmt::Display for ContainerGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(unit) = &self.0 else {

@@ -1,10 +1,10 @@
-//! What plays the demo, where this crate has one (feature `demo`). Both modules have the same names:
+//! Plays the demo, if this crate has one (feature `demo`). Both modules have the same names:
 //!
-//! | name | what it is |
+//! | name | meaning |
 //! |---|---|
 //! | `Clock` | the time on the made-up host |
-//! | `Player` | gives its frames when they are due; `next`, `stopper` |
-//! | `Made` | a player with all that is known of its host |
+//! | `Player` | returns its frames when they are due; `next`, `stopper` |
+//! | `Made` | a player with the facts about its host |
 
 #[cfg(not(any(test, feature = "demo")))]
 mod none;

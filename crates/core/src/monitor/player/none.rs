@@ -1,4 +1,4 @@
-//! No demo: nothing can make one, so nothing here is ever called.
+//! No demo: nothing constructs one, so nothing calls these functions.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The demo, played.
+//! Plays the demo.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,12 +14,12 @@ use crate::monitor::stop::Stop;
 
 pub(in crate::monitor) use crate::demo::Clock;
 
-/// What is known of a host that is made up.
+/// The facts about the demo's host.
 #[derive(Debug)]
 pub(in crate::monitor) struct Made {
     pub(in crate::monitor) player: Player,
     pub(in crate::monitor) clock: Clock,
-    /// Who knows the owners there.
+    /// The source of the owners there.
     pub(in crate::monitor) attributor: Attributor,
     pub(in crate::monitor) local: LocalAddresses,
     pub(in crate::monitor) is_live: bool,
@@ -38,7 +38,7 @@ impl Made {
     }
 }
 
-/// Gives the frames of the demo when they are due.
+/// Returns the frames of the demo when they are due.
 #[derive(Debug)]
 pub(in crate::monitor) struct Player {
     traffic: std::iter::Peekable<Traffic>,
@@ -66,7 +66,7 @@ impl Player {
         }
     }
 
-    /// What stops it.
+    /// A handle that stops it.
     pub(in crate::monitor) fn stopper(&self) -> Arc<Stop> {
         Arc::clone(&self.stop)
     }
@@ -107,7 +107,7 @@ impl Player {
     }
 }
 
-/// As long as a device waits before it says that nothing came.
+/// How long a device waits before it reports silence.
 const IDLE: Duration = Duration::from_millis(250);
 
 fn now() -> Duration {

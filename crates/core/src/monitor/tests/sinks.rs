@@ -9,14 +9,14 @@ use crate::sinks::Sink;
 use crate::sinks::json_lines::JsonLines;
 use crate::sinks::record::{Output, Recording, RecordingConfig, Rotation};
 
-/// What a sink took.
+/// What a sink has received.
 #[derive(Debug, Default)]
 struct Taken {
     events: Vec<Event>,
     reports: Vec<Arc<Report>>,
 }
 
-/// Keeps what it takes; the first event or report waits until it may go on.
+/// Keeps what it receives; the first event or report waits until the test releases it.
 struct Keeper {
     taken: Arc<Mutex<Taken>>,
     held: Option<std::sync::mpsc::Receiver<()>>,
@@ -55,7 +55,7 @@ impl Sink for Keeper {
     }
 }
 
-/// Panics at the first thing that it takes.
+/// Panics at the first event or report.
 struct Failing;
 
 impl Sink for Failing {
@@ -100,7 +100,7 @@ fn a_sink_takes_all_events_in_order_and_the_last_report_at_the_end() {
     let taken = taken.lock().unwrap();
     let expected = all(&events);
     assert!(expected.len() > 100, "{} events", expected.len());
-    // Two threads tell events, each in the order of its own.
+    // Two threads send events, each in its own order.
     let opened = |events: &[Event]| -> Vec<Event> {
         let is_opened = |event: &&Event| matches!(event, Event::FlowOpened(_));
         events.iter().filter(is_opened).cloned().collect()
@@ -113,8 +113,9 @@ fn a_sink_takes_all_events_in_order_and_the_last_report_at_the_end() {
 }
 
 #[test]
-fn a_slow_sink_learns_how_much_it_missed_and_nobody_waits_for_it() {
-    // Owners of hours come in seconds here: where a flow is cut for them depends on the threads.
+fn a_slow_sink_gets_the_number_of_missed_events_and_delays_nothing() {
+    // Owners of hours arrive within seconds here: the places where they cut a flow depend on the
+    // threads.
     let config = Config {
         owners: false,
         ..recorded_demo(8)
@@ -145,7 +146,7 @@ fn a_slow_sink_learns_how_much_it_missed_and_nobody_waits_for_it() {
     assert!(Arc::ptr_eq(taken.reports.last().unwrap(), &report));
 }
 
-/// Takes its first event for as long as the test goes on.
+/// Handles its first event for as long as the test runs.
 struct Hanging(std::sync::mpsc::Receiver<()>);
 
 impl Sink for Hanging {
@@ -203,7 +204,7 @@ fn a_sink_learns_what_it_is_attached_to_before_all_else() {
     assert_eq!(*took.lock().unwrap(), ["demo", "InputEnded(Stopped)"]);
 }
 
-/// What was written, and room for so many bytes more.
+/// The written bytes, and the room for more.
 #[derive(Debug, Clone, Default)]
 struct Room(Arc<Mutex<Vec<u8>>>, usize);
 
@@ -255,17 +256,17 @@ fn json_lines_are_of_all_flows_that_ended_and_pass() {
         assert_eq!(of_type(&lines, "flow"), expected);
         assert!(account.failure().is_none() && account.missed() == 0);
     }
-    // With no place for events, it says how many are missing, and goes on.
+    // Without room for events, it reports how many are missing, and continues.
     let room = Room(Arc::default(), usize::MAX);
     let sink = JsonLines::new(room.clone());
     let account = sink.account();
     let builder = Monitor::builder(&recorded_demo(1)).sink(sink);
     builder.start().unwrap().wait();
-    let told: u64 = (lines(&room).iter())
+    let reported: u64 = (lines(&room).iter())
         .filter(|line| line["type"] == "missed")
         .map(|line| line["events"].as_u64().unwrap())
         .sum();
-    assert_eq!(account.missed(), told);
+    assert_eq!(account.missed(), reported);
 }
 
 #[test]
@@ -278,7 +279,7 @@ fn json_lines_that_cannot_be_written_stop_the_monitor() {
     assert_eq!(monitor.wait().ending, EndState::Stopped);
     let error = account.failure().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-    // Whole lines, and no more after the one that had no room.
+    // Only whole lines, and none after the one that had no room.
     assert!(!lines(&room).is_empty());
 }
 
@@ -320,7 +321,7 @@ fn sinks_share_one_report_each_tick() {
         let mut reports = other_took.reports.iter();
         reports.any(|other| Arc::ptr_eq(other, report))
     };
-    // A sink that is late takes the newest one alone.
+    // A late sink only gets the newest one.
     assert!(took.reports.iter().filter(of_other).count() >= 2);
     let (last, before) = took.reports.split_last().unwrap();
     assert_eq!(last.ending, EndState::Stopped);
@@ -391,10 +392,10 @@ fn several_sinks_record_beside_one_that_takes_events() {
 }
 
 #[test]
-fn a_recording_that_cannot_begin_lets_nothing_start() {
+fn a_recording_that_cannot_begin_prevents_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let there = folder.path().join("there.pcapng");
-    std::fs::write(&there, "of somebody").unwrap();
+    std::fs::write(&there, "of another program").unwrap();
     let missing = folder.path().join("none").join("new.pcapng");
     let open = |path| {
         let builder = Monitor::builder(&recorded_demo(8)).sink(recording(path, ""));
@@ -402,7 +403,7 @@ fn a_recording_that_cannot_begin_lets_nothing_start() {
     };
     assert!(matches!(open(&there), Error::Exists { path } if path == there));
     assert!(matches!(open(&missing), Error::NoFolder { path } if path == missing));
-    assert_eq!(std::fs::read(&there).unwrap(), b"of somebody");
+    assert_eq!(std::fs::read(&there).unwrap(), b"of another program");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use flowner_attribution::{Evidence, NamedFile, User};
 
 use super::*;
 
-/// Processes by pid, the later ones started later.
+/// Processes by pid; later ones started later.
 #[derive(Debug, Clone, Default)]
 struct Script(Vec<Process>);
 
@@ -39,8 +39,8 @@ fn process(pid: u32, parent: u32, command: &str) -> Process {
     }
 }
 
-/// `commands`: of processes that start each other in this order; the last one's
-/// program is expected.
+/// `commands`: processes, each the parent of the next. The test expects the program of the last
+/// one.
 #[track_caller]
 fn check(commands: &[&str], expected: &str) {
     let pids = 100..;
@@ -55,7 +55,7 @@ fn check(commands: &[&str], expected: &str) {
 }
 
 #[test]
-fn parts_are_of_what_started_them() {
+fn parts_belong_to_the_program_that_started_them() {
     let chrome = "/opt/google/chrome/chrome";
     let crash = "/opt/google/chrome/chrome_crashpad_handler -a";
     check(&[chrome, crash], "exe:/opt/google/chrome/chrome");
@@ -122,7 +122,7 @@ fn others_are_not() {
 }
 
 #[test]
-fn what_a_shell_script_starts_is_a_program_of_its_own() {
+fn a_shell_scripts_children_are_separate_programs() {
     let script = "/usr/bin/bash /srv/jobs/all.sh";
     for number in 0..6 {
         let job = format!("/usr/bin/bash /srv/jobs/job{number}.sh");
@@ -145,7 +145,7 @@ fn what_a_shell_script_starts_is_a_program_of_its_own() {
         &[script, "/srv/jobs/lib/worker"],
         "exe:/srv/jobs/lib/worker",
     );
-    // Also where the script was started by what lies beside it.
+    // Also if a file beside the script started it.
     check(
         &["/srv/jobs/main", script, "/srv/jobs/lib/worker"],
         "exe:/srv/jobs/lib/worker",
@@ -167,7 +167,7 @@ fn what_a_shell_script_starts_is_a_program_of_its_own() {
 }
 
 #[test]
-fn what_is_elsewhere_is_no_part_and_has_none() {
+fn a_program_elsewhere_is_no_part_and_has_none() {
     let whole = process(100, 1, "/opt/a/bin/a");
     let part = process(101, 100, "/opt/a/lib/h");
     let check = |whole: Process, part: Process, expected: &str| {
@@ -203,7 +203,7 @@ fn another_file_under_the_same_path_is_another_program() {
 }
 
 #[test]
-fn what_a_file_claims_is_looked_for_nowhere() {
+fn claims_of_a_file_cause_no_lookup() {
     let entry = flowner_icons::Entry::parse(
         "firefox",
         b"[Desktop Entry]\nType=Application\nName=Firefox\nExec=firefox\n",
@@ -254,7 +254,7 @@ fn an_upgrade_does_not_split_a_program_and_is_shared() {
 }
 
 #[test]
-fn a_process_that_executes_something_else_is_that() {
+fn a_process_that_executes_another_program_belongs_to_it() {
     let programs = Programs::new(Catalog::default(), Box::new(Script::default()));
     let shell = process(100, 1, "/usr/bin/dash -c x");
     assert_eq!(programs.program(&shell).id, "exe:/usr/bin/dash");
@@ -287,7 +287,7 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn a_sandbox_that_cannot_be_seen_into_is_its_program() {
+fn an_unreadable_sandbox_is_its_own_program() {
     use flowner_attribution::UnitKind;
     let programs = Programs::without_facts();
     let unit = |kind| Unit::new(kind, "org.x.Y");

@@ -69,7 +69,7 @@ fn sandboxes_come_first() {
     );
     check("/snap/chat/12/bin/c", "snap chat", "snap:chat", "Chat");
     check("/usr/bin/python3 x", "snap chat", "snap:chat", "Chat");
-    // From the terminal of one without confinement.
+    // From the terminal of a Snap without confinement.
     check(
         "/usr/lib/firefox/firefox",
         "snap chat",
@@ -99,7 +99,7 @@ fn scopes_name_parts_but_not_commands() {
     mail("/usr/bin/python3 -c pass");
     check("/usr/bin/curl x", scope, "exe:/usr/bin/curl", "curl");
     check("/usr/lib/firefox/firefox", scope, "app:firefox", "Firefox");
-    // In a terminal runs whatever a person types.
+    // A terminal runs any command that a person types.
     let terminal = "service app-kitty-123.scope";
     check("/usr/lib/b/b", terminal, "exe:/usr/lib/b/b", "b");
     check("/usr/bin/kitty", terminal, "app:kitty", "Kitty");
@@ -199,7 +199,7 @@ fn containers_have_programs_of_their_own() {
 fn without_a_path_there_is_the_name() {
     check("kthread", "", "name:kthread", "kthread");
     check("/memfd:x", "", "name:memfd:x", "memfd:x");
-    // A process of that name is not that program.
+    // A process with that name is not that program.
     check("firefox", "", "name:firefox", "firefox");
 }
 
@@ -246,7 +246,7 @@ fn a_program_is_its_file_and_not_its_path() {
         "unverified:7:9 /usr/bin/curl",
         "curl (unverified)",
     );
-    // Nor is what an interpreter from elsewhere runs anything that is known here.
+    // Nor does a script belong to a program here if its interpreter is elsewhere.
     check_of(
         &at(
             "/usr/bin/python3.11 /usr/bin/terminator",
@@ -267,7 +267,7 @@ fn a_program_is_its_file_and_not_its_path() {
 }
 
 #[test]
-fn a_file_that_a_user_called_as_a_program_is_not_that() {
+fn a_users_file_with_the_name_of_a_program_is_not_that_program() {
     let found = |path, owner| at(path, ExeState::Here, (1, 2, owner));
     check_of(
         &found("/home/mallory/firefox", 1001),
@@ -283,7 +283,7 @@ fn a_file_that_a_user_called_as_a_program_is_not_that() {
     check_of(&writable, "exe:/tmp/firefox", "firefox");
 }
 
-/// Every user can make a scope of any name.
+/// Every user can make a scope with any name.
 #[test]
 fn a_scope_names_no_file_of_a_user() {
     let scope = Some(Unit::new(
@@ -321,13 +321,13 @@ fn arguments_are_claims() {
         "script:/usr/bin/unattended-upgrade",
         "unattended-upgrade",
     );
-    // What a user's process says of root's script, it only says.
+    // A user's process only claims to run root's script.
     check_of(
         &of(upgrade, 1001),
         "claimed:1001 script:/usr/bin/unattended-upgrade",
         "unattended-upgrade (claimed)",
     );
-    // What is not used of the room for arguments is empty.
+    // The unused room for arguments is empty.
     check_of(
         &of(&format!("{upgrade}   "), 0),
         "claimed:0 script:/usr/bin/unattended-upgrade",
@@ -353,7 +353,8 @@ fn arguments_are_claims() {
         "exe:/usr/bin/python3",
         "python3",
     );
-    // Who is called as a script that was executed itself has executed something else.
+    // A process with the name of an executed script that has another path length runs something
+    // else.
     let renamed = {
         let mut process = of(upgrade, 0);
         process.name = "unattended-upgr".to_owned();
@@ -363,7 +364,7 @@ fn arguments_are_claims() {
     assert_eq!(found.claim, Some(Claim::Process));
     let facts = Told::executed("/usr/bin/unattended-upgrade");
     assert_eq!(Identity::of(&renamed, &catalog(), &facts).claim, None);
-    // Their own scripts are theirs.
+    // Users' own scripts are theirs.
     let own = Told::owned_by(1001);
     let found = |user| Identity::of(&of(upgrade, user), &catalog(), &own).id;
     assert_eq!(found(1001), "script:/usr/bin/unattended-upgrade");
@@ -371,7 +372,7 @@ fn arguments_are_claims() {
         found(1002),
         "claimed:1002 script:/usr/bin/unattended-upgrade"
     );
-    // Where nothing is known of the script, nothing is proven.
+    // If nothing is known about the script, nothing is proven.
     let found = Identity::of(&of(upgrade, 0), &catalog(), &());
     assert_eq!(found.claim, Some(Claim::Process));
     let reason = found.grouping.to_string();
@@ -379,7 +380,7 @@ fn arguments_are_claims() {
     assert_eq!(reason, expected);
 }
 
-/// Where a process works by now says nothing about where its script is.
+/// The current working directory does not show where the script is.
 #[test]
 fn a_script_in_a_folder_that_the_process_left_is_a_claim() {
     let found = |command: &str, facts: &Told| {
@@ -417,7 +418,7 @@ fn a_script_in_a_folder_that_the_process_left_is_a_claim() {
     }
     let terminator = "/usr/bin/python3 /usr/bin/terminator";
     assert_eq!(found(terminator, &moved).0, "app:terminator");
-    // The entry is that of a command, which may be any file of this name.
+    // The entry is for a command, which may be any file with this name.
     assert_eq!(
         found("/usr/bin/python3 ./terminator", &moved).0,
         "claimed:0 app:terminator"
@@ -458,7 +459,7 @@ fn the_entry_of_one_user_names_no_other_users_program() {
 }
 
 #[test]
-fn what_a_file_tells_is_of_a_kind_of_its_own() {
+fn recorded_programs_have_their_own_kind() {
     let curl = Identity::of(&process("/usr/bin/curl", ""), &catalog(), &()).recorded();
     assert_eq!(
         (&*curl.id, curl.claim),

@@ -1,33 +1,32 @@
-//! What is wrong with a filter, and where.
+//! The error of a filter, and its position.
 
 use std::ops::Range;
 
 use crate::model::text::mask;
 
-/// An expression that is no filter.
+/// An invalid filter expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct FilterError {
-    /// What is wrong and what would be right.
+    /// What is wrong, and what would be right.
     pub message: String,
-    /// The place in the expression, in bytes; both ends are on character
-    /// boundaries.
+    /// The position in the expression, in bytes; both ends are on character boundaries.
     pub span: Range<usize>,
     /// The whole expression.
     pub expression: String,
 }
 
 impl FilterError {
-    /// Message, expression and a line that marks the place, without a line end.
+    /// Message, expression and a line that marks the position, without a line end.
     ///
-    /// The marks stand right where every character is one column wide.
+    /// The marks are in the right place if every character is one column wide.
     pub fn render(&self) -> String {
         let Self {
             message,
             span,
             expression,
         } = self;
-        // In its parts, so that the marks stand below the place as it is shown.
+        // In parts, so that the marks are below the position as it is shown.
         let parts = [0..span.start, span.clone(), span.end..expression.len()];
         let [before, marked, after] = parts.map(|part| mask(&expression[part]));
         let line = format!("{before}{marked}{after}");
@@ -42,7 +41,7 @@ impl FilterError {
     }
 }
 
-/// What is wrong at a place, before the expression is at hand.
+/// An error at a position, before the expression is at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) span: Range<usize>,

@@ -1,4 +1,4 @@
-//! When a term holds.
+//! Evaluates terms.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ impl Relation {
     }
 }
 
-/// Those of the packets, and those that the socket has for itself.
+/// The ends of the packets, and the original ends of the socket.
 fn ends(subject: &impl Subject) -> impl Iterator<Item = SocketAddr> {
     let from = subject.translated_from();
     let from = from.into_iter().flat_map(|from| [from.local, from.remote]);
@@ -120,7 +120,7 @@ fn units(subject: &impl Subject) -> impl Iterator<Item = &Unit> {
     }))
 }
 
-/// By its name, which of a container is the id, or by what people call the container.
+/// By its name, which for a container is the id, or by the container's name for people.
 fn is_in_unit(text: &Text, unit: &Unit) -> bool {
     let container = unit.container();
     let name = container.as_deref().and_then(|it| it.name.as_deref());
@@ -140,7 +140,7 @@ fn is_in_pod(text: &Text, unit: &Unit) -> bool {
     pod.is_some_and(|pod| is_in(text, &pod.to_string()))
 }
 
-/// A name as it is, or as it is shown: who sees it can type only that.
+/// A name as it is, or as the app shows it: a person can only type the latter.
 fn is_in(text: &Text, name: &str) -> bool {
     text.is_in(name) || matches!(mask(name), Cow::Owned(masked) if text.is_in(&masked))
 }
@@ -171,7 +171,7 @@ fn is_name(text: &Text, name: &str) -> bool {
     text.is(name) || text.is(&mask(name))
 }
 
-/// By what a program is called, what a process is called, or the path of what it executes.
+/// By the name of a program, the name of a process, or the path of the executable.
 fn is_program(text: &Text, subject: &impl Subject) -> bool {
     let is_process = |process: &Process| {
         let path = process.path.as_deref();
@@ -199,11 +199,11 @@ fn is_anywhere(text: &Text, subject: &impl Subject) -> bool {
             name.is_some_and(|name| is_in(text, name)) || text.as_str().parse().as_ref() == Ok(&user.id)
         })
         || subject.names().any(|name| text.is_in(name.as_str()))
-        // Writing an address out takes longest, so only where the text may be in it.
+        // Formatting an address takes longest, so this does it only if the text may be part of one.
         || (text.is_part_of_address() && ends(subject).any(|end| is_in_end(text, end)))
 }
 
-/// Port 0 stands for "no ports" and is not shown anywhere.
+/// Port 0 stands for "no ports" and is never shown.
 fn is_in_end(text: &Text, end: SocketAddr) -> bool {
     match end.port() {
         0 => text.is_in(&end.ip().to_string()),

@@ -1,4 +1,4 @@
-//! Text to tokens.
+//! Splits text into tokens.
 
 use std::ops::Range;
 
@@ -109,7 +109,7 @@ pub(super) fn lex(expression: &str) -> Result<Vec<Token>, Problem> {
     Ok(tokens)
 }
 
-/// `text` as a word or part of one, quoted where it would be read otherwise.
+/// `text` as a word or part of one, with quotes if it would be read otherwise.
 pub(super) fn quote(text: &str) -> String {
     let is_special = |c: char| c.is_whitespace() || "()|&!\":<>=".contains(c);
     if text.is_empty() || text.contains(is_special) || keyword(text).is_some() {

@@ -1,14 +1,13 @@
-//! One language to choose flows and sockets by, for both apps.
+//! The language that selects flows and sockets, for both apps.
 //!
-//! Terms that follow each other must all hold. `or` (or `|`) stands between
-//! alternatives, `!` (or `not`) negates the next term, parentheses group, and
-//! quotes hold blanks together (`""` within them is one quote).
+//! Consecutive terms must all hold. `or` (or `|`) separates alternatives, `!` (or `not`) negates
+//! the next term, parentheses group, and quotes keep blanks (`""` within them is one quote).
 //!
 #![doc = include_str!("keys.md")]
 //!
-//! The names of services are those that [`service_name`](crate::service_name) gives.
-//! Text is compared in any case. What a subject does not have fulfils no term: a
-//! socket has no direction, so `dir:out` never holds for it and `!dir:out` does.
+//! The names of services are those of [`service_name`](crate::service_name). Text comparison
+//! ignores case. A term about a property that the subject lacks does not hold: a socket has no
+//! direction, so `dir:out` never holds for it and `!dir:out` does.
 //!
 //! ```
 //! use flowner_core::Filter;
@@ -46,19 +45,20 @@ use expression::Expression;
 use term::Term;
 use value::Text;
 
-/// What to choose; by default everything.
+/// A selection of flows or sockets; by default everything.
 ///
-/// Its text form is a filter again, one that means the same.
+/// Its text form is an equivalent filter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     expression: Option<Expression>,
 }
 
 impl Filter {
-    /// Reads an expression; one without terms chooses everything.
+    /// Parses an expression; one without terms selects everything.
     ///
     /// # Errors
-    /// Says what is wrong with it, and where.
+    ///
+    /// An error with its position.
     pub fn parse(expression: &str) -> Result<Self, FilterError> {
         match parse::parse(expression) {
             Ok(expression) => Ok(Self { expression }),
@@ -66,7 +66,7 @@ impl Filter {
         }
     }
 
-    /// Chooses what a program owns: the term `program:` with this text.
+    /// Selects flows of a program: the term `program:` with this text.
     pub fn of_program(text: &str) -> Self {
         Self {
             expression: Some(Expression::Term(Term::Program(Text::new(text)))),
@@ -78,7 +78,7 @@ impl Filter {
         &keys::KEYS
     }
 
-    /// Chooses what both do.
+    /// Selects what both filters select.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let both = match (self.expression, other.expression) {
@@ -88,14 +88,14 @@ impl Filter {
         Self { expression: both }
     }
 
-    /// Whether the filter chooses this flow or socket.
+    /// Whether the filter selects this flow or socket.
     pub fn matches(&self, subject: &impl Subject) -> bool {
         self.expression
             .as_ref()
             .is_none_or(|expression| expression.matches(subject))
     }
 
-    /// Whether there are no terms, so that everything is chosen.
+    /// Whether there are no terms, so that the filter selects everything.
     pub const fn is_everything(&self) -> bool {
         self.expression.is_none()
     }

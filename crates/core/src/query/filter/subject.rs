@@ -1,4 +1,4 @@
-//! What a filter looks at.
+//! The properties that a filter reads.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -14,16 +14,16 @@ use crate::model::principal::Principal;
 use crate::query::services::service_name;
 use crate::query::sockets::{device_of, socket_state_name};
 
-/// A flow or a socket, as a [`Filter`](super::Filter) sees it. `None` is what the
-/// subject does not have; no term holds for it.
+/// The properties of a flow or a socket for a [`Filter`](super::Filter). No term holds for a
+/// property that is `None`.
 pub trait Subject {
     /// The protocol above IP.
     fn protocol(&self) -> Protocol;
-    /// Of a socket, the protocol that it was opened for.
+    /// For a socket, the protocol for which it was opened.
     fn socket_kind(&self) -> Option<attribution::Protocol> {
         None
     }
-    /// This host's end, with port 0 where the protocol has none.
+    /// This host's end, with port 0 if the protocol has none.
     fn local(&self) -> SocketAddr;
     /// The other end.
     fn remote(&self) -> Option<SocketAddr>;
@@ -31,14 +31,14 @@ pub trait Subject {
     fn service(&self) -> Option<&'static str>;
     /// The name of the state.
     fn state(&self) -> Option<&'static str>;
-    /// Which way it was opened.
+    /// The direction in which it was opened.
     fn direction(&self) -> Option<Direction>;
-    /// The name of the device: of a flow, that on which it was counted; of a socket, that to which
-    /// it is bound.
+    /// The name of the device: for a flow, the one on which it was counted; for a socket, the one
+    /// to which it is bound.
     fn device(&self) -> Option<Cow<'_, str>>;
     /// The owners of the local and the remote end, and how each was found.
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2];
-    /// Whom the owners of both ends stand for, where that was found out.
+    /// The principals of both ends' owners, if known.
     fn principals(&self) -> [Option<&Principal>; 2] {
         [None, None]
     }
@@ -46,15 +46,15 @@ pub trait Subject {
     fn community_id(&self) -> Option<CommunityId> {
         None
     }
-    /// The ends that its socket has for itself, where this host translates its packets (NAT).
+    /// The original ends of its socket, if this host translates its packets (NAT).
     fn translated_from(&self) -> Option<TranslatedFrom> {
         None
     }
-    /// The name of the other end; several if it is not known which one it is.
+    /// The name of the other end; several if it is unclear which one applies.
     fn names(&self) -> impl Iterator<Item = &Name> {
         std::iter::empty()
     }
-    /// The names that a flow of DNS asks for.
+    /// The names that a flow of DNS requests.
     fn dns_questions(&self) -> &[Name] {
         &[]
     }
@@ -68,7 +68,7 @@ pub trait Subject {
     fn packets(&self) -> Option<u64>;
     /// Wire bytes a second, both directions.
     fn rate(&self) -> Option<u64>;
-    /// Segments of TCP that were sent again, both directions.
+    /// The number of retransmitted TCP segments, both directions.
     fn sent_again(&self) -> Option<u64> {
         None
     }
@@ -174,7 +174,7 @@ impl Subject for Socket {
             attribution::Protocol::Dccp => Protocol::DCCP,
             attribution::Protocol::Icmp if self.local.is_ipv4() => Protocol::ICMP,
             attribution::Protocol::Icmp => Protocol::ICMPV6,
-            // 255 is reserved: no packet has it. It is what a packet socket is for.
+            // 255 is reserved, so no packet has it. It stands for packet sockets.
             _ => Protocol(self.protocol_number().unwrap_or(u8::MAX)),
         }
     }
@@ -199,8 +199,7 @@ impl Subject for Socket {
         Some(remote)
     }
 
-    /// A socket does not tell who opened the connection; services have the lower
-    /// ports.
+    /// A socket does not show which end opened the connection; services have the lower ports.
     fn service(&self) -> Option<&'static str> {
         let local = self.local_port()?;
         let remote = self.remote.map_or(local, |remote| remote.port());

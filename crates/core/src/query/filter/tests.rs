@@ -269,7 +269,7 @@ fn logic() {
 }
 
 #[test]
-fn what_a_flow_does_not_have_fulfils_nothing() {
+fn no_term_holds_for_a_property_that_a_flow_lacks() {
     let unasked = flow(0).with_owners(None, None);
     check(
         &unasked,
@@ -303,7 +303,7 @@ fn what_a_flow_does_not_have_fulfils_nothing() {
             "{text}"
         );
     }
-    // What is not known is neither much nor little.
+    // An unknown value is neither large nor small.
     assert!(!Filter::parse("rtt>=0").unwrap().matches(&flow(0)));
     let icmp = FlowRecord {
         protocol: Protocol::ICMP,
@@ -327,7 +327,7 @@ fn what_a_flow_does_not_have_fulfils_nothing() {
 }
 
 #[test]
-fn programs_are_found_by_what_people_call_them() {
+fn programs_are_found_by_their_names_for_people() {
     let mut flow = flow(0);
     if let Principal::Program(program) = &flow.principal {
         let transfers = Program {
@@ -602,7 +602,7 @@ fn filters_are_joined() {
     assert_eq!(Filter::default().and(program.clone()), program);
 }
 
-/// Who sees a name can type what is shown of it.
+/// A person can type the shown form of a name.
 #[test]
 fn names_are_found_as_they_are_and_as_they_are_shown() {
     let process = {

@@ -258,8 +258,8 @@ fn sockets_are_matched() {
     assert!(!has(&target, &v6_only));
 }
 
-/// Some tables do not know remote ends: there, the state of a socket tells a connection from the
-/// listener.
+/// Some tables do not know remote ends: there, the state of a socket distinguishes a connection
+/// from the listener.
 #[test]
 fn without_remote_ends_only_connections_count_for_a_connection() {
     let target: WhoTarget = "tcp 10.0.0.1:80 10.0.0.2:9".parse().unwrap();
@@ -276,7 +276,7 @@ fn without_remote_ends_only_connections_count_for_a_connection() {
 }
 
 #[test]
-fn who_waits_for_a_port_waits_for_a_listener() {
+fn waiting_for_a_port_means_waiting_for_a_listener() {
     let with = |state| {
         let mut made = socket(Protocol::Tcp, "10.0.0.1:80", None);
         made.state = state;
@@ -292,7 +292,7 @@ fn who_waits_for_a_port_waits_for_a_listener() {
 }
 
 #[test]
-fn other_networks_have_addresses_of_their_own() {
+fn other_namespaces_have_their_own_addresses() {
     for (target, local, expected) in [
         ("80", "127.0.0.1:80", true),
         ("127.0.0.1:80", "127.0.0.1:80", false),
@@ -310,7 +310,7 @@ fn other_networks_have_addresses_of_their_own() {
 }
 
 #[test]
-fn only_a_question_with_one_answer_is_asked() {
+fn only_a_target_with_one_answer_has_a_query() {
     let query = |text: &str| text.parse::<WhoTarget>().unwrap().query();
     let shown = |text| query(text).map(|query| query.to_string());
     assert_eq!(shown("443"), None);

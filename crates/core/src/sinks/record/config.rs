@@ -1,4 +1,4 @@
-//! What is recorded, and where.
+//! The settings of a recording.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -6,38 +6,38 @@ use std::time::Duration;
 
 use crate::query::filter::Filter;
 
-/// What is recorded, and where.
+/// The settings of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingConfig {
-    /// Where the packets go.
+    /// The output for the packets.
     pub output: Output,
-    /// Whether files that exist are written over.
+    /// Whether to overwrite existing files.
     pub overwrite: bool,
-    /// When another file is begun.
+    /// When to begin another file.
     pub rotation: Rotation,
-    /// Packets are recorded of the flows that match, as these are known when the packet is
-    /// written. What cannot be decoded is of no flow.
+    /// Records the packets of flows that match when the packet is written. Undecodable packets
+    /// belong to no flow.
     pub filter: Filter,
 }
 
-/// Where packets go.
+/// The output for the packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// This file; with rotation, files beside it that have a number and the time at which they
-    /// were begun in their name, as in `trace_00001_20260101T000000Z.pcapng`.
+    /// This file; with rotation, files beside it with a number and their start time in the name, as
+    /// in `trace_00001_20260101T000000Z.pcapng`.
     File(PathBuf),
     /// Standard output.
     StandardOutput,
 }
 
-/// When another file is begun. By default never.
+/// When to begin another file. By default never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rotation {
-    /// Before one is larger than so many bytes.
+    /// Before a file exceeds this many bytes.
     pub size: Option<u64>,
-    /// After one has been written for so long.
+    /// After a file has been written for this long.
     pub time: Option<Duration>,
-    /// So many files are kept; before there is one more, the oldest is removed.
+    /// Keep this many files: before there is one more, remove the oldest.
     pub files: Option<NonZeroUsize>,
 }
 

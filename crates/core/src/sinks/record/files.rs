@@ -1,4 +1,4 @@
-//! The files that are written, one after the other.
+//! The output files, one after the other.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -16,35 +16,35 @@ use crate::model::error::Error;
 use crate::system::private_file::{Directory, Existing};
 use crate::system::removed;
 
-/// Bytes that are collected before they are handed to the operating system.
+/// The size of the write buffer.
 const BUFFER: usize = 64 << 10;
 
-/// Processes of a file of which it is known that it describes them. Past that, all are forgotten
-/// and described again.
+/// The number of processes that a file is known to describe. Past that, this forgets all and
+/// describes them again.
 const MAX_DESCRIBED: usize = 10_000;
 
-/// What all files begin with.
+/// The header of all files.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) section: Section,
     pub(crate) interface: Interface,
 }
 
-/// The current file, and those before it.
+/// The current file and the earlier ones.
 #[derive(Debug)]
 pub(crate) struct Files {
     config: RecordingConfig,
-    /// Where they are, from the start on.
+    /// Their directory, from the start on.
     directory: Option<Directory>,
     origin: Origin,
     current: Writer<Blocks>,
-    /// The processes that the current one describes, by pid.
+    /// The processes that the current file describes, by pid.
     described: HashMap<u32, ProcessFacts>,
-    /// When the current one was begun, since the Unix epoch.
+    /// The start of the current file, since the Unix epoch.
     begun: Duration,
-    /// Those that were written and are there, the current one last.
+    /// The existing files, with the current one last.
     kept: VecDeque<PathBuf>,
-    /// Files that were begun, and the bytes of those that are complete.
+    /// The number of files, and the bytes of complete ones.
     count: u64,
     complete: u64,
 }
@@ -76,8 +76,9 @@ impl Files {
         })
     }
 
-    /// Writes a packet, perhaps into the next file. `counters` are for the end of this one.
-    /// It is in the file after a [`flush`](Self::flush), or else [`lost`](Self::lost).
+    /// Writes a packet, perhaps into the next file. `counters` are for the end of the current one.
+    /// The packet is in the file after a [`flush`](Self::flush), or else counts as
+    /// [`lost`](Self::lost).
     pub(super) fn packet(
         &mut self,
         packet: &Packet<'_>,
@@ -108,7 +109,7 @@ impl Files {
         Ok(())
     }
 
-    /// Describes a process, if this file does not yet do so.
+    /// Describes a process, unless the file already does.
     fn describe(&mut self, facts: &ProcessFacts) -> io::Result<()> {
         if self.described.get(&facts.pid) == Some(facts) {
             return Ok(());
@@ -120,19 +121,19 @@ impl Files {
         self.current.process(facts)
     }
 
-    /// Hands what was written to the operating system.
+    /// Flushes the buffer to the operating system.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         let flushed = self.current.flush();
         flushed.map_err(|error| self.failed(error))?;
         self.check_is_there()
     }
 
-    /// Packets that were written, but are not in the file, since that failed.
+    /// Packets that were accepted but are not in the file, because the write failed.
     pub(super) const fn lost(&self) -> Packets {
         self.current.get_ref().lost
     }
 
-    /// Nobody would ever read what is written to a file that was removed.
+    /// No one could ever read the content of a removed file.
     fn check_is_there(&mut self) -> Result<(), Error> {
         let Some(path) = self.kept.back() else {
             return Ok(());
@@ -162,22 +163,23 @@ impl Files {
         self.check_is_there()
     }
 
-    /// Bytes of all files.
+    /// The size of all files.
     pub(super) const fn bytes(&self) -> u64 {
         self.complete + self.current.get_ref().len()
     }
 
-    /// Files that were begun.
+    /// The number of files.
     pub(super) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Whether the packet is for the next file. A file that would have no packet never is.
+    /// Whether the packet belongs into the next file. Never if the current one would stay without
+    /// packets.
     fn is_full(&self, packet: &Packet<'_>, now: Duration) -> bool {
-        // A header with all lengths, paddings of data and comments, and what ends the file.
+        // A header with all lengths, the padding of data and comments, and the end of the file.
         const AROUND: usize = 256;
         let comments = packet.comments.iter().map(|comment| comment.len() + 8);
-        // The block that describes the process, if it is not there yet.
+        // The block that describes the process, unless it is in the file.
         let texts = |facts: &ProcessFacts| {
             let texts = [&facts.name, &facts.path, &facts.user];
             texts.into_iter().flatten().map(String::len).sum::<usize>()
@@ -219,7 +221,7 @@ impl Files {
             let removed = self.directory.as_ref().zip(name);
             let removed = removed.map_or(Ok(()), |(directory, name)| directory.remove(name));
             if let Err(error) = removed {
-                // It may have been moved away, which is no reason to stop.
+                // It may have been moved, which is no reason to stop.
                 tracing::warn!(path = %oldest.display(), %error, "an old file was not removed");
             }
         }
@@ -231,7 +233,7 @@ impl Files {
     }
 }
 
-/// A packet that is to be written.
+/// A packet to write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packet<'a> {
     pub(super) time: Duration,
@@ -239,13 +241,13 @@ pub(super) struct Packet<'a> {
     pub(super) origin: PacketOrigin,
     pub(super) data: &'a [u8],
     pub(super) comments: &'a [String],
-    /// The process whose packet it is, if it is one alone.
+    /// The process of the packet, if it is a single one.
     pub(super) process: Option<&'a ProcessFacts>,
     /// Whether the comments name a process.
     pub(super) names: bool,
 }
 
-/// How many, and how many of these name a process.
+/// The number of packets, and of those that name a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Packets {
     pub(super) all: u64,
@@ -264,7 +266,7 @@ fn unwritable(path: Option<&Path>, source: io::Error) -> Error {
     Error::Unwritable { path, source }
 }
 
-/// Begins a file of this number, and gives its path.
+/// Begins the file with this number, and returns its path.
 fn begin_file(
     config: &RecordingConfig,
     directory: Option<&Directory>,
@@ -296,7 +298,7 @@ fn begin(path: Option<&Path>, output: Sink, origin: &Origin) -> Result<Writer<Bl
     let blocks = Blocks::new(output);
     let begun = Writer::new(blocks, &origin.section).and_then(|mut writer| {
         writer.interface(&origin.interface)?;
-        // So that the file can be read from now on.
+        // So that the file is readable from now on.
         writer.flush()?;
         Ok(writer)
     });
@@ -322,8 +324,8 @@ fn uncreated(path: &Path, source: io::Error) -> Error {
     }
 }
 
-/// As [`create`], where the name is made up: what stands there already, which somebody who may
-/// write in the directory can have made to stop this, gets out of the way by another name.
+/// As [`create`], with a generated name. If a file has that name already, which another user with
+/// write access to the directory may have made to stop this, it uses another name.
 fn create_numbered(
     directory: &Directory,
     named: &Path,
@@ -345,9 +347,9 @@ fn create_numbered(
         if !in_the_way {
             break;
         }
-        // A number that nobody else knows before.
-        let number_of_nobody = RandomState::new().build_hasher().finish();
-        let suffix = format!("_{number_of_nobody:016x}");
+        // A random number, which no one else knows before.
+        let secret_number = RandomState::new().build_hasher().finish();
+        let suffix = format!("_{secret_number:016x}");
         let path = numbered(named, number, now, &suffix);
         created = create(directory, &path, Existing::Keep).map(|file| (path, file));
     }
@@ -367,21 +369,21 @@ fn numbered(path: &Path, number: u64, now: Duration, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Collects whole blocks: an output has a part of one only if it fails within it, and a file
-/// is cut back then.
+/// Collects whole blocks: an output contains a part of one only if the write fails within it, and
+/// then a file is cut back.
 #[derive(Debug)]
 struct Blocks {
     output: Sink,
     waiting: Vec<u8>,
-    /// Where packets end in what waits, and whether they name a process.
+    /// The ends of packets in the buffer, and whether they name a process.
     ends: Vec<(usize, bool)>,
-    /// Bytes that the output has.
+    /// The number of bytes in the output.
     whole: u64,
-    /// Bytes of the blocks that each file begins with.
+    /// The number of bytes in the header blocks of each file.
     head: u64,
-    /// Packets that the output has.
+    /// Packets in the output.
     written: Packets,
-    /// Packets that it has not, and will never have.
+    /// Packets that will never be in the output.
     lost: Packets,
 }
 
@@ -404,7 +406,7 @@ impl Blocks {
         }
     }
 
-    /// Tells that the last block was a packet.
+    /// Records that the last block was a packet.
     fn took_packet(&mut self, names: bool) {
         self.ends.push((self.waiting.len(), names));
     }
@@ -413,8 +415,8 @@ impl Blocks {
         self.whole + self.waiting.len() as u64
     }
 
-    /// After so many bytes of what waits were taken: they stay as far as they are whole
-    /// packets, the rest is lost.
+    /// Removes the `taken` bytes of the buffer that the output accepted. They stay as far as they
+    /// are whole packets; the rest is lost.
     fn cut(&mut self, taken: usize) {
         let mut kept = 0;
         for (end, names) in self.ends.drain(..) {
@@ -428,7 +430,7 @@ impl Blocks {
         self.waiting.clear();
         self.whole += kept as u64;
         if let Sink::File(file) = &mut self.output {
-            // Where that fails, too, the last block of the file is cut.
+            // If that fails, too, the last block of the file is cut.
             let _best_effort = file
                 .set_len(self.whole)
                 .and_then(|()| file.seek(io::SeekFrom::Start(self.whole)));
@@ -474,7 +476,7 @@ impl Write for Blocks {
     }
 }
 
-/// As [`Write::write_all`], which does not tell how far it came.
+/// As [`Write::write_all`], which does not return its progress.
 fn write_all(out: &mut impl Write, bytes: &[u8], taken: &mut usize) -> io::Result<()> {
     while *taken < bytes.len() {
         match out.write(&bytes[*taken..]) {

@@ -1,6 +1,6 @@
-//! Packets on their way into files: held until their owners are known, then written with comments
-//! that tell them. What is written, and what a reader may believe of it, is in
-//! [`recording`](crate::recording).
+//! The path of packets into files: this holds them until their owners are known, then writes them
+//! with comments. [`recording`](crate::recording) describes the content, and what a reader may
+//! believe of it.
 
 mod config;
 mod files;

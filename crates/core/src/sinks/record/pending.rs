@@ -1,4 +1,4 @@
-//! Packets that wait for their owners. Pure: time comes in.
+//! Packets that wait for their owners. Pure: the caller passes in the time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 /// How long packets may wait, and how many bytes of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// No packet waits less, so that they are written by the dozen.
+    /// The shortest wait, so that packets are written in batches.
     pub(crate) min_age: Duration,
-    /// No packet waits longer.
+    /// The longest wait.
     pub(crate) max_age: Duration,
-    /// Past this, the oldest do not wait for owners any more.
+    /// Past this, the oldest packets do not wait for owners any more.
     pub(crate) bytes: usize,
-    /// Past this, packets are refused: the thread that writes is too slow.
+    /// Past this, packets are refused: the writing thread is too slow.
     pub(crate) max_bytes: usize,
 }
 
-/// Packets in the order in which they came. They leave in that order: one that waits for
-/// its owner holds back those after it.
+/// Packets in order of arrival. They leave in that order: one that waits for its owner holds back
+/// those after it.
 #[derive(Debug)]
 pub(crate) struct PendingPackets<T> {
     queue: VecDeque<Held<T>>,
@@ -43,7 +43,7 @@ impl<T> PendingPackets<T> {
         }
     }
 
-    /// Takes a packet that needs so many bytes, or refuses it and counts that.
+    /// Takes a packet of `bytes` bytes, or refuses and counts it.
     pub(crate) fn push(&mut self, packet: T, bytes: usize, now: Duration) {
         if self.bytes + bytes > self.bounds.max_bytes && !self.queue.is_empty() {
             self.refused += 1;
@@ -86,9 +86,9 @@ impl<T> PendingPackets<T> {
         Some(oldest.packet)
     }
 
-    /// When to look at the oldest packet: when it may go, or, if its owner is known not to be
-    /// settled, when it must.
-    pub(crate) fn next_look(&self, is_unsettled: bool) -> Option<Duration> {
+    /// When to check the oldest packet: when it may leave, or, if its owner is known to be
+    /// unsettled, when it must.
+    pub(crate) fn next_check(&self, is_unsettled: bool) -> Option<Duration> {
         let since = self.queue.front()?.since;
         Some(match is_unsettled {
             _ if self.is_over_bound() => Duration::ZERO,
@@ -101,12 +101,12 @@ impl<T> PendingPackets<T> {
         self.queue.is_empty()
     }
 
-    /// Whether so much waits that the oldest is to go at once.
+    /// Whether so many bytes wait that the oldest packet must leave at once.
     pub(crate) const fn is_over_bound(&self) -> bool {
         self.bytes > self.bounds.bytes
     }
 
-    /// Packets that were refused so far.
+    /// The number of refused packets.
     pub(crate) const fn refused(&self) -> u64 {
         self.refused
     }
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn a_packet_waits_for_its_owner_and_no_longer_than_it_may() {
         let mut hold = PendingPackets::new(BOUNDS);
-        assert_eq!(hold.next_look(false), None);
+        assert_eq!(hold.next_check(false), None);
         hold.push("a", 1, ms(0));
         hold.push("b", 1, ms(10));
-        assert_eq!(hold.next_look(false), Some(ms(20)));
+        assert_eq!(hold.next_check(false), Some(ms(20)));
         assert_eq!(hold.pop(ms(19), |_| true), None);
         assert_eq!(hold.pop(ms(20), |_| false), None);
-        assert_eq!(hold.next_look(true), Some(ms(500)));
+        assert_eq!(hold.next_check(true), Some(ms(500)));
         assert_eq!(hold.pop(ms(30), |_| true), Some("a"));
         assert_eq!(hold.pop(ms(509), |_| false), None);
         assert_eq!(hold.pop(ms(510), |_| false), Some("b"));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        /// In order, within the bounds, and each packet is given or counted.
+        /// In order, within the bounds, and each packet is returned or counted.
         #[test]
         fn nothing_is_lost(steps in steps()) {
             let mut hold = PendingPackets::new(BOUNDS);
@@ -217,7 +217,7 @@ mod tests {
                 let sum: usize = hold.queue.iter().map(|held| held.bytes).sum();
                 prop_assert_eq!(hold.bytes, sum);
             }
-            // After this, nothing waits that need not.
+            // After this, no packet waits without need.
             while let Some((packet, _)) = hold.pop(now, |(packet, _)| settled.contains(packet)) {
                 given.push(packet);
             }
@@ -225,7 +225,7 @@ mod tests {
                 let age = now.saturating_sub(since[oldest]);
                 prop_assert!(age < BOUNDS.max_age);
                 prop_assert!(age < BOUNDS.min_age || !settled.contains(&oldest));
-                prop_assert!(hold.next_look(age >= BOUNDS.min_age) > Some(now));
+                prop_assert!(hold.next_check(age >= BOUNDS.min_age) > Some(now));
             }
             while let Some((packet, _)) = hold.take() {
                 given.push(packet);

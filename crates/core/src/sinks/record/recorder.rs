@@ -1,4 +1,4 @@
-//! Between the thread that captures and the one that writes.
+//! Connects the capture thread with the writing thread.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,16 +14,16 @@ const BOUNDS: Bounds = Bounds {
     bytes: 16 << 20,
     max_bytes: 64 << 20,
 };
-/// What a packet takes beside its bytes.
+/// The size of a packet beside its bytes.
 const OVERHEAD: usize = 128;
-/// Packets that are taken at a time.
+/// The number of packets in a batch.
 const BATCH: usize = 256;
 
-/// What happened to the packets. Each that was captured is in exactly one of the first four,
-/// or still waits.
+/// The results for the packets. Each captured packet is in exactly one of the first four, or still
+/// waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RecordingStats {
-    /// Packets that were written. Until the end these may still wait to be handed to the
+    /// Packets that were written. Before the end these may still wait to be flushed to the
     /// operating system; if that fails, they become [`failed`](Self::failed).
     pub written: u64,
     /// Packets that do not match the filter.
@@ -40,7 +40,7 @@ pub struct RecordingStats {
     pub files: u64,
 }
 
-/// Takes packets without waiting, and gives them when their owners are known.
+/// Takes packets without waiting, and returns them when their owners are known.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     state: Mutex<State>,
@@ -50,18 +50,18 @@ pub(crate) struct Recorder {
 #[derive(Debug)]
 struct State {
     hold: PendingPackets<Captured>,
-    /// Owners that were written down so far.
+    /// The number of answers so far.
     answers: u64,
-    /// The owner of the oldest packet was not settled, and nothing was written down since.
+    /// The owner of the oldest packet was not settled, and no answer came since.
     is_unsettled: bool,
-    /// No packets come any more.
+    /// No more packets come.
     has_ended: bool,
-    /// Nobody writes any more.
+    /// The writing thread has stopped.
     has_failed: bool,
     tally: RecordingStats,
 }
 
-/// A packet, apart from the buffer it was captured in.
+/// A packet, copied from the capture buffer.
 #[derive(Debug)]
 pub(super) struct Captured {
     pub(super) time: Duration,
@@ -71,14 +71,14 @@ pub(super) struct Captured {
     pub(super) flow: Option<PacketRef>,
 }
 
-/// What the writing thread is to do next.
+/// The next task of the writing thread.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Look at the oldest packets.
-    Look,
-    /// Write out what was written.
+    /// Check the oldest packets.
+    Check,
+    /// Flush the written packets.
     Flush,
-    /// End: there are no packets, and none will come.
+    /// Stop: there are no packets, and none will come.
     End,
 }
 
@@ -97,7 +97,7 @@ impl Recorder {
         }
     }
 
-    /// Takes a packet. `now` is by a clock that never goes back.
+    /// Takes a packet. `now` is from a monotonic clock.
     pub(crate) fn push(&self, packet: &RawPacket<'_>, flow: Option<PacketRef>, now: Duration) {
         let captured = Captured {
             time: packet.time,
@@ -122,7 +122,7 @@ impl Recorder {
         }
     }
 
-    /// Tells that an owner was written down.
+    /// Records that an answer came.
     pub(crate) fn answered(&self) {
         let mut state = self.state();
         state.answers += 1;
@@ -132,7 +132,7 @@ impl Recorder {
         }
     }
 
-    /// Tells that no packets come any more.
+    /// Records that no more packets come.
     pub(crate) fn end(&self) {
         self.state().has_ended = true;
         self.news.notify_one();
@@ -146,12 +146,12 @@ impl Recorder {
         }
     }
 
-    /// Adds what became of packets that were taken.
+    /// Adds results of packets.
     pub(super) fn count(&self, add: impl FnOnce(&mut RecordingStats)) {
         add(&mut self.state().tally);
     }
 
-    /// From here on, all packets fail; those that wait do so now.
+    /// From here on, all packets fail, including those that wait.
     pub(super) fn fail(&self) {
         let mut state = self.state();
         state.has_failed = true;
@@ -160,16 +160,15 @@ impl Recorder {
         }
     }
 
-    /// The flows of the oldest packets, as far as those may go, and how many owners were
-    /// written down until then.
+    /// The flows of the oldest packets that may leave, and the number of answers so far.
     pub(super) fn ripe(&self, now: Duration) -> (Vec<Option<PacketRef>>, u64) {
         let state = self.state();
         let ripe = state.hold.ripe(now).map(|packet| packet.flow);
         (ripe.take(BATCH).collect(), state.answers)
     }
 
-    /// Takes the oldest packets. `is_settled` tells of each that was [`ripe`](Self::ripe)
-    /// whether it need not wait for its owners, when so many had been written down.
+    /// Takes the oldest packets. `is_settled` has, for each [`ripe`](Self::ripe) packet, whether it
+    /// need not wait for its owners, as of `answers` answers.
     pub(super) fn take(&self, is_settled: &[bool], answers: u64, now: Duration) -> Vec<Captured> {
         let mut state = self.state();
         let mut taken = Vec::with_capacity(is_settled.len());
@@ -188,17 +187,17 @@ impl Recorder {
         let mut state = self.state();
         loop {
             let now = clock();
-            let look = state.hold.next_look(state.is_unsettled);
-            if look.is_some_and(|look| look <= now) {
-                return Turn::Look;
+            let check = state.hold.next_check(state.is_unsettled);
+            if check.is_some_and(|check| check <= now) {
+                return Turn::Check;
             }
             if flush.is_some_and(|flush| flush <= now) {
                 return Turn::Flush;
             }
-            if look.is_none() && state.has_ended {
+            if check.is_none() && state.has_ended {
                 return Turn::End;
             }
-            let until = look.into_iter().chain(flush).min();
+            let until = check.into_iter().chain(flush).min();
             state = match until {
                 None => self
                     .news

@@ -1,4 +1,4 @@
-//! Recording as a sink: what attaches it to a monitor, and what becomes of it.
+//! Recording as a sink: how to attach it to a monitor, and its account.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +8,12 @@ use crate::model::error::Error;
 
 /// A sink that writes the packets into pcapng files, with their owners.
 ///
-/// [`Builder::open`](crate::Builder::open) begins the first file, after the input is open, and
-/// fails if it cannot: with [`Error::Exists`], [`Error::NoFolder`] or [`Error::Unwritable`]. When
-/// nothing can be written any more, this stops the monitor; [`Account::failure`] says why.
+/// [`Builder::open`](crate::Builder::open) begins the first file after the input is open, and fails
+/// if it cannot: with [`Error::Exists`], [`Error::NoFolder`] or [`Error::Unwritable`]. When the
+/// recording can write no more, it stops the monitor; [`Account::failure`] says why.
 ///
 /// [`Monitor::wait`](crate::Monitor::wait) returns after all packets are written and the file is
-/// closed, however long that takes. A monitor that is dropped does not wait for that.
+/// closed, however long that takes. A dropped monitor does not wait for that.
 ///
 /// ```no_run
 /// use flowner_core::recording::{Output, Recording, RecordingConfig, Rotation};
@@ -40,7 +40,7 @@ pub struct Recording {
     pub(crate) account: Account,
 }
 
-/// What becomes of a [`Recording`].
+/// The account of a [`Recording`].
 #[derive(Debug, Clone)]
 pub struct Account {
     pub(crate) recorder: Arc<Recorder>,
@@ -48,7 +48,7 @@ pub struct Account {
 }
 
 impl Recording {
-    /// Records as it is configured.
+    /// A recording with these settings.
     pub fn new(config: &RecordingConfig) -> Self {
         Self {
             config: config.clone(),
@@ -59,7 +59,7 @@ impl Recording {
         }
     }
 
-    /// What becomes of the packets: keep it, and ask it while the monitor runs, or when it has
+    /// The account of the packets: keep it, and read it while the monitor runs or after it has
     /// ended.
     pub fn account(&self) -> Account {
         self.account.clone()
@@ -67,14 +67,14 @@ impl Recording {
 }
 
 impl Account {
-    /// What happened to the packets so far.
+    /// The results for the packets so far.
     pub fn tally(&self) -> RecordingStats {
         self.recorder.tally()
     }
 
-    /// Why it could write no more, once: the next call has `None`. It is [`Error::Unwritable`] or
-    /// [`Error::Removed`], or what a next file met. What was written before can be read, up to the
-    /// last whole packet.
+    /// Why it can write no more, once: the next call returns `None`. It is [`Error::Unwritable`] or
+    /// [`Error::Removed`], or the error of a later file. The content up to the last whole packet is
+    /// readable.
     pub fn failure(&self) -> Option<Error> {
         self.failure
             .lock()
@@ -82,7 +82,7 @@ impl Account {
             .take()
     }
 
-    /// Notes how the writing ended.
+    /// Stores how the writing ended.
     pub(crate) fn ended(&self, result: Result<(), Error>) {
         let failure = result.err();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;

@@ -1,4 +1,4 @@
-//! The thread that writes: it has the clock, and never makes the capturing one wait.
+//! The writing thread: it has the clock, and never makes the capture thread wait.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::model::error::Error;
 use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
 use crate::model::selection::Selection;
 
-/// What was written is handed to the operating system at least so often.
+/// The longest time between two flushes.
 const FLUSH: Duration = Duration::from_secs(1);
-/// Flows whose comments are kept. Past that, all are forgotten and made again.
+/// The number of flows whose comments are kept. Past that, this forgets all and makes them again.
 const MAX_COMMENTS: usize = 10_000;
 
-/// What recording asks of the ledger.
+/// The recording's access to the ledger.
 pub(crate) trait LedgerAccess: Send + 'static {
-    /// Looks up flows: those that are not listed any more are `None`.
+    /// Looks up flows; those that are not listed any more are `None`.
     fn flows(&self, flows: &[Option<PacketRef>], wanted: &Selection) -> Vec<Option<ResolvedOwner>>;
-    /// What the kernel counted, where it was read.
+    /// The kernel's counters, if available.
     fn statistics(&self) -> Option<Statistics>;
     /// Ends the input.
     fn stop(&self);
@@ -35,12 +35,12 @@ pub(crate) trait LedgerAccess: Send + 'static {
 pub(crate) struct Job<L> {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) ledger: L,
-    /// The flows whose packets are written.
+    /// The flows whose packets to write.
     pub(crate) wanted: Selection,
     pub(crate) files: Files,
 }
 
-/// A clock that never goes back, for how long packets wait.
+/// A monotonic clock, for the wait of packets.
 pub(crate) fn now() -> Duration {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
@@ -54,7 +54,7 @@ pub(crate) fn wall_clock() -> Duration {
 }
 
 impl<L: LedgerAccess> Job<L> {
-    /// Until the recorder ends, or the output fails: that ends the input.
+    /// Runs until the recorder ends, or the output fails, which ends the input.
     pub(crate) fn run(mut self) -> Result<(), Error> {
         let result = self.write_all();
         if result.is_err() {
@@ -65,7 +65,7 @@ impl<L: LedgerAccess> Job<L> {
         self.recorder.count(|tally| {
             tally.bytes = bytes;
             tally.files = files;
-            // They were taken, but are not in the file.
+            // They were accepted, but are not in the file.
             tally.written = tally.written.saturating_sub(lost.all);
             tally.named = tally.named.saturating_sub(lost.named);
             tally.failed += lost.all;
@@ -78,8 +78,8 @@ impl<L: LedgerAccess> Job<L> {
         let mut flush = None;
         loop {
             match self.recorder.wait(flush, &now) {
-                Turn::Look => {
-                    if self.look(&mut comments)? {
+                Turn::Check => {
+                    if self.write_ripe(&mut comments)? {
                         flush.get_or_insert_with(|| now() + FLUSH);
                     }
                 }
@@ -95,8 +95,8 @@ impl<L: LedgerAccess> Job<L> {
         }
     }
 
-    /// Writes the packets that need not wait any more; whether there were any.
-    fn look(&mut self, comments: &mut Comments) -> Result<bool, Error> {
+    /// Writes the packets that need not wait any more. Returns whether there were any.
+    fn write_ripe(&mut self, comments: &mut Comments) -> Result<bool, Error> {
         let (flows, answers) = self.recorder.ripe(now());
         let known = self.ledger.flows(&flows, &self.wanted);
         let is_settled: Vec<bool> = known
@@ -176,7 +176,7 @@ fn counters(statistics: Option<Statistics>, tally: RecordingStats) -> Counters {
     }
 }
 
-/// The comments of flows, as long as nobody else is known to own them.
+/// The comments of flows, valid until a flow has another owner.
 #[derive(Debug, Default)]
 struct Comments {
     of: HashMap<(FlowId, bool), Comment>,
@@ -186,9 +186,9 @@ struct Comments {
 struct Comment {
     owners: [Option<Ownership>; 2],
     texts: Vec<String>,
-    /// The process that has the source, or the destination if nobody is named there.
+    /// The process at the source, or at the destination if the source has none.
     process: Option<ProcessFacts>,
-    /// Whether a process is named.
+    /// Whether a comment names a process.
     names: bool,
 }
 
@@ -222,13 +222,13 @@ impl Comment {
     fn new(known: ResolvedOwner) -> Self {
         let ends = [PacketEnd::Source, PacketEnd::Destination];
         let community = known.community.id();
-        let told = ends.into_iter().zip(&known.owners);
-        let texts =
-            told.filter_map(|(end, owner)| Some(comment::write(end, owner.as_ref()?, community)));
+        let known_ends = ends.into_iter().zip(&known.owners);
+        let texts = known_ends
+            .filter_map(|(end, owner)| Some(comment::write(end, owner.as_ref()?, community)));
         let texts = texts.collect();
         let owners = known.owners.map(|owner| owner.map(|owner| owner.ownership));
         let mut all = owners.iter().flatten();
-        // A block is of one process; who shares a socket is in the comment.
+        // A block has one process; the comment has all that share a socket.
         let process = match all.clone().find(|owner| owner.verdict.is_named()) {
             Some(Ownership {
                 verdict: Verdict::Process(process),

@@ -17,7 +17,7 @@ impl FdScanner {
         buffers: &mut ReadBuffers,
     ) -> bool {
         let pid = process.pid;
-        let since = self.next_look();
+        let since = self.next_check();
         if self.is_as_known(pid) && self.is_where_known(pid, inode, since) {
             return self.is_still(process);
         }

@@ -126,7 +126,7 @@ impl FdScanner {
         buffers: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
-        let since = self.next_look();
+        let since = self.next_check();
         if !wanted.first_is_enough {
             self.look_for_inherited(wanted, buffers);
         }
@@ -157,7 +157,7 @@ impl FdScanner {
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let inode = wanted.inode;
-        let since = self.next_look();
+        let since = self.next_check();
         let mut found = self.quick(wanted, asked, buffers, &mut is_open);
         if found.is_empty() && !is_open() {
             return found;
@@ -452,7 +452,7 @@ impl FdScanner {
     }
 
     /// The number of the scan that comes next.
-    pub(crate) fn next_look(&self) -> u64 {
+    pub(crate) fn next_check(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
     }
 

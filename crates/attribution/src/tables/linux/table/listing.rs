@@ -88,7 +88,7 @@ impl LinuxTable {
     }
 
     pub(crate) fn all_sockets(&mut self, with_others: bool) -> io::Result<Vec<Socket>> {
-        let first_look = self.scanner.next_look();
+        let first_look = self.scanner.next_check();
         self.list_own(with_others)?;
         let [list, second_list] = &mut self.listing.lists;
         list.append(second_list);

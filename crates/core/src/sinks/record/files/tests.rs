@@ -25,7 +25,7 @@ fn origin() -> Origin {
     }
 }
 
-/// Writes so many packets of 100 bytes, one a second, and closes the file.
+/// Writes this many packets of 100 bytes, one a second, and closes the file.
 fn write(config: &RecordingConfig, packets: u8) -> Files {
     let mut files = Files::begin(config, origin(), NEW_YEAR).unwrap();
     let process = ProcessFacts::new(7);
@@ -117,7 +117,7 @@ fn by_size_none_is_larger() {
         let mut sum = 0;
         for (name, packets) in &all {
             let len = fs::metadata(folder.path().join(name)).unwrap().len();
-            // Where even one packet does not fit, there is one.
+            // If not even one packet fits, there is one.
             assert!(len <= size || packets.len() == 1, "{name}: {len} of {size}");
             sum += len;
         }
@@ -156,10 +156,10 @@ fn a_file_that_is_there_is_kept() {
     assert_eq!(written(&folder)[0].1, [0, 1]);
 }
 
-/// Somebody who may write in the directory guesses the names of the files.
+/// Another user with write access to the directory guesses the names of the files.
 #[test]
 #[cfg(unix)]
-fn names_that_others_made_neither_stop_it_nor_are_followed() {
+fn files_of_other_users_neither_stop_it_nor_are_followed() {
     use std::os::unix::fs::{MetadataExt, symlink};
 
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +232,7 @@ fn a_full_disk_is_an_error() {
     );
 }
 
-/// An output that takes only so many bytes of three packets.
+/// An output that accepts only this many bytes of three packets.
 #[track_caller]
 fn check_cut(taken: usize, kept: u64, lost: Packets) {
     let folder = tempfile::tempdir().unwrap();
@@ -303,7 +303,7 @@ fn a_file_that_is_removed_is_an_error_and_one_that_is_moved_is_none() {
     assert_eq!(files.lost(), Packets { all: 2, named: 0 });
 }
 
-/// Who may rename the directory leads no later file elsewhere.
+/// A user who may rename the directory cannot redirect later files.
 #[cfg(unix)]
 #[test]
 fn all_files_are_in_the_directory_of_the_first() {
