@@ -21,6 +21,7 @@ pub(crate) fn of_watch(args: &WatchArgs, filter: &Filter) -> Config {
     Config {
         filter: filter.clone(),
         geo: args.flows.names.geo(),
+        resolve: args.flows.names.reverse.resolve,
         local_networks: networks(&args.flows),
         community_seed: args.flows.community_id_seed,
         ..of_capture(&args.capture)
@@ -78,6 +79,7 @@ pub(crate) fn of_live(args: &LiveArgs) -> Config {
     Config {
         local_addresses: args.local.clone(),
         geo: args.names.geo(),
+        resolve: args.names.reverse.resolve,
         ..of_capture(&args.capture)
     }
 }

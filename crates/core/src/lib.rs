@@ -83,6 +83,7 @@ pub use model::totals::{
     ProcessPrincipal, Service, Share, Totals, UnitGroup,
 };
 pub use monitor::Monitor;
+pub use monitor::address_names::AddressNames;
 pub use monitor::builder::{Builder, OpenMonitor};
 pub use monitor::config::Config;
 pub use programs::{Facts, Membership, Programs};

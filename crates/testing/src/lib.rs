@@ -1,9 +1,11 @@
 //! What the tests of all crates share: [`skipped!`] tells that a test, or a part of it, cannot
 //! run here. `cargo xtask test` reads what they told with [`read`]. [`namespace`] runs a test in a
-//! network namespace of its own. [`mmdb`] writes databases of countries.
+//! network namespace of its own. [`mmdb`] writes databases of countries, and
+//! [`resolver`] answers reverse lookups.
 
 pub mod mmdb;
 pub mod namespace;
+pub mod resolver;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

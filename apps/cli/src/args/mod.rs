@@ -15,7 +15,7 @@ pub(crate) use about::{CompletionsArgs, ConfigArgs, DevicesArgs, DoctorArgs, Man
 pub(crate) use capture::CaptureArgs;
 pub(crate) use flows::{By, FlowArgs, Local};
 pub(crate) use live::LiveArgs;
-pub(crate) use names::NameArgs;
+pub(crate) use names::{NameArgs, ReverseArgs};
 pub(crate) use read::ReadArgs;
 pub(crate) use record::RecordArgs;
 pub(crate) use sockets::{SocketsArgs, WhoArgs};

@@ -12,6 +12,17 @@ pub(crate) struct NameArgs {
     /// files that packages have installed]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) geo: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reverse: ReverseArgs,
+}
+
+/// Whether the network is asked.
+#[derive(Debug, Args)]
+pub(crate) struct ReverseArgs {
+    /// Ask the resolver for names of addresses that have none; this makes traffic, and tells its
+    /// servers which addresses these are
+    #[arg(long)]
+    pub(crate) resolve: bool,
 }
 
 impl NameArgs {
@@ -34,7 +45,8 @@ mod tests {
     fn files_are_those_that_are_named() {
         let geo = |paths: &[&str]| {
             let geo = paths.iter().map(PathBuf::from).collect();
-            NameArgs { geo }.geo()
+            let reverse = ReverseArgs { resolve: false };
+            NameArgs { geo, reverse }.geo()
         };
         assert_eq!(geo(&[]), GeoFiles::Usual);
         assert_eq!(geo(&["none"]), GeoFiles::Off);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::ReverseArgs;
 use super::filter::FilterText;
 use super::live::{duration, interval};
 
@@ -15,6 +16,7 @@ use super::live::{duration, interval};
   flowner sockets 'program:firefox !port:443'
   flowner sockets --tree user:ada          by process, below their parents
   flowner sockets --tcp                    connections with bytes, queues and round-trip times
+  flowner sockets --resolve                with the names of remote hosts, from DNS
   flowner sockets --watch --json           sockets as they open and close
 
 --watch may miss sockets that live for less than --interval. `flowner watch` sees every
@@ -36,8 +38,10 @@ pub(crate) struct SocketsArgs {
     #[arg(short, long, conflicts_with_all = ["watch", "json"])]
     pub(crate) tree: bool,
     /// Show TCP connections with their bytes, queues, round-trip time and retransmissions (Linux)
-    #[arg(long, conflicts_with_all = ["listening", "watch", "tree"])]
+    #[arg(long, conflicts_with_all = ["listening", "watch", "tree", "resolve"])]
     pub(crate) tcp: bool,
+    #[command(flatten)]
+    pub(crate) reverse: ReverseArgs,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -64,6 +68,8 @@ pub(crate) struct WhoArgs {
     /// Wait at most this long
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) reverse: ReverseArgs,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

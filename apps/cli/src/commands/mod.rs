@@ -4,6 +4,7 @@ mod about;
 mod devices;
 mod doctor;
 mod left_out;
+mod names;
 mod order;
 mod read;
 mod record;

@@ -15,6 +15,7 @@ use flowner_core::{
 };
 
 use super::left_out::LeftOut;
+use super::names;
 use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
 use crate::error::{ERROR, Failure, Outcome, say};
@@ -32,10 +33,10 @@ pub(crate) fn write(
     out: &mut Out,
 ) -> Outcome {
     let filtered;
-    let selected = if filter.is_everything() {
+    let selected = if filter.is_everything() && !args.names.reverse.resolve {
         report
     } else {
-        filtered = select(report, filter);
+        filtered = selected(report, args, filter)?;
         &filtered
     };
     if args.json {
@@ -65,7 +66,7 @@ pub(crate) fn write_csv(
     filter: &Filter,
     out: &mut Out,
 ) -> Outcome {
-    let report = &select(report, filter);
+    let report = &selected(report, args, filter)?;
     let claimed = report.owners_are_claimed();
     let mut csv = out.csv();
     match by {
@@ -88,6 +89,15 @@ pub(crate) fn write_csv(
         say(format_args!("flowner: {text}"));
     }
     Ok(exit_code(&report.ending))
+}
+
+/// The flows that are asked for, with the names that reverse lookups tell, if they are wanted.
+fn selected(report: &Report, args: &FlowArgs, filter: &Filter) -> Result<Report, Failure> {
+    let mut selected = select(report, filter);
+    if args.names.reverse.resolve {
+        names::find_of_flows(&mut selected.flows)?;
+    }
+    Ok(selected)
 }
 
 /// As many as are to be shown.

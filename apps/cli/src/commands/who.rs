@@ -9,10 +9,10 @@ use flowner_core::attribution::{Attributor, Ownership, Reason, Socket, SocketQue
 use flowner_core::json::{HeadLine, OwnershipLine};
 use flowner_core::present::{self, printable};
 use flowner_core::who::WhoTarget;
-use flowner_core::{Grouping, Programs, is_over};
+use flowner_core::{AddressNames, Grouping, HostName, Programs, is_over};
 
 use crate::args::WhoArgs;
-use crate::commands::sockets;
+use crate::commands::{names, sockets};
 use crate::error::{Failure, NOT_FOUND, Outcome, say};
 use crate::out::Out;
 use crate::signals::Interrupt;
@@ -44,16 +44,19 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
             sockets::tell_skipped(&attributor, args.json, out)?;
             return Ok(told);
         }
-        let told = tell_connection(&query, &ownership, args.json, out)?;
+        let names = names::of_addresses(query.remote().map(|end| end.ip()), &args.reverse)?;
+        let name = query.remote().and_then(|end| names.name_of(end.ip()));
+        let told = tell_connection(&query, &ownership, name.as_ref(), args.json, out)?;
         sockets::tell_skipped(&attributor, args.json, out)?;
         return Ok(told);
     }
     let snapshot = attributor.snapshot_all_namespaces()?;
     let found: Vec<Socket> = target.sockets_in(&snapshot).into_iter().cloned().collect();
+    let names = names::of_sockets(&found, &args.reverse)?;
     if args.json {
-        sockets::write_json(&found, out)?;
+        sockets::write_json(&found, &names, out)?;
     } else {
-        tell_sockets(&target, &text, &found, out)?;
+        tell_sockets(&target, &text, &found, &names, out)?;
     }
     sockets::tell_skipped(&attributor, args.json, out)?;
     Ok(exit_code(
@@ -66,6 +69,7 @@ fn tell_sockets(
     target: &WhoTarget,
     text: &str,
     found: &[Socket],
+    names: &AddressNames,
     out: &mut Out,
 ) -> Result<(), Failure> {
     let is_left_over = |socket: &Socket| is_over(socket) && !socket.owner.is_named();
@@ -73,7 +77,7 @@ fn tell_sockets(
     if held.is_empty() {
         say(nobody(target, text));
     } else {
-        out.table(&sockets::table(&held, out.width()))?;
+        out.table(&sockets::table(&held, names, out.width()))?;
     }
     if !over.is_empty() {
         out.flush()?;
@@ -130,15 +134,21 @@ fn rest(interrupted: &Receiver<()>, left: Option<Duration>, pause: Duration) -> 
 fn tell_connection(
     query: &SocketQuery,
     ownership: &Ownership,
+    name: Option<&HostName>,
     json: bool,
     out: &mut Out,
 ) -> Outcome {
     if json {
         let principal = Programs::of_this_host().principal(Some(ownership));
-        out.json(&OwnershipLine::new(query, ownership).with_principal(&principal))?;
+        let line = OwnershipLine::new(query, ownership).with_name(name);
+        out.json(&line.with_principal(&principal))?;
     } else if let Some(matched) = ownership.evidence.matched {
         let owner = present::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;
+        if let (Some(remote), Some(name)) = (query.remote(), name) {
+            let text = printable(name.name.as_str());
+            writeln!(out, "  {} is {text}  ({})", remote.ip(), name.source)?;
+        }
         let programs = Programs::of_this_host();
         for process in ownership.verdict.processes() {
             if let Some(path) = present::path(process) {
@@ -170,7 +180,7 @@ fn tell_no_connection(
     let evidence = &listener.evidence;
     let nobody = Ownership::unknown(Reason::NotFound, evidence.observed_at, evidence.source);
     if json {
-        return tell_connection(query, &nobody, json, out);
+        return tell_connection(query, &nobody, None, json, out);
     }
     let owner = present::owner(Some(listener));
     let local = query.local();

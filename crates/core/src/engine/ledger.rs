@@ -15,6 +15,7 @@ mod question;
 mod record;
 mod recorded;
 mod reopened;
+mod reverse;
 mod uncertain;
 mod view;
 
@@ -34,6 +35,7 @@ use flowner_names::NameTable;
 use crate::engine::devices::Devices;
 use crate::engine::places::Places;
 use crate::engine::traffic_history::{Credit, PacketOf, TrafficHistory};
+use crate::engine::unnamed::Unnamed;
 use crate::model::config::Limits;
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
@@ -172,6 +174,8 @@ pub(crate) struct Ledger {
     name_table: NameTable,
     /// Where addresses are.
     places: Places,
+    /// Flows without a name, where reverse lookups may name them.
+    unnamed: Option<Unnamed>,
 }
 
 impl Ledger {
@@ -210,6 +214,7 @@ impl Ledger {
             to_end: Vec::new(),
             name_table,
             places: Places::default(),
+            unnamed: None,
         }
     }
 
@@ -439,8 +444,7 @@ impl Ledger {
         }
         flow.data.device = self.devices.name(flow.device()).cloned();
         flow.data.credit = credit(flow, &mut self.chronicle);
-        naming::locate(flow, &mut self.places);
-        naming::name(flow, &self.name_table);
+        naming::opened(flow, &self.name_table, &mut self.places, &mut self.unnamed);
         if self.is_watched {
             let record = FlowRecord::new(flow, now, None);
             effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));

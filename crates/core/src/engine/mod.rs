@@ -11,3 +11,4 @@ pub(crate) mod name_input;
 pub(crate) mod places;
 pub(crate) mod recorded_owners;
 pub(crate) mod traffic_history;
+pub(crate) mod unnamed;

@@ -25,10 +25,10 @@ mod value;
 pub use group::GroupLine;
 pub use line::write_line;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
+use flowner_attribution::SocketQuery;
 use flowner_attribution::{self as attribution, Ownership};
-use flowner_attribution::{SocketQuery, TranslatedFrom};
 use flowner_capture::Device;
 use flowner_flows::{FlowError, Protocol};
 use serde::Serialize;
@@ -38,9 +38,10 @@ use self::owner::FlowOwner;
 pub use self::socket::SocketLine;
 use self::socket::socket_end;
 use self::tcp::TcpMeasures;
-use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
+use self::value::{Coverages, Endpoint, OriginalEnds, Reasons, Sums, Text, Time};
 use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
+use crate::model::names::HostName;
 use crate::model::principal::Principal;
 use crate::model::report::{DeviceTotals, EndState, InputInfo, LocalAddressSource, Report};
 use crate::model::totals::Totals;
@@ -219,30 +220,13 @@ impl<'a> FlowLine<'a> {
     }
 }
 
-/// The ends that the socket of a flow has for itself, where this host translates the packets (NAT).
-#[derive(Debug, Clone, Copy, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct OriginalEnds {
-    local: Text<SocketAddr>,
-    remote: Text<SocketAddr>,
-}
-
-impl OriginalEnds {
-    const fn new(from: TranslatedFrom) -> Self {
-        Self {
-            local: Text(from.local),
-            remote: Text(from.remote),
-        }
-    }
-}
-
 fn owner<'a>(ownership: Option<&'a Ownership>, principal: &'a Principal) -> Option<FlowOwner<'a>> {
     ownership.map(|ownership| FlowOwner::new(ownership).with(principal))
 }
 
 /// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
 /// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
-/// of the evidence, and `translated_from` as there.
+/// of the evidence, and `translated_from`, `remote_name` and `remote_name_source` as there.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "ownership")]
@@ -259,6 +243,10 @@ pub struct OwnershipLine<'a> {
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     translated_from: Option<OriginalEnds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name_source: Option<&'static str>,
 }
 
 impl<'a> OwnershipLine<'a> {
@@ -280,7 +268,18 @@ impl<'a> OwnershipLine<'a> {
                 .as_deref()
                 .copied()
                 .map(OriginalEnds::new),
+            remote_name: None,
+            remote_name_source: None,
         }
+    }
+
+    /// With the name of the remote end, if that is known, as
+    /// [`AddressNames::name_of`](crate::AddressNames::name_of) tells.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<&'a HostName>) -> Self {
+        self.remote_name = name.map(|name| name.name.as_str());
+        self.remote_name_source = name.map(|name| name.source.name());
+        self
     }
 
     /// With the principal of the owner; see [`Programs::principal`](crate::Programs::principal).

@@ -11,6 +11,7 @@ use crate::query::filter::Filter;
 /// The resolved configuration of a [`Monitor`](crate::Monitor).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
     /// The source of packets.
     pub input: Input,
@@ -23,6 +24,10 @@ pub struct Config {
     /// Whether to read names from packets (DNS, TLS, QUIC, HTTP). On by default. This sends no
     /// requests over the network.
     pub names: bool,
+    /// Whether the system's resolver is asked for the names of addresses that have none (reverse
+    /// lookups). Off by default: it makes traffic, and tells a server which addresses flows lead to. Only
+    /// for devices; [`AddressNames`](crate::AddressNames) does it for files.
+    pub resolve: bool,
     /// Which databases tell the country and the network of remote ends.
     pub geo: GeoFiles,
     /// Whether the threads that name processes which exit at once may take real-time priority,
@@ -54,6 +59,7 @@ impl Default for Config {
             live: Live::default(),
             owners: true,
             names: true,
+            resolve: false,
             geo: GeoFiles::default(),
             realtime: false,
             local_addresses: Vec::new(),

@@ -84,7 +84,7 @@ impl Monitor {
             },
             recorders: recordings.iter().map(OpenRecording::recorder).collect(),
         });
-        let names = NamesThread::spawn(&shared, names, is_device);
+        let names = NamesThread::spawn(&shared, names, is_device)?;
         let service = match attributor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
             None => None,

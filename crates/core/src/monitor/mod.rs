@@ -5,6 +5,7 @@
 //! thread that received the first packet of a flow looks up its socket before it reads the next
 //! one, and a background lookup settles the rest.
 
+pub(crate) mod address_names;
 mod addresses;
 mod ahead;
 mod budget;
@@ -28,6 +29,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -167,6 +169,15 @@ impl Monitor {
         let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
         known.clone_from(&status.interruption);
         status.ending != EndState::Running
+    }
+
+    /// Says which addresses somebody looks at, the most important ones first. If the monitor makes
+    /// [reverse lookups](Config::resolve), it asks for the names of these alone from then on; others
+    /// that wait are cancelled. Until this is called, it asks for those of all live flows.
+    pub fn show_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        if let Some(names) = &self.names {
+            names.show(addresses);
+        }
     }
 
     /// A handle that stops this monitor from another thread.

@@ -1,25 +1,37 @@
 //! Names and places that no packet tells: the hosts file, and databases of countries and networks. They
-//! are read before the first packet; a thread reads them again when they have changed.
+//! are read before the first packet; a thread reads them again when they have changed. If the user wants
+//! reverse lookups, it says what they ask for, and hands over their answers.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use flowner_names::HostsFile;
 use flowner_names::geo::{GeoDatabases, usual_databases};
+use flowner_names::reverse::{Answer, Options, ReverseLookups};
+use flowner_names::{HostsFile, Name};
 
-use super::Shared;
 use super::config::Config;
 use super::input::Opened;
+use super::{Shared, now};
 use crate::model::config::GeoFiles;
+use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::system::privileges::without_capabilities;
 
 /// How often the thread looks whether files have changed: nothing tells that of files which are
 /// replaced, on all systems.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// How often the thread looks which addresses have no name, and whether answers came, where it asks
+/// for names.
+const ASK: Duration = Duration::from_millis(250);
+/// Addresses without a name that it looks at.
+const UNNAMED: usize = 1_024;
+/// Addresses that somebody looks at.
+const SHOWN: usize = 4_096;
 
 /// The files.
 #[derive(Debug)]
@@ -30,6 +42,8 @@ pub(super) struct NameFiles {
     has_databases: bool,
     /// What is wrong with files, to be told.
     warnings: Vec<String>,
+    /// Whether the system's resolver is to be asked.
+    resolves: bool,
     /// What was told.
     told: HashSet<String>,
 }
@@ -52,6 +66,7 @@ impl NameFiles {
             databases: GeoDatabases::default(),
             has_databases: !paths.is_empty(),
             warnings: Vec::new(),
+            resolves: config.resolve && opened.info.is_live && !is_made_up,
             told: HashSet::new(),
         };
         files.open_databases(paths);
@@ -125,13 +140,20 @@ impl NameFiles {
     }
 }
 
-/// Tells an end.
-type Ended = (Mutex<bool>, Condvar);
+/// What others tell the thread.
+#[derive(Debug, Default)]
+struct Told {
+    has_ended: bool,
+    /// The addresses that somebody looks at, if that is known.
+    shown: Option<Vec<IpAddr>>,
+}
+
+type Line = (Mutex<Told>, Condvar);
 
 /// The thread that keeps them true.
 #[derive(Debug)]
 pub(super) struct NamesThread {
-    ended: Arc<Ended>,
+    line: Arc<Line>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -141,47 +163,105 @@ impl NamesThread {
         shared: &Arc<Shared>,
         mut files: NameFiles,
         is_device: bool,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>, Error> {
         files.hand_over(shared);
         files.hand_over_hosts(shared);
-        if !is_device || files.hosts.is_none() && !files.has_databases {
-            return None;
+        let is_idle = files.hosts.is_none() && !files.has_databases && !files.resolves;
+        if !is_device || is_idle {
+            return Ok(None);
         }
-        let ended = Arc::new((Mutex::new(false), Condvar::new()));
-        let (shared, end) = (Arc::downgrade(shared), Arc::clone(&ended));
+        let lookups = if files.resolves {
+            shared.ledger().keep_unnamed();
+            let started = ReverseLookups::start(Options::default());
+            Some(started.map_err(Error::Thread)?)
+        } else {
+            None
+        };
+        let line = Arc::new(Line::default());
+        let (shared, told) = (Arc::downgrade(shared), Arc::clone(&line));
         let thread = std::thread::Builder::new()
             .name("flowner-names".to_owned())
-            .spawn(move || run(&mut files, &shared, &end))
-            .inspect_err(|error| tracing::warn!(%error, "changed files of names are not read"))
-            .ok()?;
-        Some(Self {
-            ended,
+            .spawn(move || run(&mut files, lookups.as_ref(), &shared, &told))
+            .map_err(Error::Thread)?;
+        Ok(Some(Self {
+            line,
             thread: Some(thread),
-        })
+        }))
+    }
+
+    /// Somebody looks at these addresses.
+    pub(super) fn show(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        let addresses = addresses.into_iter().take(SHOWN).collect();
+        lock(&self.line.0).shown = Some(addresses);
     }
 }
 
 impl Drop for NamesThread {
     fn drop(&mut self) {
-        *self.ended.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.ended.1.notify_all();
+        lock(&self.line.0).has_ended = true;
+        self.line.1.notify_all();
         if self.thread.take().is_some_and(|it| it.join().is_err()) {
             tracing::error!("the thread that reads files of names failed");
         }
     }
 }
 
-fn run(files: &mut NameFiles, shared: &Weak<Shared>, end: &Ended) {
-    while !has_ended_within(end, LOOK) {
+fn run(
+    files: &mut NameFiles,
+    lookups: Option<&ReverseLookups>,
+    shared: &Weak<Shared>,
+    line: &Line,
+) {
+    let pause = if lookups.is_some() { ASK } else { LOOK };
+    let mut looked = Instant::now();
+    while !has_ended_within(line, pause) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        files.refresh(&shared);
+        if let Some(lookups) = lookups {
+            look_up(lookups, line, &shared);
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            files.refresh(&shared);
+        }
     }
 }
 
-fn has_ended_within(end: &Ended, time: Duration) -> bool {
-    let ended = end.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = end.1.wait_timeout_while(ended, time, |ended| !*ended);
-    *waited.unwrap_or_else(PoisonError::into_inner).0
+/// Hands over the answers that came, and says what is asked for next.
+fn look_up(lookups: &ReverseLookups, line: &Line, shared: &Shared) {
+    let unnamed = shared.ledger().unnamed(UNNAMED);
+    // After the flows: of those that began since nobody looks, none is asked for.
+    let shown = lock(&line.0).shown.clone();
+    let is_shown = shown.map(|all| all.into_iter().collect::<HashSet<_>>());
+    let mut open = Vec::new();
+    for address in unnamed {
+        match lookups.answer(address) {
+            Answer::Name(text) => {
+                // What a server says is text that anybody may have written.
+                if let Some(name) = Name::from_text(text.as_bytes()) {
+                    shared.ledger().reverse_answered(address, name, now());
+                }
+            }
+            Answer::Unknown => open.push(address),
+            _ => {}
+        }
+    }
+    open.retain(|address| {
+        is_shown
+            .as_ref()
+            .is_none_or(|shown| shown.contains(address))
+    });
+    lookups.wanted(open);
+}
+
+fn has_ended_within(line: &Line, time: Duration) -> bool {
+    let waited = line
+        .1
+        .wait_timeout_while(lock(&line.0), time, |told| !told.has_ended);
+    waited.unwrap_or_else(PoisonError::into_inner).0.has_ended
+}
+
+fn lock(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
 }

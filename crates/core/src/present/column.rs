@@ -262,8 +262,10 @@ impl Column {
             Self::Namespace => row
                 .namespace()
                 .map(|it| Value::Text(printable(&it.to_string()))),
-            Self::Name
-            | Self::Direction
+            Self::Name => row
+                .name()
+                .map(|it| Value::Text(printable(it.name.as_str()))),
+            Self::Direction
             | Self::Duration
             | Self::Age
             | Self::Idle
@@ -279,9 +281,6 @@ impl Column {
             return None;
         };
         match self {
-            Self::Name => flow
-                .remote_name()
-                .map(|it| Value::Text(it.name.to_string())),
             Self::Direction => Some(Value::Text(flow.direction.name().to_owned())),
             Self::Age => Some(Value::Time(now.saturating_sub(flow.first_seen))),
             Self::Idle => Some(Value::Time(now.saturating_sub(flow.last_seen))),

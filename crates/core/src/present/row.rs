@@ -7,6 +7,7 @@ use flowner_attribution::{NetworkNamespace, Ownership, Socket, Verdict};
 use flowner_flows::{Counters, Direction, FlowError, Protocol};
 
 use crate::model::flow::FlowRecord;
+use crate::model::names::HostName;
 use crate::model::principal::Principal;
 use crate::model::totals::Service;
 use crate::query::filter::Subject;
@@ -29,6 +30,7 @@ pub(super) enum RowOf<'a> {
     Socket {
         socket: &'a Socket,
         principal: Option<&'a Principal>,
+        name: Option<&'a HostName>,
     },
 }
 
@@ -66,7 +68,39 @@ impl<'a> Row<'a> {
     /// A socket, with whom its owner stands for, where that was found out.
     pub const fn of_socket(socket: &'a Socket, principal: Option<&'a Principal>) -> Self {
         Self {
-            of: RowOf::Socket { socket, principal },
+            of: RowOf::Socket {
+                socket,
+                principal,
+                name: None,
+            },
+        }
+    }
+
+    /// The same socket with the name of its remote end. A flow has its own.
+    #[must_use]
+    pub const fn with_name(self, name: Option<&'a HostName>) -> Self {
+        match self.of {
+            RowOf::Flow { .. } => self,
+            RowOf::Socket {
+                socket, principal, ..
+            } => Self {
+                of: RowOf::Socket {
+                    socket,
+                    principal,
+                    name,
+                },
+            },
+        }
+    }
+
+    /// The name of the other end; of a flow that is seen from its remote end, there is none.
+    pub fn name(&self) -> Option<&'a HostName> {
+        match self.of {
+            RowOf::Flow {
+                end: End::Remote, ..
+            } => None,
+            RowOf::Flow { flow, .. } => flow.remote_name(),
+            RowOf::Socket { name, .. } => name,
         }
     }
 

@@ -1,15 +1,18 @@
 //! A socket as a row.
 
 use anstyle::Style;
+use flowner_core::AddressNames;
 use flowner_core::attribution::Socket;
 use flowner_core::present::{Column, Row};
 
+use crate::commands::names::remote;
 use crate::table::{Table, UNKNOWN};
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column::Protocol,
     Column::Local,
     Column::Remote,
+    Column::Name,
     Column::State,
     Column::User,
     Column::Owner,
@@ -19,13 +22,14 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// Columns that are shown only if a socket has something in them.
-const IF_USED: [Column; 2] = [Column::Unit, Column::Namespace];
+const IF_USED: [Column; 3] = [Column::Name, Column::Unit, Column::Namespace];
 
 /// What gives way first where the terminal is narrow.
 const GIVE_WAY: [Column; 4] = [Column::Path, Column::Unit, Column::Namespace, Column::User];
 
 /// A row for each socket, in columns for which there is room.
-pub(crate) fn table(sockets: &[Socket], width: Option<usize>) -> Table {
+pub(crate) fn table(sockets: &[Socket], names: &AddressNames, width: Option<usize>) -> Table {
+    let cell = |column, socket| cell(column, socket, names);
     let is_used = |column: &Column| {
         !IF_USED.contains(column) || sockets.iter().any(|socket| cell(*column, socket).is_some())
     };
@@ -47,9 +51,9 @@ pub(crate) fn table(sockets: &[Socket], width: Option<usize>) -> Table {
 }
 
 /// The cells of one socket, for a line without columns below each other.
-pub(super) fn line(socket: &Socket) -> String {
+pub(super) fn line(socket: &Socket, names: &AddressNames) -> String {
     let cells = COLUMNS.into_iter().filter_map(|column| {
-        let cell = cell(column, socket);
+        let cell = cell(column, socket, names);
         if IF_USED.contains(&column) {
             cell
         } else {
@@ -59,8 +63,10 @@ pub(super) fn line(socket: &Socket) -> String {
     cells.collect::<Vec<_>>().join("  ")
 }
 
-fn cell(column: Column, socket: &Socket) -> Option<String> {
-    column.value(&Row::of_socket(socket, None)).text()
+fn cell(column: Column, socket: &Socket, names: &AddressNames) -> Option<String> {
+    let name = remote(socket).and_then(|address| names.name_of(address));
+    let row = Row::of_socket(socket, None).with_name(name.as_ref());
+    column.value(&row).text()
 }
 
 #[cfg(test)]
@@ -74,7 +80,8 @@ mod tests {
     #[track_caller]
     fn check(width: Option<usize>, socket: &Socket, expected: &str) {
         let mut written = Vec::new();
-        table(std::slice::from_ref(socket), width)
+        let names = AddressNames::new(false).unwrap();
+        table(std::slice::from_ref(socket), &names, width)
             .write(&mut written, width, false)
             .unwrap();
         let text = String::from_utf8(written).unwrap();

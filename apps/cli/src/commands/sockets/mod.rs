@@ -11,9 +11,10 @@ use std::process::ExitCode;
 use flowner_core::attribution::{Attributor, Snapshot, Socket, Verdict};
 use flowner_core::json::{HeadLine, SocketLine, WarningLine};
 use flowner_core::present;
-use flowner_core::{Filter, Programs, is_listening};
+use flowner_core::{AddressNames, Filter, Programs, is_listening};
 
 use crate::args::SocketsArgs;
+use crate::commands::names;
 use crate::config;
 use crate::error::{Failure, Outcome, say};
 use crate::out::Out;
@@ -32,15 +33,20 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
     let sockets = wanted.of(&attributor.snapshot_all_namespaces()?);
     if args.tcp {
         tcp::write(&sockets, &attributor.tcp_info()?, args.json, out)?;
-    } else if args.json {
+        tell_skipped(&attributor, args.json, out)?;
+        tell_hidden(&sockets, out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names = names::of_sockets(&sockets, &args.reverse)?;
+    if args.json {
         out.json(&HeadLine::new("sockets"))?;
-        write_json(&sockets, out)?;
+        write_json(&sockets, &names, out)?;
     } else if sockets.is_empty() {
         say("no visible socket matches");
     } else if args.tree {
         tree::write(&sockets, out)?;
     } else {
-        out.table(&table(&sockets, out.width()))?;
+        out.table(&table(&sockets, &names, out.width()))?;
     }
     tell_skipped(&attributor, args.json, out)?;
     tell_hidden(&sockets, out)?;
@@ -66,11 +72,17 @@ pub(crate) fn tell_skipped(
 }
 
 /// Writes sockets with what people call their owners.
-pub(crate) fn write_json(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
+pub(crate) fn write_json(
+    sockets: &[Socket],
+    names: &AddressNames,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let programs = Programs::of_this_host();
     for socket in sockets {
         let principal = programs.principal_of(Some(&socket.owner));
-        out.json(&SocketLine::new(socket).with_principal(&principal))?;
+        let name = names::remote(socket).and_then(|address| names.name_of(address));
+        let line = SocketLine::new(socket).with_name(name.as_ref());
+        out.json(&line.with_principal(&principal))?;
     }
     Ok(())
 }

@@ -3,16 +3,17 @@
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anstyle::{AnsiColor, Style};
-use flowner_core::attribution::Attributor;
+use flowner_core::attribution::{Attributor, Socket};
 use flowner_core::json::{HeadLine, SocketLine};
 use flowner_core::present;
-use flowner_core::{Programs, SocketChange, socket_changes, socket_state_name};
+use flowner_core::{AddressNames, Programs, SocketChange, socket_changes, socket_state_name};
 
 use super::{Wanted, columns};
 use crate::args::SocketsArgs;
+use crate::commands::names;
 use crate::error::{Failure, Outcome, say};
 use crate::out::Out;
 use crate::reader;
@@ -36,7 +37,7 @@ pub(super) fn run(
     Interrupt::catch()?.then(move || {
         let _already_told = interrupt.try_send(());
     });
-    let mut writer = Writer::new(args.json);
+    let mut writer = Writer::new(args)?;
     let mut before = wanted.of(&attributor.snapshot_all_namespaces()?);
     if args.json {
         out.json(&HeadLine::new("sockets"))?;
@@ -52,6 +53,7 @@ pub(super) fn run(
         }
         let snapshot = attributor.snapshot_all_namespaces()?;
         let now = wanted.of(&snapshot);
+        writer.find_names(&now);
         for change in socket_changes(&before, &now) {
             writer.write(change, snapshot.started_at(), out)?;
         }
@@ -62,13 +64,21 @@ pub(super) fn run(
 
 struct Writer {
     programs: Option<Programs>,
+    names: AddressNames,
 }
 
 impl Writer {
-    fn new(json: bool) -> Self {
-        Self {
-            programs: json.then(Programs::of_this_host),
-        }
+    fn new(args: &SocketsArgs) -> Result<Self, Failure> {
+        Ok(Self {
+            programs: args.json.then(Programs::of_this_host),
+            names: AddressNames::new(args.reverse.resolve)?,
+        })
+    }
+
+    /// Asks for the names of remote ends; what happens next does not wait for the answers.
+    fn find_names(&mut self, sockets: &[Socket]) {
+        let addresses = sockets.iter().filter_map(names::remote);
+        self.names.find(addresses, Duration::ZERO);
     }
 
     fn write(
@@ -79,7 +89,10 @@ impl Writer {
     ) -> Result<(), Failure> {
         if let Some(programs) = &self.programs {
             let principal = programs.principal_of(Some(&change.socket().owner));
-            return out.json(&SocketLine::of_change(change, at).with_principal(&principal));
+            let address = names::remote(change.socket());
+            let name = address.and_then(|address| self.names.name_of(address));
+            let line = SocketLine::of_change(change, at).with_name(name.as_ref());
+            return out.json(&line.with_principal(&principal));
         }
         let (mark, style) = match change {
             SocketChange::Opened(_) => ('+', OPENED),
@@ -87,7 +100,7 @@ impl Writer {
             SocketChange::Closed(_) => ('-', FAINT),
         };
         let style = out.style(style);
-        let line = columns::line(change.socket());
+        let line = columns::line(change.socket(), &self.names);
         let before = before(change).unwrap_or_default();
         let time = present::moment(at);
         writeln!(out, "{style}{mark} {time}  {line}{before}{style:#}")?;

@@ -17,6 +17,7 @@ use flowner_names::{Evidence, FlowFacts, FlowOwner, Hosts, NameTable, Source};
 
 use super::{End, Ledger, Owners};
 use crate::engine::places::Places;
+use crate::engine::unnamed::Unnamed;
 use crate::model::names::FlowNames;
 use crate::model::packet_ref::PacketRef;
 use crate::model::place::RemotePlace;
@@ -172,8 +173,28 @@ pub(super) fn of_connection(flow: &Flow<Owners>) -> Option<Box<Naming>> {
     Some(Box::new(kept))
 }
 
+/// Whether the remote end has a name.
+pub(super) fn has_name(flow: &Flow<Owners>) -> bool {
+    let names = flow.data.naming.as_ref().and_then(|it| it.names.as_ref());
+    names.is_some_and(|names| names.remote.is_some())
+}
+
+/// A flow is new: finds out where its remote end is, and its names.
+pub(super) fn opened(
+    flow: &mut Flow<Owners>,
+    table: &NameTable,
+    places: &mut Places,
+    unnamed: &mut Option<Unnamed>,
+) {
+    locate(flow, places);
+    name(flow, table);
+    if let Some(unnamed) = unnamed.as_mut().filter(|_| !has_name(flow)) {
+        unnamed.add(flow.remote().ip(), flow.id());
+    }
+}
+
 /// Finds out where a flow's remote end is.
-pub(super) fn locate(flow: &mut Flow<Owners>, places: &mut Places) {
+fn locate(flow: &mut Flow<Owners>, places: &mut Places) {
     if let Some(place) = places.of(flow.remote().ip()) {
         flow.data.naming.get_or_insert_default().place = Some(place);
     }

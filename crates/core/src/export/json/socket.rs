@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::owner::SocketOwner;
 use super::value::{Endpoint, Text, Time};
+use crate::model::names::HostName;
 use crate::model::principal::Principal;
 use crate::query::changes::SocketChange;
 use crate::query::sockets::{device_of, socket_state_name};
@@ -90,7 +91,8 @@ impl TcpState {
 /// (which has no `local`), `tcp` of a TCP connection where that is asked for, `state`, `device` (its name, where
 /// it is known) and `device_index` where it is bound to one, `namespace` where
 /// it is in another network namespace, and `owner` as in a `FlowLine`, without
-/// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
+/// `match` and `source`; `remote_name` and `remote_name_source` (`hosts` or `reverse`) where they are
+/// known; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
 /// (when it was noticed).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -115,6 +117,10 @@ pub struct SocketLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<Text<&'a NetworkNamespace>>,
     owner: SocketOwner<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name_source: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +147,8 @@ impl<'a> SocketLine<'a> {
             device_index: socket.device,
             namespace: socket.namespace.as_deref().map(Text),
             owner: SocketOwner::new(&socket.owner),
+            remote_name: None,
+            remote_name_source: None,
             change: None,
             time: None,
         }
@@ -160,6 +168,15 @@ impl<'a> SocketLine<'a> {
     #[must_use]
     pub fn with_tcp_info(mut self, info: Option<&TcpInfo>) -> Self {
         self.tcp = info.map(TcpState::new);
+        self
+    }
+
+    /// With the name of its remote end, if that is known, as
+    /// [`AddressNames::name_of`](crate::AddressNames::name_of) tells.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<&'a HostName>) -> Self {
+        self.remote_name = name.map(|name| name.name.as_str());
+        self.remote_name_source = name.map(|name| name.source.name());
         self
     }
 

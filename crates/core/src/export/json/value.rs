@@ -216,6 +216,23 @@ mod schema {
     }
 }
 
+/// The ends that the socket of a flow has for itself, where this host translates the packets (NAT).
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OriginalEnds {
+    local: Text<SocketAddr>,
+    remote: Text<SocketAddr>,
+}
+
+impl OriginalEnds {
+    pub(super) const fn new(from: flowner_attribution::TranslatedFrom) -> Self {
+        Self {
+            local: Text(from.local),
+            remote: Text(from.remote),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
