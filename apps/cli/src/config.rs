@@ -1,4 +1,4 @@
-//! From what was typed to the settings of the core.
+//! Converts the command line to the settings of the core.
 
 use flowner_core::capture;
 use flowner_core::filter::Network;
@@ -8,7 +8,7 @@ use crate::args::{CaptureArgs, FlowArgs, LiveArgs, Local, ReadArgs, RecordArgs, 
 use crate::error::Failure;
 use crate::limits;
 
-/// A file may be listed whole, as far as memory goes.
+/// A file may be listed as a whole, as far as memory allows.
 const FILE_LIMITS: Limits = Limits {
     flows: 1_000_000,
     ended_flows: 1_000_000,
@@ -16,7 +16,7 @@ const FILE_LIMITS: Limits = Limits {
     events: 0,
 };
 
-/// What `watch` tells the core.
+/// The settings of `watch`.
 pub(crate) fn of_watch(args: &WatchArgs, filter: &Filter) -> Config {
     Config {
         filter: filter.clone(),
@@ -28,7 +28,7 @@ pub(crate) fn of_watch(args: &WatchArgs, filter: &Filter) -> Config {
     }
 }
 
-/// What `read` tells the core.
+/// The settings of `read`.
 pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
     let is_standard_input = args.file.as_os_str() == "-";
     Config {
@@ -52,8 +52,8 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
     }
 }
 
-/// What `record` tells the core. Where the frames of different devices cannot be in one file, it
-/// is that of the default route unless another is named.
+/// The settings of `record`. If one file cannot have the frames of different devices, it captures
+/// the device of the default route unless another is named.
 pub(crate) fn of_record(args: &RecordArgs) -> Config {
     let captured = of_capture(&args.capture);
     let is_all = captured.input == Input::AllDevices;
@@ -74,7 +74,7 @@ pub(crate) fn of_record(args: &RecordArgs) -> Config {
     }
 }
 
-/// What the live view tells the core.
+/// The settings of the live view.
 pub(crate) fn of_live(args: &LiveArgs) -> Config {
     Config {
         local_addresses: args.local.clone(),
@@ -108,7 +108,7 @@ const fn network(local: &Local) -> Option<Network> {
     }
 }
 
-/// The filter that was typed, or one that lets everything pass.
+/// The filter of the command line, or one that selects everything.
 pub(crate) fn filter(text: Option<&str>) -> Result<Filter, Failure> {
     Ok(Filter::parse(text.unwrap_or_default())?)
 }

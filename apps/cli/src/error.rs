@@ -1,4 +1,4 @@
-//! What ends a command early, and the exit code.
+//! Early ends of a command, and exit codes.
 
 use std::fmt;
 use std::io;
@@ -9,26 +9,26 @@ use flowner_core::text::{mask, mask_lines};
 use flowner_core::who::WhoError;
 use flowner_core::{FilterError, attribution, capture};
 
-/// Why a command did not do what it was told.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The reader of the output has enough. No error.
+    /// The reader closed the output. No error.
     ClosedPipe,
-    /// One line for the person at the terminal; what others wrote of it is masked.
+    /// One line for the terminal; untrusted text in it is masked.
     Message(String),
-    /// The same with lines below it, such as marks.
+    /// The same with more lines, such as marks.
     Lines(String),
 }
 
 pub(crate) type Outcome = Result<ExitCode, Failure>;
 
-/// Nothing was found where something was asked for.
+/// The lookup found nothing.
 pub(crate) const NOT_FOUND: u8 = 1;
-/// Something went wrong.
+/// An error.
 pub(crate) const ERROR: u8 = 2;
 
 impl Failure {
-    /// Says what is to be said and gives the exit code.
+    /// Writes the message, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::ClosedPipe => ExitCode::SUCCESS,
@@ -44,21 +44,21 @@ impl Failure {
     }
 }
 
-/// Writes a line for the person at the terminal, apart from the output. There is often a name
-/// in it that somebody else chose, and that is to end no line, and to do nothing else.
+/// Writes a line to standard error. It often contains a name that another party chose, which must
+/// not break the line or do anything else.
 pub(crate) fn say(line: impl fmt::Display) {
     write_line(&mask(&line.to_string()));
 }
 
-/// As [`say`], of a text that has several lines.
+/// As [`say`], for a text with several lines.
 pub(crate) fn say_lines(lines: impl fmt::Display) {
     write_line(&mask_lines(&lines.to_string()));
 }
 
 fn write_line(line: &str) {
     use std::io::Write;
-    // Where not even this can be written, nobody is left to be told.
-    let _nobody_listens = writeln!(io::stderr(), "{line}");
+    // If not even this can be written, no one is left to read it.
+    let _best_effort = writeln!(io::stderr(), "{line}");
 }
 
 /// Errors of writing the output.

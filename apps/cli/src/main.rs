@@ -15,7 +15,7 @@ mod version;
 mod width;
 
 fn main() -> std::process::ExitCode {
-    // What follows has much on its stack already.
+    // The code after this needs much of its stack.
     match limits::check_stack() {
         Ok(()) => commands::run(),
         Err(failure) => failure.report(),

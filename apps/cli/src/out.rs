@@ -1,8 +1,8 @@
-//! Where the output goes: coloured on a terminal, plain elsewhere, buffered always.
+//! Standard output: coloured on a terminal, plain elsewhere, always buffered.
 //!
-//! Nothing here reads what is written: a library that takes escape sequences out of text takes
-//! them out of data, too. So styles are written only for those who take colours, text of others
-//! is masked before it comes here, and JSON and CSV are data.
+//! Nothing here parses the output: a library that removes escape sequences from text also removes
+//! them from data. So this writes styles only for readers with colours, masks untrusted text before
+//! it comes here, and treats JSON and CSV as data.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -22,7 +22,7 @@ pub(crate) struct Out {
     has_colours: bool,
 }
 
-/// What is written at a time: a list of flows has megabytes.
+/// The size of the buffer: a list of flows has megabytes.
 const BUFFER: usize = 64 << 10;
 
 impl Out {
@@ -36,7 +36,7 @@ impl Out {
         };
         let has_colours = has_colours();
         let stream = if has_colours && is_terminal {
-            // Old consoles of Windows want their colours in another way.
+            // Old consoles of Windows need another way for colours.
             AutoStream::always(stdout)
         } else {
             // Every byte as it is.
@@ -55,7 +55,7 @@ impl Out {
         self.width
     }
 
-    /// The style, for those who take colours; else none.
+    /// The style, for readers with colours; otherwise none.
     pub(crate) const fn style(&self, style: Style) -> Style {
         if self.has_colours {
             style
@@ -69,7 +69,7 @@ impl Out {
         Ok(json::write_line(&mut self.stream, line)?)
     }
 
-    /// What writes comma-separated values: for a terminal in a form that it does not obey.
+    /// A writer of comma-separated values: on a terminal, it escapes control characters.
     pub(crate) fn csv(&mut self) -> csv::Writer<&mut impl Write> {
         if self.is_terminal {
             csv::Writer::for_terminal(&mut self.stream)
@@ -78,7 +78,7 @@ impl Out {
         }
     }
 
-    /// Writes a table, no wider than the terminal; nothing where it has no rows.
+    /// Writes a table, no wider than the terminal; nothing if it has no rows.
     pub(crate) fn table(&mut self, table: &Table) -> Result<(), Failure> {
         if table.is_empty() {
             return Ok(());
@@ -86,19 +86,18 @@ impl Out {
         Ok(table.write(&mut self.stream, self.width, self.has_colours)?)
     }
 
-    /// Forgets what could not be written, rather than trying again.
+    /// Drops unwritten output instead of trying again.
     pub(crate) fn discard(self) {
         let (_stream, _unwritten) = self.stream.into_parts();
     }
 
-    /// Hands what was written to the reader.
+    /// Flushes the output.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.stream.flush()?)
     }
 }
 
-/// Whether standard output takes colours: it is a terminal that does, and `NO_COLOR` is
-/// not set.
+/// Whether standard output has colours: it is a terminal with colours, and `NO_COLOR` is not set.
 pub(crate) fn has_colours() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }

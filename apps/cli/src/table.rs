@@ -10,14 +10,14 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::width::fitting;
 
-/// How a column is laid out.
+/// The layout of a column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
-/// How a shared column is laid out.
+/// The layout of a shared column.
 pub(crate) const fn align(column: Shared) -> Align {
     if column.is_number() {
         Align::Right
@@ -28,15 +28,15 @@ pub(crate) const fn align(column: Shared) -> Align {
 
 /// Rows under a heading. The last column is cut at the width of the terminal.
 ///
-/// There may be a million rows: the text of all cells is one, and their widths are known when
-/// it is to be written.
+/// There may be a million rows: one text has all cells, and their widths are known before they are
+/// written.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<Column>,
     text: String,
-    /// Of all rows, one after the other, a cell for each column.
+    /// The cells of all rows, one after the other.
     cells: Vec<Cell>,
-    /// Of each row.
+    /// The style of each row.
     styles: Vec<Style>,
 }
 
@@ -44,17 +44,17 @@ pub(crate) struct Table {
 struct Column {
     heading: &'static str,
     align: Align,
-    /// Of its widest cell, as a terminal shows it.
+    /// The width of its widest cell on a terminal.
     width: usize,
     is_shown: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Cell {
-    /// Where it begins in the text.
+    /// Its start in the text.
     start: usize,
     len: usize,
-    /// As a terminal shows it.
+    /// Its width on a terminal.
     width: usize,
 }
 
@@ -62,9 +62,9 @@ struct Cell {
 const GAP: usize = 2;
 /// For headings.
 const HEADING: Style = Style::new().bold();
-/// For what needs no attention, such as closed flows.
+/// For rows that need no attention, such as closed flows.
 pub(crate) const FAINT: Style = Style::new().dimmed();
-/// For owners that are not known.
+/// For unknown owners.
 pub(crate) const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 
 impl Table {
@@ -83,7 +83,7 @@ impl Table {
         }
     }
 
-    /// With columns as the apps share them.
+    /// With the columns that the apps share.
     pub(crate) fn of(columns: &[Shared]) -> Self {
         let columns: Vec<_> = columns
             .iter()
@@ -98,7 +98,8 @@ impl Table {
         let mut cells = cells.into_iter();
         for column in &mut self.columns {
             let text = cells.next().unwrap_or_default();
-            // The code that made the cell may have forgotten it, and widths are of what is shown.
+            // The code that made the cell may not have masked it, and widths are those of masked
+            // text.
             let text = mask(&text);
             let cell = Cell {
                 start: self.text.len(),
@@ -116,8 +117,7 @@ impl Table {
         self.styles.is_empty()
     }
 
-    /// Leaves out the columns that give way, in this order, until the rest fits into
-    /// `width` characters.
+    /// Hides the columns in `give_way`, in this order, until the rest fits into `width` characters.
     pub(crate) fn shrink(&mut self, width: usize, give_way: &[&str]) {
         for title in give_way {
             let shown = self.columns.iter().filter(|column| column.is_shown);
@@ -132,8 +132,8 @@ impl Table {
         }
     }
 
-    /// Writes all rows; on a terminal of `width` columns none is longer. Styles are written for
-    /// those only who have colours: to take them out again would part the text into lines.
+    /// Writes all rows; on a terminal of `width` columns none is longer. It writes styles only for
+    /// readers with colours: removing them later would split the text into lines.
     pub(crate) fn write(
         &self,
         out: &mut dyn Write,
@@ -154,7 +154,7 @@ impl Table {
         Ok(())
     }
 
-    /// Writes cells of known widths, in a line that is made anew.
+    /// Writes cells of known widths, in a reused buffer.
     fn write_row<'a>(
         &self,
         out: &mut dyn Write,
@@ -192,9 +192,9 @@ impl Table {
     }
 }
 
-/// The columns that a text takes on a terminal.
+/// The columns of a text on a terminal.
 fn width_of(text: &str) -> usize {
-    // Nearly all of it is, and there is much of it.
+    // Nearly all text is ASCII, and there is much of it.
     if text.is_ascii() {
         text.len()
     } else {

@@ -1,6 +1,6 @@
-//! Which build this is.
+//! The version of this build.
 
-/// The version, and the commit where it is known.
+/// The version, and the commit if known.
 pub(crate) fn short() -> String {
     let version = env!("CARGO_PKG_VERSION");
     match env!("FLOWNER_COMMIT") {
@@ -9,7 +9,7 @@ pub(crate) fn short() -> String {
     }
 }
 
-/// All that a report of a defect should tell.
+/// Everything that a bug report needs.
 pub(crate) fn long() -> String {
     let build = if cfg!(debug_assertions) {
         "debug"

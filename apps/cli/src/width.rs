@@ -1,8 +1,8 @@
-//! How much of a terminal's line a text takes.
+//! The width of a text on a terminal.
 
 use unicode_width::UnicodeWidthChar;
 
-/// How much of a text fits into so many columns of a terminal, in bytes.
+/// The bytes of a text that fit into `columns` columns of a terminal.
 pub(crate) fn fitting(text: &str, columns: usize) -> usize {
     let mut used = 0;
     let beyond = text.char_indices().find(|(_, character)| {

@@ -12,14 +12,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The environment variable that names the file to which each skip is appended. Child processes
-/// inherit it, so that a test may run again in a namespace of its own and skip there.
+/// The environment variable with the file to which each skip is appended. Child processes inherit
+/// it, so that a test may run again in its own namespace and skip there.
 pub const LIST: &str = "FLOWNER_SKIPPED_LIST";
 
-/// What a line begins with that tells of a skip.
+/// The prefix of a line that reports a skip.
 const MARK: &str = "SKIPPED: ";
 
-/// Tells that the test of this thread, or the rest of it, does not run here, and why. The
+/// Reports that the test of this thread, or the rest of it, does not run here, and why. The
 /// arguments are those of [`format!`]. It does not return from the test.
 #[macro_export]
 macro_rules! skipped {
@@ -39,7 +39,7 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// A skip of something that is no test of the harness.
+    /// A skip outside of the test harness.
     pub fn new(test: &str, reason: &str) -> Self {
         Self {
             reason: one_line(reason),
@@ -57,11 +57,11 @@ impl Skipped {
     }
 }
 
-/// What [`skipped!`] calls.
+/// [`skipped!`] calls this.
 ///
 /// # Panics
 ///
-/// Where [`LIST`] names a file that cannot be written: a skip that nobody reads is a failure.
+/// If [`LIST`] names a file that cannot be written: a skip that no one can read is a failure.
 pub fn note(reason: fmt::Arguments<'_>) {
     let skipped = Skipped::new(&current_test(), &reason.to_string());
     eprintln!("{MARK}{}", skipped.reason);
@@ -73,10 +73,10 @@ pub fn note(reason: fmt::Arguments<'_>) {
     }
 }
 
-/// Notes what a child process told, as skips of the test of this thread. The child is started
-/// without [`LIST`], else its skips are listed under its own name as well.
-pub fn relay(told: &str) {
-    for reason in told.lines().filter_map(|line| line.strip_prefix(MARK)) {
+/// Records the skips of a child process as skips of this thread's test. Start the child without
+/// [`LIST`]; otherwise its skips are listed under its own name as well.
+pub fn relay(output: &str) {
+    for reason in output.lines().filter_map(|line| line.strip_prefix(MARK)) {
         note(format_args!("{reason}"));
     }
 }
@@ -85,10 +85,10 @@ pub fn relay(told: &str) {
 ///
 /// # Errors
 ///
-/// Where the file cannot be opened or written.
+/// If the file cannot be opened or written.
 pub fn append(list: &Path, skipped: &Skipped) -> io::Result<()> {
-    // A file that is there is opened without `O_CREAT`: Linux refuses that to root for a file of
-    // another user in a directory such as /tmp (fs.protected_regular).
+    // This opens an existing file without `O_CREAT`: Linux refuses that to root for another user's
+    // file in a directory such as /tmp (fs.protected_regular).
     let mut options = OpenOptions::new();
     let opened = match options.append(true).open(list) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => options.create(true).open(list),
@@ -99,11 +99,11 @@ pub fn append(list: &Path, skipped: &Skipped) -> io::Result<()> {
     file.write_all(skipped.line().as_bytes())
 }
 
-/// The skips of a list, each once, sorted by reason. A file that is not there is an empty list.
+/// The skips of a list, each once, sorted by reason. A missing file is an empty list.
 ///
 /// # Errors
 ///
-/// Where the file is there and cannot be read.
+/// If the file exists and cannot be read.
 pub fn read(list: &Path) -> io::Result<Vec<Skipped>> {
     let text = match fs::read_to_string(list) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -119,7 +119,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The package as Cargo tells it, the program without the hash in its name, and the test.
+/// The package from Cargo, the program without the hash in its name, and the test.
 fn current_test() -> String {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_default();
@@ -127,12 +127,12 @@ fn current_test() -> String {
     let program = without_hash(&program);
     let thread = std::thread::current();
     let name = thread.name().filter(|name| *name != "main");
-    // The harness runs a test on the first thread where it may use only one (--test-threads=1).
-    let asked = || {
+    // With a single thread (--test-threads=1), the harness runs a test on the first thread.
+    let from_arguments = || {
         let mut arguments = std::env::args().skip_while(|argument| argument != "--exact");
         arguments.nth(1).filter(|name| !name.starts_with('-'))
     };
-    let name = name.map(str::to_owned).or_else(asked);
+    let name = name.map(str::to_owned).or_else(from_arguments);
     let name = name.unwrap_or_else(|| "(a test that has no thread of its own)".to_owned());
     format!("{package} {program}::{name}")
 }

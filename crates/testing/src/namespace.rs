@@ -1,26 +1,26 @@
-//! Tests in network namespaces of their own (Linux).
+//! Tests in their own network namespaces (Linux).
 
 use std::process::Command;
 
 const INSIDE: &str = "FLOWNER_TEST_INSIDE";
 
-/// Runs a test again in a network namespace of its own, and says that its caller has nothing left
-/// to do. In there it says that the test is to go on. Where none may be made, the test is
-/// [skipped](crate::skipped!).
+/// Runs a test again in its own network namespace, and returns true, so that the caller returns. In
+/// the new namespace it returns false, so that the test runs. If no namespace can be made, the test
+/// is [skipped](crate::skipped!).
 ///
 /// # Panics
 ///
-/// Where the test fails in there.
+/// If the test fails in there.
 pub fn is_run_inside(test: &str) -> bool {
     is_run_by(test, &["-n"], &[])
 }
 
-/// As [`is_run_inside`], where no process and no network namespace of others is seen, and they see no
-/// named one of the test: for tests whose addresses others may use at the same time.
+/// As [`is_run_inside`], where the test sees no process or network namespace of others, and they
+/// see no named one of the test: for tests whose addresses others may use at the same time.
 ///
 /// # Panics
 ///
-/// Where the test fails in there.
+/// If the test fails in there.
 pub fn is_run_apart(test: &str) -> bool {
     const HIDE: &str = "mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$@\"";
     let options = ["-n", "-m", "-p", "-f", "--mount-proc"];
@@ -52,7 +52,7 @@ fn is_run_by(test: &str, options: &[&str], through: &[&str]) -> bool {
 ///
 /// # Panics
 ///
-/// Where it fails.
+/// If it fails.
 pub fn ip(line: &str) {
     let output = Command::new("ip").args(line.split_whitespace()).output();
     let is_done = output.as_ref().is_ok_and(|output| output.status.success());

@@ -1,4 +1,4 @@
-//! What tells about this host and this program.
+//! Commands about this host and this program.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Filters on the command line: what shells complete, and which keys help lists.
+//! Filters on the command line: shell completion, and the keys in help.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use clap::error::Error;
 use clap::{Arg, Command};
 use flowner_core::Filter;
 
-/// Reads a filter as text. Shells complete the keys; any other text is taken too.
+/// Reads a filter as text. Shells complete the keys; any other text is accepted, too.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FilterText;
 
@@ -25,7 +25,7 @@ impl TypedValueParser for FilterText {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        // A shell that writes `bytes>` would redirect the output into a file.
+        // A shell that completes `bytes>` would redirect the output into a file.
         let keys = Filter::keys().iter().filter(|key| !key.is_compared());
         Some(Box::new(keys.map(|key| {
             PossibleValue::new(format!("{}:", key.name)).help(key.selects)
@@ -33,7 +33,7 @@ impl TypedValueParser for FilterText {
     }
 }
 
-/// `help`, and below it every key of the filter language.
+/// `help`, followed by every key of the filter language.
 pub(super) fn help_with_keys(help: &str) -> String {
     let mut text = format!("{help}\n\nFilter keys, with an example of each:\n");
     for key in Filter::keys() {

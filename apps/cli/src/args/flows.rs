@@ -39,10 +39,10 @@ pub(crate) struct FlowArgs {
     pub(crate) json: bool,
 }
 
-/// Whose packets they are.
+/// The addresses that count as the host's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Local {
-    /// It is not to be guessed.
+    /// None, and none is inferred.
     Nobody,
     Network(Network),
 }
@@ -58,7 +58,7 @@ impl FromStr for Local {
     }
 }
 
-/// What a list is by.
+/// The grouping of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum By {
     Program,

@@ -12,7 +12,7 @@ use flowner_core::present;
 
 use crate::live::{Column, Tab};
 
-/// What stands below the help of `live`; without a command, the program's own does.
+/// The text below the help of `live`; without a command, the program's own text replaces it.
 pub(crate) const LIVE_EXAMPLES: &str = "Examples:
   flowner                                  the programs that use the network; ? shows the keys
   flowner --sort -received --filter '!dir:loopback'
@@ -51,7 +51,7 @@ pub(crate) struct LiveArgs {
     pub(crate) mouse: bool,
 }
 
-/// A column, and which end comes first.
+/// A column and a direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LiveSort {
     pub(crate) column: Column,
@@ -89,7 +89,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(wrong)
 }
 
-/// A time that leaves the system room for something else.
+/// A time that leaves the system room for other work.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     const SHORTEST: Duration = Duration::from_millis(10);
     let time = duration(text)?;

@@ -1,4 +1,4 @@
-//! What can be typed: a file for each command, or for some that are alike.
+//! The command line: one file for each command, or for some similar ones.
 
 mod about;
 mod capture;
@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-/// What stands below the program's help; `--help` adds the keys of filters.
+/// The text below the program's help; `--help` adds the keys of filters.
 const HELP: &str = "Examples:
   flowner                                  live view of the programs that use the network
   flowner watch --duration 10s --json      flows with their owners, one JSON object a line
@@ -53,7 +53,7 @@ pub(crate) struct Cli {
     pub(crate) common: CommonArgs,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct CommonArgs {
@@ -71,7 +71,7 @@ pub(crate) struct CommonArgs {
     pub(crate) no_sandbox: bool,
 }
 
-/// When there are colours.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
     Auto,
@@ -117,7 +117,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// A line as a shell would split it, up to what is not the command itself.
+    /// Splits a line as a shell does, up to text that is not part of the command.
     fn words(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
         let mut quote = None;
@@ -134,7 +134,7 @@ mod tests {
         words
     }
 
-    /// The command of an example in a help text, where words tell what it is for.
+    /// The command of an example in a help text, without the words that describe it.
     fn example(line: &str) -> Option<&str> {
         let line = line.trim_start();
         let command = line.split("   ").next().unwrap_or(line);

@@ -13,7 +13,7 @@ use crate::error::{Failure, Outcome};
 use crate::out::Out;
 use crate::settings::{Chosen, Place, Setting};
 
-/// Writes what a shell needs to complete what is typed.
+/// Writes the completion script of a shell.
 pub(crate) fn completions(args: &CompletionsArgs, program: Command, out: &mut Out) -> Outcome {
     let mut program = program;
     let mut script = Vec::new();
@@ -48,7 +48,7 @@ pub(crate) fn man(args: &ManArgs, program: Command, out: &mut Out) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes which file is used, and what it sets.
+/// Writes which file is in use, and what it sets.
 pub(crate) fn config(args: &ConfigArgs, chosen: &Chosen, out: &mut Out) -> Outcome {
     let path = chosen.place.path().map(|path| printable_path(path));
     if args.path {
@@ -62,7 +62,7 @@ pub(crate) fn config(args: &ConfigArgs, chosen: &Chosen, out: &mut Out) -> Outco
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which file it is, and why.
+/// The file, and why it is used.
 pub(crate) fn describe(chosen: &Chosen) -> String {
     let path = chosen.place.path().map(|path| printable_path(path));
     let path = path.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a report has no line for, though it was asked for: counted, and said.
+//! Counts and reports wanted flows without a line.
 
 use flowner_core::flows::Counters;
 use flowner_core::present;
@@ -7,14 +7,14 @@ use flowner_core::{FlowRecord, Group, Report, Totals};
 use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
 
-/// Flows that were asked for and have no line.
+/// Wanted flows without a line.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     /// There are more than are kept.
     pub(super) no_place: Totals,
-    /// `--limit` says so.
+    /// `--limit` excludes them.
     beyond_limit: Totals,
-    /// Rows beyond the limit, and what one is.
+    /// Rows beyond the limit, and the noun for one.
     rows: usize,
     noun: &'static str,
 }
@@ -40,14 +40,14 @@ impl LeftOut {
     }
 
     fn of_flows(report: &Report, args: &FlowArgs, limit: usize) -> Self {
-        // While capturing, the flows that ended had their line when they did.
+        // During a capture, each ended flow had its line at its end.
         if report.input.is_live {
             return Self::default();
         }
         let rows = report.flows.len().saturating_sub(limit);
         let mut beyond_limit = Totals::default();
         if rows > 0 {
-            // Whichever they are: all that are kept but those within the limit.
+            // In any order: all that are kept except those within the limit.
             let sum = |flows: &[FlowRecord]| flows.iter().map(FlowRecord::total).sum::<Counters>();
             let (all, shown) = (sum(&report.flows), sum(&sorted_flows(report, args)));
             beyond_limit = Totals {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_said_once_for_each_reason() {
+    fn left_out_flows_are_reported_once_for_each_reason() {
         let totals = |flows, bytes| Totals {
             flows,
             sent: Counters {

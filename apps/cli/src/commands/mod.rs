@@ -1,4 +1,4 @@
-//! One file a command.
+//! One file for each command.
 
 mod about;
 mod devices;
@@ -38,9 +38,9 @@ use crate::out::Out;
 use crate::settings::{self, Chosen};
 use crate::signals;
 
-/// Runs what was typed.
+/// Runs the command on the command line.
 pub(crate) fn run() -> ExitCode {
-    // Before anything is read that others wrote, the configuration file included.
+    // Before the program reads anything that others wrote, including the configuration file.
     let privileges = match Privileges::set_aside() {
         Ok(privileges) => privileges,
         Err(error) => return Failure::from(error).report(),
@@ -54,7 +54,7 @@ pub(crate) fn run() -> ExitCode {
     let (cli, live_flag) = parse(program, &arguments);
     colours(cli.common.color);
     start_logging();
-    // As the user may: `TZ` can name a file.
+    // With the rights of the user, because `TZ` can name a file.
     present::load_time_zone();
     signals::tell_limits();
     if let Some(work) = work(&cli)
@@ -66,7 +66,7 @@ pub(crate) fn run() -> ExitCode {
     let Some(command) = &cli.command else {
         return without_command(&cli.live, live_flag, sandbox);
     };
-    // What stays is in effect while the command runs, and in all threads that it starts.
+    // The kept privileges are in effect while the command runs, and in all threads that it starts.
     let outcome = match command {
         Command::Read(args) => return with_output(|out| read::run(args, sandbox, out)),
         command => sandbox.keep(&sandbox::needs(command)),
@@ -76,26 +76,26 @@ pub(crate) fn run() -> ExitCode {
     }
     privileges::raised(|| match command {
         Command::Live(args) => live::run(args).unwrap_or_else(|failure| failure.report()),
-        // Standard output, which `Out` takes for itself, may be what is recorded to.
+        // Standard output, which `Out` locks, may be the output of the recording.
         Command::Record(args) => record::run(args).unwrap_or_else(|failure| failure.report()),
         _ => with_output(|out| run_command(command, &chosen, out)),
     })
 }
 
-/// Runs what writes to standard output.
+/// Runs a command that writes to standard output.
 fn with_output(command: impl FnOnce(&mut Out) -> Outcome) -> ExitCode {
     let mut out = Out::new();
     let outcome = command(&mut out);
     let outcome = outcome.and_then(|code| out.flush().map(|()| code));
     outcome.unwrap_or_else(|failure| {
         let code = failure.report();
-        // What was not written by now cannot be.
+        // Output that is not written by now cannot be written.
         out.discard();
         code
     })
 }
 
-/// What a command does that looks at more than a file or two: the live view does, too.
+/// The work of a command that reads more than a file or two, including the live view.
 const fn work(cli: &Cli) -> Option<Work> {
     match &cli.command {
         Some(
@@ -117,7 +117,7 @@ const fn of_live(args: &LiveArgs) -> Work {
     }
 }
 
-/// What was typed, and whether a flag of the live view was among it; or the end of it.
+/// The command line, and whether it had a flag of the live view; or the end of the program.
 fn parse(program: clap::Command, arguments: &[OsString]) -> (Cli, bool) {
     let usage = program.clone();
     let typed = program.try_get_matches_from(arguments);
@@ -134,8 +134,7 @@ fn parse(program: clap::Command, arguments: &[OsString]) -> (Cli, bool) {
     (cli, has_live_flag)
 }
 
-/// Ends with what clap says of the arguments, which it repeats as they were typed: so it is given
-/// those that may be shown.
+/// Ends with clap's error message, which repeats the arguments. So clap gets masked ones.
 fn fail(error: &clap::Error, program: clap::Command, arguments: &[OsString]) -> ! {
     let shown: Vec<_> = arguments.iter().map(|it| mask_os(it)).collect();
     if shown.iter().all(|it| matches!(it, Cow::Borrowed(_))) {
@@ -146,7 +145,7 @@ fn fail(error: &clap::Error, program: clap::Command, arguments: &[OsString]) -> 
     let masked = masked.and_then(|matches| Cli::from_arg_matches(&matches));
     match masked.err() {
         Some(masked) if masked.kind() == error.kind() => masked.exit(),
-        // It was what is not shown that was wrong.
+        // The hidden part was the error.
         _ => {
             say_lines(error.render().to_string().trim_end());
             std::process::exit(error.exit_code())
@@ -154,7 +153,7 @@ fn fail(error: &clap::Error, program: clap::Command, arguments: &[OsString]) -> 
     }
 }
 
-/// A flag of the live view that was typed, not behind a command: there, it would not be seen.
+/// A flag of the live view without a command. After a command, it would not be found here.
 fn live_flag(matches: &ArgMatches) -> Option<&str> {
     let common = CommonArgs::augment_args(clap::Command::new("common"));
     let is_common = |id: &str| common.get_arguments().any(|flag| flag.get_id() == id);
@@ -175,15 +174,14 @@ fn colours(when: Colour) {
     }
 }
 
-/// The live view where it can be shown, or was meant, which is an error that says so; else what
-/// could be typed.
+/// The live view if it can be shown. If it was requested and cannot, an error; otherwise the help.
 fn without_command(args: &LiveArgs, is_meant: bool, sandbox: Sandbox) -> ExitCode {
     if live::is_possible() || is_meant {
         let kept = sandbox.keep(&sandbox::of_live(args));
         let outcome = kept.and_then(|()| privileges::raised(|| live::run(args)));
         return outcome.unwrap_or_else(|failure| failure.report());
     }
-    // As clap does where a command is missing.
+    // As clap does if a command is missing.
     say_lines(Cli::command().render_help());
     ExitCode::from(ERROR)
 }
@@ -204,14 +202,14 @@ fn run_command(command: &Command, chosen: &Chosen, out: &mut Out) -> Outcome {
     }
 }
 
-/// What the libraries have to say goes to standard error, if `FLOWNER_LOG` asks
-/// for it, such as `FLOWNER_LOG=debug`.
+/// Writes the logs of the libraries to standard error, if `FLOWNER_LOG` asks for it, such as
+/// `FLOWNER_LOG=debug`.
 fn start_logging() {
     let filter = EnvFilter::builder()
         .with_env_var("FLOWNER_LOG")
         .with_default_directive(tracing_subscriber::filter::LevelFilter::OFF.into())
         .from_env_lossy();
-    // Fields have names in them that others chose, and a line is one line.
+    // Fields contain names that others chose, and a log line must stay one line.
     let fields = format::debug_fn(|writer, field, value| {
         let value = format!("{value:?}");
         match field.name() {

@@ -1,4 +1,4 @@
-//! The flows of a report in the order that was asked for.
+//! The flows of a report in the chosen order.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use flowner_core::{FlowRecord, Report, sort_flows};
 
 use crate::args::FlowArgs;
 
-/// The flows in the order that was asked for; a report has them by first packet.
+/// The flows in the chosen order; a report has them by first packet.
 pub(super) fn sorted_flows<'a>(report: &'a Report, args: &FlowArgs) -> Cow<'a, [FlowRecord]> {
     let limit = args.limit.unwrap_or(usize::MAX);
     match args.sort {

@@ -17,15 +17,15 @@ use crate::error::{Outcome, say};
 use crate::out::Out;
 use crate::signals::Interrupt;
 
-/// How long a file may take before there is a progress bar.
+/// How long a file may take before a progress bar appears.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Time between two movements of the bar.
 const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
-    // Which may wait for what comes from standard input: until then, any signal ends it. No more
-    // than what the input begins with is read before the rest is given up.
+    // This may wait for standard input: until then, any signal ends the program. It reads no more
+    // than the header before it gives up the other privileges.
     let config = config::of_read(args, &filter);
     let open = sandbox.with_rights_of_root(|| Monitor::builder(&config).open());
     sandbox.keep(&Needs::nothing())?;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     Interrupt::catch()?.then(move || stop.stop());
     show_progress(&monitor);
     let report = monitor.wait();
-    tell_whose(&report.whose);
+    report_inferred_addresses(&report.whose);
     if let Some(warning) = &report.warning {
         say(format_args!("flowner: {}", printable(warning)));
     }
@@ -50,20 +50,19 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     report::write(&report, args.by, &args.flows, &filter, 0, out)
 }
 
-/// Directions and remote ends depend on it, so a message says what was guessed.
-fn tell_whose(whose: &LocalAddressSource) {
-    if let LocalAddressSource::Guessed(addresses) = whose {
+/// Directions and remote ends depend on it, so a message has the inferred addresses.
+fn report_inferred_addresses(source: &LocalAddressSource) {
+    if let LocalAddressSource::Guessed(addresses) = source {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         say(format_args!(
             "flowner: taking {} for the host that captured, as an end of most flows; --local says \
-             otherwise, --local none takes nobody",
+             otherwise, --local none counts no address",
             addresses.join(" and ")
         ));
     }
 }
 
-/// Shows how far the file is read, until it is, if that takes long and somebody
-/// is watching.
+/// Shows the progress of reading a file, if that takes long and a person is watching.
 fn show_progress(monitor: &Monitor) {
     if monitor.wait_ended(PATIENCE) || !std::io::stderr().is_terminal() {
         return;

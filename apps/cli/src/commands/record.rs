@@ -98,7 +98,7 @@ fn failure(error: Error) -> Failure {
     }
 }
 
-/// The output has failed: says so, and what is missing, unless who read it had enough.
+/// Reports a failure of the output, and what is missing, unless the reader closed the output.
 fn tell_failure(failure: &Failure, report: &Report, tally: &RecordingStats) -> ExitCode {
     let code = failure.report();
     if !matches!(failure, Failure::ClosedPipe) {
@@ -111,14 +111,14 @@ fn tell_failure(failure: &Failure, report: &Report, tally: &RecordingStats) -> E
     code
 }
 
-/// Until the input ends; at the end of `duration`, ends it. On a terminal, shows what happens.
+/// Waits until the input ends, or ends it after `duration`. On a terminal, shows the progress.
 fn follow(monitor: &Monitor, account: &Account, duration: Option<Duration>) {
     let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     let line = io::stderr().is_terminal().then(|| status_line(monitor));
     let mut interruption = None;
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        // Without a line, there is nothing to wake up for.
+        // Without a status line, there is no reason to wake up.
         let frame = if line.is_some() {
             FRAME
         } else {
@@ -180,7 +180,7 @@ fn status(tally: &RecordingStats) -> String {
     parts.join(", ")
 }
 
-/// Says what is not in the file though it should be, wherever this runs.
+/// Reports packets that are missing in the file.
 fn tell_losses(report: &Report, tally: &RecordingStats) {
     let kernel = report.capture.map_or(0, |capture| {
         capture.dropped_by_kernel + capture.dropped_by_interface

@@ -1,4 +1,4 @@
-//! The end of `watch` and `read`: what was asked for, then what it adds up to.
+//! The end of `watch` and `read`: the wanted lines, then their totals.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use crate::error::{ERROR, Failure, Outcome, say};
 use crate::out::Out;
 use crate::table::{Align, FAINT, Table, UNKNOWN, align};
 
-/// Writes a final report. The exit code says whether it failed. `missed`: events, and so perhaps
+/// Writes a final report. The exit code shows whether it failed. `missed`: events, and so perhaps
 /// lines, that were dropped before.
 pub(crate) fn write(
     report: &Report,
@@ -116,12 +116,12 @@ fn exit_code(ending: &EndState) -> ExitCode {
 }
 
 fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result<(), Failure> {
-    // While capturing, the flows that ended had their line when they did.
-    let is_told = |flow: &FlowRecord| report.input.is_live && flow.ended.is_some();
+    // During a capture, each ended flow had its line at its end.
+    let has_line = |flow: &FlowRecord| report.input.is_live && flow.ended.is_some();
     if by == By::Flow || report.input.is_live {
         for flow in sorted_flows(report, args)
             .iter()
-            .filter(|flow| !is_told(flow))
+            .filter(|flow| !has_line(flow))
         {
             out.json(&FlowLine::new(flow))?;
         }
@@ -253,7 +253,7 @@ fn group_table<K>(
     table
 }
 
-/// The columns of a table of flows; the last one where owners are looked up.
+/// The columns of a table of flows; the last one only if owners are looked up.
 const FLOW_COLUMNS: [Column; 10] = [
     Column::Protocol,
     Column::Local,
@@ -308,7 +308,7 @@ fn style(flow: &FlowRecord) -> Style {
     }
 }
 
-/// Devices that the totals list.
+/// The number of devices in the totals.
 const MOST_DEVICES: usize = 8;
 
 /// A few lines of totals.
@@ -316,7 +316,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
     let total = report.total();
     let flows = report.flows.len() as u64 + report.unlisted_flows();
     let (from, to) = report.span.unwrap_or((Duration::ZERO, Duration::ZERO));
-    // Apart from the table above, if there is one.
+    // After a blank line, if there is a table above.
     if flows > 0 {
         writeln!(out)?;
     }
@@ -330,7 +330,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         printable(&report.input.name),
         report.input.link_type,
     )?;
-    // Of one device, the line above has the name.
+    // For a single device, the line above has the name.
     if report.devices.len() > 1 {
         let of = |device: &DeviceTotals| {
             let bytes = present::bytes(device.counted.bytes);

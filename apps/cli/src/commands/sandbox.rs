@@ -1,4 +1,4 @@
-//! Which privileges each command keeps.
+//! The privileges that each command keeps.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,12 @@ impl Sandbox {
         Self { privileges, is_off }
     }
 
-    /// Opens what the person named, if root gave rights with those.
+    /// Opens a file that the user named, with root's rights if root started the program.
     pub(super) fn with_rights_of_root<T>(&self, open: impl FnOnce() -> T) -> T {
         self.privileges.with_rights_of_root(open)
     }
 
-    /// Gives up all but what is needed.
+    /// Gives up all privileges except the needed ones.
     pub(super) fn keep(self, needs: &Needs) -> Result<(), Failure> {
         let kept = if self.is_off {
             self.privileges.keep_without_sandbox(needs)
@@ -58,7 +58,7 @@ pub(super) fn of_live(args: &LiveArgs) -> Needs {
     }
 }
 
-/// Where a file is written, and those that follow it.
+/// The directory of a file, and of those that follow it.
 fn beside(file: &Path) -> Writes {
     if file.as_os_str() == "-" {
         return Writes::Nowhere;

@@ -19,7 +19,7 @@ use crate::out::Out;
 use crate::reader;
 use crate::signals::Interrupt;
 
-/// Flows whose line was written before they ended. Past that, some may get two.
+/// The number of flows whose line was written before they ended. Past that, some may get two.
 const MAX_WRITTEN: usize = 100_000;
 
 pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
@@ -47,10 +47,10 @@ fn start(builder: Builder, interrupt: &Interrupt) -> Result<Monitor, Failure> {
     Ok(monitor)
 }
 
-/// The last report, and how many events were missed.
+/// The last report, and the number of missed events.
 type End = (Arc<Report>, u64);
 
-/// Has each flow written when it is over.
+/// Writes each flow when it ends.
 fn write_json(
     builder: Builder,
     duration: Option<Duration>,
@@ -114,7 +114,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Until the input ends; at the end of `duration`, ends it.
+    /// Follows events until the input ends, or ends it after `duration`.
     fn follow(
         &mut self,
         monitor: &Monitor,
@@ -165,7 +165,7 @@ impl Writer<'_> {
         self.out.flush()
     }
 
-    /// Flows that are open, and have no line yet since nobody is known to own them.
+    /// Open flows without a line, because their owner is not known yet.
     fn remaining(&mut self, report: &Report) -> Result<(), Failure> {
         for flow in report.flows.iter().filter(|flow| flow.ended.is_none()) {
             if !self.written.contains(&flow.id) {

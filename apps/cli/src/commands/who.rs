@@ -17,8 +17,8 @@ use crate::error::{Failure, NOT_FOUND, Outcome, say};
 use crate::out::Out;
 use crate::signals::Interrupt;
 
-/// The first and the longest pause between two lookups with `--wait`: no system tells when
-/// somebody begins to listen.
+/// The first and the longest pause between two lookups with `--wait`: no system reports when a
+/// process begins to listen.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
@@ -40,15 +40,15 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
                 .sockets_in(&attributor.snapshot_all_namespaces()?)
                 .is_empty()
         {
-            let told = tell_no_connection(&query, &ownership, args.json, out)?;
-            sockets::tell_skipped(&attributor, args.json, out)?;
-            return Ok(told);
+            let exit_code = report_no_connection(&query, &ownership, args.json, out)?;
+            sockets::report_skipped(&attributor, args.json, out)?;
+            return Ok(exit_code);
         }
         let names = names::of_addresses(query.remote().map(|end| end.ip()), &args.reverse)?;
         let name = query.remote().and_then(|end| names.name_of(end.ip()));
-        let told = tell_connection(&query, &ownership, name.as_ref(), args.json, out)?;
-        sockets::tell_skipped(&attributor, args.json, out)?;
-        return Ok(told);
+        let exit_code = report_connection(&query, &ownership, name.as_ref(), args.json, out)?;
+        sockets::report_skipped(&attributor, args.json, out)?;
+        return Ok(exit_code);
     }
     let snapshot = attributor.snapshot_all_namespaces()?;
     let found: Vec<Socket> = target.sockets_in(&snapshot).into_iter().cloned().collect();
@@ -56,16 +56,16 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
     if args.json {
         sockets::write_json(&found, &names, out)?;
     } else {
-        tell_sockets(&target, &text, &found, &names, out)?;
+        report_sockets(&target, &text, &found, &names, out)?;
     }
-    sockets::tell_skipped(&attributor, args.json, out)?;
+    sockets::report_skipped(&attributor, args.json, out)?;
     Ok(exit_code(
         found.iter().any(|socket| socket.owner.is_named()),
     ))
 }
 
-/// A row for each socket that somebody may hold; what is left over of others is counted.
-fn tell_sockets(
+/// A row for each socket with a possible owner; counts the rest of closed connections.
+fn report_sockets(
     target: &WhoTarget,
     text: &str,
     found: &[Socket],
@@ -75,7 +75,7 @@ fn tell_sockets(
     let is_left_over = |socket: &Socket| is_over(socket) && !socket.owner.is_named();
     let (over, held): (Vec<_>, Vec<_>) = found.iter().cloned().partition(is_left_over);
     if held.is_empty() {
-        say(nobody(target, text));
+        say(no_owner(target, text));
     } else {
         out.table(&sockets::table(&held, names, out.width()))?;
     }
@@ -89,7 +89,7 @@ fn tell_sockets(
     Ok(())
 }
 
-fn nobody(target: &WhoTarget, text: &str) -> String {
+fn no_owner(target: &WhoTarget, text: &str) -> String {
     match target {
         WhoTarget::Owner(_) => format!("no visible socket belongs to {}", printable(text)),
         _ if text.parse::<u16>().is_ok() => format!("no visible process uses port {text}"),
@@ -97,7 +97,7 @@ fn nobody(target: &WhoTarget, text: &str) -> String {
     }
 }
 
-/// Looks, with growing pauses, until there is something to tell, or the time is over.
+/// Looks up the target, with growing pauses, until there is a result or the time is over.
 fn wait(
     target: &WhoTarget,
     attributor: &mut Attributor,
@@ -105,7 +105,7 @@ fn wait(
 ) -> Result<(), Failure> {
     let (interrupt, interrupted) = sync_channel(1);
     Interrupt::catch()?.then(move || {
-        let _already_told = interrupt.try_send(());
+        let _already_sent = interrupt.try_send(());
     });
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let (mut pause, longest) = PAUSES;
@@ -122,7 +122,7 @@ fn wait(
     }
 }
 
-/// Rests; whether to go on.
+/// Rests; returns whether to continue.
 fn rest(interrupted: &Receiver<()>, left: Option<Duration>, pause: Duration) -> bool {
     let pause = left.map_or(pause, |left| left.min(pause));
     matches!(
@@ -131,7 +131,7 @@ fn rest(interrupted: &Receiver<()>, left: Option<Duration>, pause: Duration) -> 
     )
 }
 
-fn tell_connection(
+fn report_connection(
     query: &SocketQuery,
     ownership: &Ownership,
     name: Option<&HostName>,
@@ -155,7 +155,7 @@ fn tell_connection(
                 writeln!(out, "  {:>7}  {path}", process.pid)?;
             }
             let membership = programs.membership(process);
-            // The path says that already.
+            // The path already shows that.
             if matches!(&membership.reasons[..], [Grouping::Executable(_)]) {
                 continue;
             }
@@ -170,24 +170,24 @@ fn tell_connection(
     Ok(exit_code(ownership.verdict.is_named()))
 }
 
-/// Says who listens where a connection would be, which nobody has.
-fn tell_no_connection(
+/// Reports the listener at the end of a connection that does not exist.
+fn report_no_connection(
     query: &SocketQuery,
     listener: &Ownership,
     json: bool,
     out: &mut Out,
 ) -> Outcome {
     let evidence = &listener.evidence;
-    let nobody = Ownership::unknown(Reason::NotFound, evidence.observed_at, evidence.source);
+    let no_owner = Ownership::unknown(Reason::NotFound, evidence.observed_at, evidence.source);
     if json {
-        return tell_connection(query, &nobody, None, json, out);
+        return report_connection(query, &no_owner, None, json, out);
     }
     let owner = present::owner(Some(listener));
     let local = query.local();
     say(format_args!(
         "there is no connection {query}; {owner} listens at {local}"
     ));
-    Ok(exit_code(nobody.verdict.is_named()))
+    Ok(exit_code(no_owner.verdict.is_named()))
 }
 
 fn exit_code(found: bool) -> ExitCode {

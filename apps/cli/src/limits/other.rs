@@ -1,4 +1,4 @@
-//! Where there are no such limits.
+//! Systems without such limits.
 
 #[expect(clippy::unnecessary_wraps, reason = "other platforms have limits")]
 pub(super) const fn check_stack() -> Result<(), String> {

@@ -4,13 +4,13 @@
     reason = "limits of resources have no safe interface in the library"
 )]
 
-/// Descriptors: of captures, of sockets that ask the kernel, of files of `/proc`, and of network
-/// namespaces.
+/// The number of descriptors: for captures, for netlink sockets, for files of `/proc`, and for
+/// network namespaces.
 const LEAST_FILES: libc::rlim_t = 64;
 /// Bytes of the main thread's stack; below 256 KiB, it overflows while arguments are parsed.
 const LEAST_STACK: u64 = 512 << 10;
 
-/// Says whether the main thread's stack is too small.
+/// Reports if the main thread's stack is too small.
 pub(super) fn check_stack() -> Result<(), String> {
     match stack() {
         Some(limit) if bytes(limit.rlim_cur) < LEAST_STACK => Err(format!(
@@ -22,9 +22,9 @@ pub(super) fn check_stack() -> Result<(), String> {
     }
 }
 
-/// Lets this program have as many descriptors as it may, and says what is too little.
+/// Raises the limit of descriptors as far as possible, and reports limits that are too low.
 pub(super) fn check(least_memory: u64) -> Result<(), String> {
-    // Whether a limit can be told at all is no reason not to begin.
+    // If a limit cannot be read, that is no reason not to begin.
     if let Some(mut files) = files() {
         if files.rlim_cur < files.rlim_max {
             let all = libc::rlimit {
@@ -61,7 +61,7 @@ const NONE: libc::rlimit = libc::rlimit {
     rlim_max: 0,
 };
 
-/// Bytes of address space that may be used.
+/// The available bytes of address space.
 pub(super) fn memory() -> Option<u64> {
     address_space().map(|limit| bytes(limit.rlim_cur))
 }

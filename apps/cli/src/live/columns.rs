@@ -1,24 +1,24 @@
-//! What is shown of a row, and how wide.
+//! The columns of a row, and their widths.
 
 use std::sync::LazyLock;
 
 use flowner_core::present;
 use ratatui::layout::Rect;
 
-/// A thing to show and to sort by.
+/// A column to show and to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Column {
-    /// What the row stands for.
+    /// The name of the row.
     Name,
-    /// The programs that a host or service has to do with.
+    /// The programs of a host or service.
     Owners,
     /// Flows or sockets.
     Count,
     Listening,
     Connected,
-    /// How busy it was lately.
+    /// Its recent traffic.
     Trend,
-    /// What flows and sockets have; of groups, some of it.
+    /// A column of flows and sockets; groups have some of them.
     Of(present::Column),
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Tab {
 impl Tab {
     pub(crate) const ALL: [Self; 4] = [Self::Programs, Self::Flows, Self::Hosts, Self::Services];
 
-    /// Its place among all.
+    /// Its index among all.
     pub(crate) const fn index(self) -> usize {
         self as usize
     }
@@ -50,7 +50,7 @@ impl Tab {
         }
     }
 
-    /// All of them beside each other: where each begins, and its name.
+    /// All tabs side by side: the position of each, and its name.
     pub(crate) fn places(has_bytes: bool) -> impl Iterator<Item = (Self, usize, &'static str)> {
         Self::ALL.into_iter().scan(1, move |next, tab| {
             let (place, name) = (*next, tab.name(has_bytes));
@@ -59,7 +59,7 @@ impl Tab {
         })
     }
 
-    /// The columns, in the order in which they stand.
+    /// The columns, in order.
     pub(crate) fn columns(self, has_bytes: bool) -> &'static [Spec] {
         match (self, has_bytes) {
             (Self::Programs, true) => PROGRAMS,
@@ -79,13 +79,13 @@ impl Tab {
 pub(crate) struct Spec {
     pub(crate) column: Column,
     pub(crate) title: &'static str,
-    /// Characters that it can do with, if it must.
+    /// The smallest width, in characters.
     min: u16,
-    /// Characters that it needs to be read.
+    /// The usual width, in characters.
     width: u16,
-    /// Characters that it can use.
+    /// The largest useful width, in characters.
     max: u16,
-    /// Which goes first when there is no room: the highest.
+    /// The order in which columns disappear without room: the highest goes first.
     rank: u8,
 }
 
@@ -147,7 +147,7 @@ const fn path(rank: u8) -> Spec {
     of(present::Column::Path, rank)
 }
 
-/// Seconds that a trend shows, one in a character.
+/// The number of seconds in a trend, one per character.
 pub(crate) const TREND: u16 = 30;
 
 const PROGRAMS: &[Spec] = &[
@@ -203,8 +203,8 @@ const SOCKET_SERVICES: &[Spec] = &[
 /// Characters between two columns.
 const GAP: u16 = 1;
 
-/// The columns of a tab in a line of the screen: where each begins, and how wide it is. Before
-/// the first is room for a mark, behind the last for nothing.
+/// The columns of a tab in a line of the screen: the position and width of each. There is room for
+/// a mark before the first, and none after the last.
 pub(crate) fn places(
     tab: Tab,
     has_bytes: bool,
@@ -218,8 +218,8 @@ pub(crate) fn places(
     })
 }
 
-/// The columns for which there is room, with their widths. Which these are depends on
-/// the width only, so that nothing moves while numbers change.
+/// The columns that fit, with their widths. They depend only on the width, so nothing moves while
+/// numbers change.
 fn fit(specs: &[Spec], width: u16) -> Vec<(Spec, u16)> {
     let needed = |rank: u8| {
         let shown = specs.iter().filter(|spec| spec.rank <= rank);
@@ -238,7 +238,7 @@ fn fit(specs: &[Spec], width: u16) -> Vec<(Spec, u16)> {
     };
     let used: u16 = widths.iter().map(|(_, width)| width + GAP).sum();
     let mut free = width.saturating_sub(used.saturating_sub(GAP));
-    // A character each in turn, until nobody wants more.
+    // One character for each in turn, until no column can use more.
     while free > 0 {
         let before = free;
         for (spec, width) in &mut widths {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matters_stays_in_narrow_terminals() {
+    fn important_columns_stay_in_narrow_terminals() {
         check(
             Tab::Programs,
             true,

@@ -1,4 +1,4 @@
-//! From keys, and a mouse, to what they mean.
+//! Translates keys and mouse events to messages.
 
 use ratatui::crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -8,7 +8,7 @@ use ratatui::layout::Position;
 use super::columns::Tab;
 use super::state::{Message, Motion};
 
-/// What an event of the terminal means; `None` where it means nothing.
+/// The message of a terminal event; `None` if it has none.
 pub(crate) fn message(event: &Event, is_typing: bool) -> Option<Message> {
     match event {
         Event::Resize(width, height) => Some(Message::Resized(*width, *height)),
@@ -19,13 +19,13 @@ pub(crate) fn message(event: &Event, is_typing: bool) -> Option<Message> {
     }
 }
 
-/// Whether an event never means anything: a mouse tells of each place that it comes by.
+/// Whether an event never has a meaning: a mouse reports each position that it passes.
 pub(crate) fn is_idle(event: &Event) -> bool {
     matches!(event, Event::Mouse(mouse) if of_mouse(*mouse).is_none())
 }
 
 fn of_mouse(mouse: MouseEvent) -> Option<Message> {
-    /// Lines that a step of the wheel moves.
+    /// The number of lines per step of the wheel.
     const STEP: isize = 3;
     match mouse.kind {
         MouseEventKind::Down(MouseButton::Left) => {

@@ -1,12 +1,12 @@
-//! The live view: a full screen that is kept up to date.
+//! The live view: a full screen that updates itself.
 //!
-//! | module | about |
+//! | module | content |
 //! |---|---|
-//! | `data` | what is shown at one time, arranged; pure |
-//! | `columns` | what is shown of it, and how wide; pure |
-//! | `state` | how it is looked at: what happened comes in, what is to be done comes out; pure |
-//! | `view` | how it is drawn; pure |
-//! | `input` | from keys to what they mean; pure |
+//! | `data` | the content at one time, arranged; pure |
+//! | `columns` | the columns, and their widths; pure |
+//! | `state` | the state of the view: events go in, effects come out; pure |
+//! | `view` | drawing; pure |
+//! | `input` | translates keys to messages; pure |
 //! | `driver` | threads, terminal, signals, clock |
 
 mod columns;

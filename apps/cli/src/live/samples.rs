@@ -1,4 +1,4 @@
-//! What the tests of the live view look at.
+//! Samples for the tests of the live view.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use flowner_core::{EndState, FlowRecord, InputInfo, Principal, Report};
 
 use super::data::{Data, Notice, Sockets};
 
-/// 2026-01-01T00:01:00Z: everything is a minute old at most.
+/// 2026-01-01T00:01:00Z: everything is at most a minute old.
 pub(super) const NOW: Duration = Duration::from_secs(1_767_225_660);
 
 pub(super) fn now() -> SystemTime {
@@ -50,8 +50,8 @@ fn counters(bytes: u64) -> Counters {
     }
 }
 
-/// A flow of somebody to somewhere, with bytes a second in both directions; what was
-/// sent is ten times that.
+/// A flow with an owner and a remote end, with bytes a second in both directions; the totals are
+/// ten times that.
 pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -> FlowRecord {
     let (sent, received) = rates;
     let record = FlowRecord {
@@ -85,7 +85,7 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
     record.with_owners(Some(owner(verdict)), None)
 }
 
-/// A browser with two processes, curl, and what nobody owns.
+/// A browser with two processes, curl, and flows without an owner.
 pub(super) fn flows() -> Vec<FlowRecord> {
     let one = |pid, name| Verdict::Process(process(pid, name));
     vec![
@@ -111,7 +111,7 @@ pub(super) fn data(flows: Vec<FlowRecord>) -> Data {
     Data::of_report(Arc::new(report), now(), None)
 }
 
-/// A server with a client, and somebody else's.
+/// A server with a client, and a socket of another user.
 pub(super) fn sockets() -> Data {
     let socket = |local: &str, remote: Option<&str>, state, owner| {
         let mut socket = Socket::new(

@@ -1,5 +1,6 @@
-//! Whether anybody reads what is written. A platform owes `when_gone()`, which calls something
-//! once, when nobody reads standard output any more: who has nothing to write would not notice.
+//! Notices when the reader of the output is gone. A platform owes `when_gone()`, which calls a
+//! function once, when no one reads standard output any more: a program that has nothing to write
+//! would not notice.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]

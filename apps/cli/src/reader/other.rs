@@ -1,3 +1,3 @@
-//! Where a pipe does not tell: the next line that is written notices.
+//! Systems whose pipes do not report it: the next written line notices.
 
 pub(crate) fn when_gone(_call: impl FnOnce() + Send + 'static) {}

@@ -1,11 +1,11 @@
 //! Pipes and terminals of Unix (poll(2)).
 #![allow(unsafe_code, reason = "poll has no safe interface in the library")]
 
-/// A pipe whose reader is gone has an error, a terminal that is gone was hung up; files have
-/// neither, and are waited for until the program ends.
+/// A pipe without reader has an error, and a terminal that is gone was hung up. Files have neither,
+/// so the wait lasts until the program ends.
 pub(crate) fn when_gone(call: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().name("flowner-reader".to_owned());
-    // Without a thread, the next line that is written notices.
+    // Without a thread, the next written line notices.
     let _best_effort = thread.spawn(move || {
         let mut output = libc::pollfd {
             fd: libc::STDOUT_FILENO,

@@ -1,4 +1,4 @@
-//! What is in the file: TOML, a table for each command, keys as the flags are called.
+//! The content of the file: TOML, a table for each command, with the names of flags as keys.
 //!
 //! ```toml
 //! interface = "eth0"        # for every command that has --interface
@@ -17,10 +17,10 @@ use clap::{Arg, ArgAction, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Flags that decide about the file, or about nothing that could be set before.
+/// Flags about the file itself, or that a file cannot set.
 const NOT_KEYS: [&str; 4] = ["config", "no-config", "help", "version"];
 
-/// The settings of a file, each of which is a flag with a value that it takes.
+/// The settings of a file. Each is a flag with a valid value.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     all: Vec<Setting>,
@@ -29,15 +29,15 @@ pub(crate) struct Settings {
 /// One key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// The command; `None` for all that have such a flag.
+    /// The command; `None` for all commands with this flag.
     pub(crate) command: Option<String>,
     pub(crate) key: String,
-    /// As they would be typed; one, except for flags that can be repeated.
+    /// The values as on the command line: one, except for repeatable flags.
     pub(crate) values: Vec<String>,
     line: usize,
 }
 
-/// What is wrong, and on which line.
+/// An error with its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WrongSetting {
     line: usize,
@@ -51,7 +51,7 @@ impl fmt::Display for WrongSetting {
 }
 
 impl Settings {
-    /// Reads a file's text, for a program that takes these commands.
+    /// Parses the text of a file, for a program with these commands.
     pub(super) fn parse(text: &str, program: &Command) -> Result<Self, WrongSetting> {
         let reader = Reader { text, program };
         let table = DeTable::parse(text).map_err(|error| WrongSetting {
@@ -71,20 +71,20 @@ impl Settings {
                 _ => settings.all.push(reader.setting(None, key, value)?),
             }
         }
-        // Tables are in the order of their names; people think in lines.
+        // Tables are sorted by name; people think in lines.
         settings.all.sort_by_key(|setting| setting.line);
         settings.all.iter().try_for_each(|it| check(it, program))?;
         Ok(settings)
     }
 
-    /// Every setting, as they stand in the file.
+    /// Every setting, in the order of the file.
     pub(crate) fn all(&self) -> &[Setting] {
         &self.all
     }
 
     /// The same program with these settings as defaults of its flags.
     pub(crate) fn apply(&self, program: Command) -> Command {
-        // The live view is what there is without a command, too.
+        // The live view is also what runs without a command.
         let program = self.apply_to(program, "live");
         let names: Vec<String> = commands(&program).map(str::to_owned).collect();
         names.into_iter().fold(program, |program, name| {
@@ -93,7 +93,7 @@ impl Settings {
     }
 
     fn apply_to(&self, mut command: Command, name: &str) -> Command {
-        // What is said of this command stands after what is said of all.
+        // The setting of this command comes after that for all.
         let of_all = self.all.iter().filter(|it| it.command.is_none());
         let of_this = self.all.iter();
         let of_this = of_this.filter(|it| it.command.as_deref() == Some(name));
@@ -113,7 +113,7 @@ fn commands(program: &Command) -> impl Iterator<Item = &str> {
     commands.filter(|name| *name != "help")
 }
 
-/// The program itself, for what it takes without a command, and its commands.
+/// The program itself, for its options without a command, and its commands.
 fn all(program: &Command) -> impl Iterator<Item = &Command> {
     std::iter::once(program).chain(program.get_subcommands())
 }
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A value as it would be typed.
+/// A value as on the command line.
 fn values(flag: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     let takes_value = flag.get_action().takes_values();
     match (value, takes_value) {
@@ -217,7 +217,7 @@ fn scalar(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// Whether the flag takes the value, by trying it.
+/// Whether the flag accepts the value, by trying it.
 fn check(setting: &Setting, program: &Command) -> Result<(), WrongSetting> {
     let name = setting.command.as_deref();
     let having = all(program)
@@ -247,7 +247,7 @@ fn check(setting: &Setting, program: &Command) -> Result<(), WrongSetting> {
     Ok(())
 }
 
-/// What was likely meant.
+/// A suggestion for a wrong name.
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     flowner_core::nearest(name, known).map_or_else(String::new, |nearest| {
         format!("; did you mean `{nearest}`?")
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn errors_name_their_line() {
         check_wrong("\ninterfase = 'eth0'", "2: unknown key `interfase`");
         check_wrong("interfase = 'eth0'", "did you mean `interface`?");
         check_wrong(
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!((args.by, args.flows.local.len()), (By::Flow, 1));
     }
 
-    /// Something that a flag takes.
+    /// A value that a flag accepts.
     fn sample(flag: &Arg) -> String {
         if !flag.get_action().takes_values() {
             return "true".to_owned();
@@ -359,7 +359,7 @@ mod tests {
         value.to_owned()
     }
 
-    /// What must be typed with a command.
+    /// The required arguments of a command.
     fn arguments(command: &Command) -> Vec<&str> {
         let required = command.get_arguments().filter(|it| it.is_required_set());
         let typed = required.flat_map(|argument| match argument.get_id().as_str() {
@@ -389,7 +389,7 @@ mod tests {
                 assert_eq!(settings.all().len(), 1, "{text}");
                 let mut typed = vec!["flowner", command.get_name()];
                 typed.extend(arguments(command));
-                // It is as if it had been typed.
+                // The result is as if the value had been typed.
                 let configured = settings.apply(program.clone());
                 let matches = configured.try_get_matches_from(typed);
                 let matches = matches.unwrap_or_else(|error| panic!("{text}: {error}"));

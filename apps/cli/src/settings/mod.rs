@@ -1,8 +1,6 @@
-//! The configuration file: whatever can be typed as a flag can be a key of it, and what is
-//! typed wins.
+//! The configuration file: every flag can be a key of it, and the command line wins.
 //!
-//! Its values become the defaults of the flags, so that clap checks and shows them as it
-//! does its own.
+//! Its values become the defaults of the flags, so that clap checks and shows them like its own.
 
 mod file;
 mod place;
@@ -18,14 +16,14 @@ use crate::error::Failure;
 pub(crate) use file::{Setting, Settings};
 pub(crate) use place::Place;
 
-/// Where the settings come from, and what they are.
+/// The settings and their source.
 #[derive(Debug)]
 pub(crate) struct Chosen {
     pub(crate) place: Place,
     pub(crate) settings: Settings,
 }
 
-/// Reads the file that `arguments`, the environment or the platform name.
+/// Reads the file that `arguments`, the environment or the platform names.
 pub(crate) fn choose(arguments: &[OsString], command: &Command) -> Result<Chosen, Failure> {
     let place = Place::of(arguments);
     let settings = match place.read()? {

@@ -1,4 +1,4 @@
-//! Which file it is.
+//! Finds the configuration file.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -10,24 +10,24 @@ use flowner_core::present::printable_path;
 
 use crate::error::Failure;
 
-/// The variable that names the file.
+/// The environment variable with the file.
 const VARIABLE: &str = "FLOWNER_CONFIG";
 
-/// Which file is read, and who said so.
+/// The file, and the source of its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `--config`.
     Typed(PathBuf),
     /// `FLOWNER_CONFIG`.
     Variable(PathBuf),
-    /// The one of this platform, if it is there: XDG's on Unix, `%APPDATA%` on Windows.
+    /// The platform's file, if it exists: XDG's on Unix, `%APPDATA%` on Windows.
     Usual(PathBuf),
-    /// None is to be read, or there is no home to have one in.
+    /// None is wanted, or there is no home directory.
     Nowhere,
 }
 
 impl Place {
-    /// By what was typed, else by the environment, else by the platform.
+    /// From the command line, or else from the environment, or else from the platform.
     pub(super) fn of(arguments: &[OsString]) -> Self {
         match Typed::of(arguments) {
             Typed::File(path) => return Self::Typed(path),
@@ -50,13 +50,12 @@ impl Place {
         }
     }
 
-    /// Whether there is a file.
+    /// Whether the file exists.
     pub(crate) fn exists(&self) -> bool {
         self.path().is_some_and(|path| path.exists())
     }
 
-    /// The text; `None` where there need not be any. A file that somebody named must be
-    /// there.
+    /// The text; `None` if the file is optional and missing. A file that the user named must exist.
     pub(super) fn read(&self) -> Result<Option<String>, Failure> {
         let Some(path) = self.path() else {
             return Ok(None);
@@ -73,7 +72,7 @@ impl Place {
     }
 }
 
-/// Whether there is no file of this user: as another user, one may still have the home of
+/// Whether the file belongs to another user: after a change of user, `HOME` may still be that of
 /// the first.
 fn is_elsewhere(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
@@ -93,7 +92,7 @@ fn unreadable(path: &Path, place: &Place, error: &io::Error) -> Failure {
     ))
 }
 
-/// What was typed about it. clap cannot tell yet: the file decides about defaults.
+/// The command line's choice. clap cannot parse it yet, because the file decides about defaults.
 enum Typed {
     File(PathBuf),
     None,
@@ -125,8 +124,8 @@ impl Typed {
 fn value(argument: &OsStr) -> Option<&OsStr> {
     let bytes = argument.as_encoded_bytes();
     let value = bytes.strip_prefix(b"--config=")?;
-    // Parts after an ASCII prefix are whole; paths that are no text must be typed with a
-    // blank in place of the sign.
+    // The rest after an ASCII prefix is whole; a path that is not UTF-8 must be typed with a blank
+    // in place of the sign.
     std::str::from_utf8(value).ok().map(OsStr::new)
 }
 

@@ -1,6 +1,6 @@
-//! Signals whose default action is not what this program does. A platform owes `tell_limits()`,
-//! which makes the limit of a file's size an error of writing, with a message, and `watch()`,
-//! which calls something when the program is to end.
+//! Signals with another action than the default one. A platform owes `tell_limits()`, which turns
+//! the limit of a file's size into a write error with a message, and `watch()`, which calls a
+//! function when the program should end.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]
@@ -16,12 +16,12 @@ pub(crate) use platform::tell_limits;
 
 use crate::error::Failure;
 
-/// What comes so soon after the first signal is the same wish: `timeout` sends its signal to the
+/// A signal this soon after the first one is the same request: `timeout` sends its signal to the
 /// process and then to its group.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
-/// The wish that the program ends. The first signal is passed on, and the program ends when it is
-/// ready; the second one ends it whatever it waits for.
+/// The request to end the program. The first signal is passed on, and the program ends when it is
+/// ready; the second one ends it at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt {
     state: Arc<Mutex<State>>,
@@ -29,7 +29,7 @@ pub(crate) struct Interrupt {
 
 #[derive(Default)]
 enum State {
-    /// None came, and nobody is there to be told.
+    /// None came, and no receiver is set.
     #[default]
     Quiet,
     Awaited(Box<dyn FnOnce() + Send>),
@@ -37,10 +37,11 @@ enum State {
 }
 
 impl Interrupt {
-    /// Catches signals from now on: before anything is begun that has an end of its own.
+    /// Catches signals from now on: before any work begins that needs an orderly end.
     ///
     /// # Errors
-    /// Where that fails.
+    ///
+    /// If that fails.
     pub(crate) fn catch() -> Result<Self, Failure> {
         let interrupt = Self {
             state: Arc::default(),
@@ -55,7 +56,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Calls this at the first signal; at once, if that came already.
+    /// Calls `call` at the first signal; at once, if that came already.
     pub(crate) fn then(&self, call: impl FnOnce() + Send + 'static) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Came) {
@@ -87,25 +88,25 @@ impl fmt::Debug for State {
     }
 }
 
-/// When the first signal came that asks the program to end.
+/// The time of the first signal that requested the end.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
     first: Option<Instant>,
 }
 
-/// What a signal means.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// The program is to end when it is ready.
+    /// End when ready.
     Ask,
     /// The same signal once more.
     Again,
-    /// The program is to end whatever it does.
+    /// End at once.
     Now,
 }
 
 impl Wish {
-    /// What one that comes now means.
+    /// The meaning of a signal that comes now.
     pub(crate) fn signal(&mut self, now: Instant) -> Meaning {
         match self.first {
             None => {

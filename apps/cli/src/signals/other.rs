@@ -1,4 +1,4 @@
-//! Where there are no signals but Ctrl-C and its like.
+//! Systems without signals except Ctrl-C and its like.
 
 use std::io;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use super::{Meaning, Wish};
 /// Files have no such limit.
 pub(crate) const fn tell_limits() {}
 
-/// Calls `ask` when the program is to end. Asked again, it ends, whatever it waits for.
+/// Calls `ask` when the program should end. At the second request, it ends at once.
 pub(super) fn watch(ask: impl Fn() + Send + 'static) -> io::Result<()> {
     let wish = Mutex::new(Wish::default());
     ctrlc::set_handler(move || {

@@ -11,18 +11,18 @@ use signal_hook::low_level;
 
 use super::{Meaning, Wish};
 
-/// By default, SIGXFSZ ends who writes past `ulimit -f` without a word; caught, the write fails
-/// with EFBIG (setrlimit(2)).
+/// By default, SIGXFSZ ends a program that writes past `ulimit -f` without a message. If it is
+/// caught, the write fails with EFBIG (setrlimit(2)).
 pub(crate) fn tell_limits() {
-    let nobody_asks = Arc::new(AtomicBool::new(false));
-    // Where it cannot be caught, the program ends as any other would.
-    let _best_effort = signal_hook::flag::register(SIGXFSZ, nobody_asks);
+    let unused = Arc::new(AtomicBool::new(false));
+    // If it cannot be caught, the program ends as any other would.
+    let _best_effort = signal_hook::flag::register(SIGXFSZ, unused);
 }
 
-/// Calls `ask` when the program is to end. Asked again, it ends, though another thread may wait
-/// for ever, such as for somebody who reads what it writes.
+/// Calls `ask` when the program should end. At the second request, it ends, though another thread
+/// may wait for ever, such as for a reader of its output.
 pub(super) fn watch(ask: impl Fn() + Send + 'static) -> io::Result<()> {
-    // The thread is there before a signal is caught.
+    // The thread exists before a signal is caught.
     let (begin, begins) = std::sync::mpsc::sync_channel::<Signals>(1);
     std::thread::Builder::new()
         .name("flowner-signals".to_owned())
@@ -38,12 +38,12 @@ pub(super) fn watch(ask: impl Fn() + Send + 'static) -> io::Result<()> {
             }
         })?;
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    // It waits for this.
+    // The thread waits for this.
     let _sent = begin.send(signals);
     Ok(())
 }
 
-/// Ends the program as a signal does that is not caught.
+/// Ends the program as an uncaught signal does.
 pub(crate) fn end(signal: i32) {
     let _ended = low_level::emulate_default_handler(signal);
     low_level::exit(128 + signal);

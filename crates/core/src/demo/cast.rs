@@ -1,31 +1,31 @@
-//! Who is on the made-up host, and what they do: plain data.
+//! The actors of the made-up host and their conversations: plain data.
 
 /// The host's addresses.
 pub(super) const HOST_V4: &str = "192.168.1.20";
 pub(super) const HOST_V6: &str = "2001:db8:5::20";
 const LOOPBACK: &str = "127.0.0.1";
 
-/// Somebody with sockets.
+/// An owner of sockets, with its conversations.
 pub(super) struct Actor {
     pub(super) owner: Owner,
     pub(super) talks: &'static [Talk],
 }
 
-/// What the socket table tells of an actor's sockets.
+/// The owner that the socket table reports for an actor's sockets.
 pub(super) enum Owner {
     One(Who),
     /// Each conversation has a process of its own, with pids from here on.
     Each(Who),
-    /// Workers of one server hold the very same socket.
+    /// The workers of one server share one socket.
     Shared(Who, &'static [u32]),
-    /// Only this user can be told.
+    /// The socket table knows only the user.
     User(u32, &'static str),
-    /// Only this container can be told.
+    /// The socket table knows only the container.
     Container(&'static str),
     Gone,
     Denied,
     Kernel,
-    /// The socket table is not asked: neither end is here, or there are no sockets.
+    /// flowner makes no lookup: neither end is on this host, or there are no sockets.
     Nobody,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Who {
     pub(super) service: Option<&'static str>,
 }
 
-/// Conversations of a kind.
+/// A kind of conversation.
 pub(super) struct Talk {
     pub(super) kind: Kind,
     pub(super) protocol: u8,
@@ -48,11 +48,11 @@ pub(super) struct Talk {
     pub(super) remotes: &'static [&'static str],
     /// The responder's port.
     pub(super) port: u16,
-    /// Seconds until the first one; before 0: it was there when the capture began.
+    /// Seconds until the first conversation; negative if it began before the capture.
     pub(super) from: f32,
-    /// Seconds between the beginnings of two, on average; 0: there is only one.
+    /// Seconds from one beginning to the next, on average; 0 if there is only one conversation.
     pub(super) every: f32,
-    /// Seconds that one lasts, on average; 0: it does not end.
+    /// Seconds that a conversation lasts, on average; 0 if it does not end.
     pub(super) lasts: f32,
     /// Seconds between two exchanges.
     pub(super) beat: f32,
@@ -61,14 +61,14 @@ pub(super) struct Talk {
     pub(super) received: u32,
 }
 
-/// Who opens a conversation.
+/// The end that opens a conversation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// This host.
     Outgoing,
     /// The other end.
     Incoming,
-    /// Its owner sends to many; nobody answers.
+    /// The owner sends to a group; no host answers.
     Group,
 }
 
@@ -130,7 +130,7 @@ const CDN: &[&str] = &[
 ];
 const CDN_V6: &[&str] = &["2001:db8:80::a", "2001:db8:80::1:b", "2001:db8:43:7::9"];
 
-// One line a kind of conversation.
+// One line for each kind of conversation.
 #[rustfmt::skip]
 pub(super) static CAST: &[Actor] = &[
     Actor {
@@ -266,7 +266,7 @@ pub(super) static CAST: &[Actor] = &[
     },
     Actor {
         owner: Owner::One(service("postgres", 6010, "/usr/lib/postgresql/16/bin/postgres", (999, "postgres"), "postgresql.service")),
-        // It answers what node asks.
+        // Its socket accepts the connections from node.
         talks: &[],
     },
     Actor {
@@ -315,8 +315,8 @@ pub(super) static CAST: &[Actor] = &[
     },
 ];
 
-/// The actor that holds a port of a service on this host, where it is not the one that
-/// talks.
+/// The actor that owns the port of a service on this host, if that is not the actor of the
+/// conversation.
 pub(super) fn server(port: u16) -> Option<&'static Actor> {
     let holds = |actor: &&Actor| match &actor.owner {
         Owner::One(who) => who.name == "postgres" && port == 5_432,

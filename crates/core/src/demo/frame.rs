@@ -1,11 +1,11 @@
-//! Bytes of a frame: Ethernet, IP and transport headers. What the transport carries is
-//! left out, as a short snap length does.
+//! Bytes of a frame: Ethernet, IP and transport headers. The payload of the transport is missing,
+//! as with a short snap length.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::cast::{ICMP, TCP, UDP};
 
-/// The most that any of these frames has of headers: Ethernet, IPv6, TCP.
+/// The maximum length of the headers of these frames: Ethernet, IPv6, TCP.
 pub(super) const MAX_LEN: usize = 14 + 40 + 20;
 
 /// Control bits of TCP (RFC 9293, 3.1).
@@ -16,13 +16,13 @@ const PSH: u8 = 0x08;
 /// On a segment that carries data.
 pub(super) const DATA: u8 = ACK | PSH;
 
-/// What a frame says.
+/// The contents of a frame.
 #[derive(Clone, Copy)]
 pub(super) struct Content {
     pub(super) protocol: u8,
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
-    /// Of TCP.
+    /// TCP flags.
     pub(super) flags: u8,
     pub(super) sequence: u32,
     /// Bytes above the transport header.

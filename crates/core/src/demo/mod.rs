@@ -1,8 +1,8 @@
-//! A made-up host, so that anybody can look around without a privilege: frames, and
-//! whose sockets they are. Everything else is what real frames go through.
+//! A made-up host, which shows flowner without any privilege: frames, and the owners of their
+//! sockets. Flowner processes them like real frames.
 //!
-//! Pure and repeatable: the same frames at the same offsets, always. Addresses are
-//! those reserved for documentation (RFC 5737, RFC 3849) and private ones.
+//! Pure and repeatable: the same frames at the same offsets, always. The addresses are private, or
+//! reserved for documentation (RFC 5737, RFC 3849).
 
 mod cast;
 mod frame;
@@ -16,8 +16,7 @@ use std::time::Duration;
 pub(crate) use owners::{Clock, DemoTable};
 pub(crate) use traffic::{Frame, Traffic};
 
-/// How much of the traffic is over when the demo begins, so that there is something to
-/// look at.
+/// How much of the traffic has passed when the demo begins, so that its lists are not empty.
 pub(crate) const PAST: Duration = Duration::from_secs(600);
 
 /// When the recorded demo begins: 2026-01-15T09:00:00Z.
@@ -133,11 +132,11 @@ mod tests {
             report.total().bytes
         );
         assert!(programs.len() > 20, "{programs:#?}");
-        // Nothing of it fails, however late it is counted.
+        // Every lookup finds an owner, however late flowner counts the frames.
         let owners = report.flows.iter().filter_map(|flow| flow.owner.as_ref());
         let failed = owners.filter(|owner| owner.verdict == Verdict::Unknown(Reason::Failed));
         assert_eq!(failed.count(), 0);
-        // No flow is cut there, as no socket changes hands.
+        // Owners do not split any flow, as no socket gets another owner.
         let without_owners = Config {
             owners: false,
             ..config.clone()
@@ -149,7 +148,7 @@ mod tests {
         assert_eq!(programs, bytes(&again));
     }
 
-    /// What has sockets, of the protocols of flows.
+    /// A protocol of flows that has sockets.
     trait TryIntoSocket {
         fn try_into_socket(self) -> Result<flowner_attribution::Protocol, ()>;
     }

@@ -1,4 +1,4 @@
-//! Whose sockets they are: a socket table for the made-up host.
+//! The owners of sockets: a socket table for the made-up host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ impl Clock {
         Duration::from_micros(self.0.load(Ordering::Relaxed))
     }
 
-    /// When a socket is looked at: after the packet was seen.
+    /// When the table looks up a socket: after the capture of the packet.
     fn looked_at(&self) -> SystemTime {
         UNIX_EPOCH + self.now() + Duration::from_micros(30)
     }
@@ -67,7 +67,7 @@ impl SocketTable for DemoTable {
         Source::Scripted
     }
 
-    /// Never asked for: each lookup is a [point lookup](Capabilities::point_lookup).
+    /// The resolver never calls this: each lookup is a [point lookup](Capabilities::point_lookup).
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let now = self.clock.looked_at();
         Ok(Snapshot::new(Source::Scripted, now, now, Vec::new()))
@@ -98,11 +98,11 @@ impl FastLookup for DemoTable {
     }
 }
 
-/// A socket that somebody holds.
+/// A socket with an owner.
 #[derive(Clone, Copy)]
 struct Held {
     actor: &'static Actor,
-    /// Which conversation it is of, where each has its own.
+    /// The number of its conversation, if each conversation has its own socket.
     number: u32,
     talk: Option<&'static Talk>,
 }
@@ -172,7 +172,7 @@ fn verdict(held: Held, now: SystemTime) -> Verdict {
     }
 }
 
-/// A process; those of low pids are older.
+/// A process; one with a low pid is older.
 fn process(who: &Who, pid: u32, now: SystemTime) -> Process {
     const DAY: u64 = 86_400;
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();

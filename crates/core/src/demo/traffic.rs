@@ -9,7 +9,7 @@ use super::cast::{Kind, TCP, Talk, talks};
 use super::frame::{self, ACK, Content, DATA, FIN, MAX_LEN, SYN};
 use super::ports::{first_port, port_of};
 
-/// A frame, with the time since the beginning at which it is seen.
+/// A frame, with its capture time since the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) at: Duration,
@@ -19,31 +19,31 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// The part that was captured.
+    /// The captured part of the frame.
     pub(crate) fn data(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
 
-/// Gives one frame after the other.
+/// Makes one frame after the other.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    /// What is due next, by time; the number decides between equals.
+    /// The next events, by time; the number decides between equal times.
     due: BinaryHeap<Reverse<(Duration, u64)>>,
     steps: std::collections::HashMap<u64, Step>,
     next_step: u64,
 }
 
-/// What happens at a point in time.
+/// An event at a point in time.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A conversation of this kind begins, the so-manieth.
+    /// A conversation of this kind begins; `number` counts them.
     Begin {
         talk: usize,
         number: u32,
     },
     Send(Frame),
-    /// An exchange in a conversation, after which comes the next or its end.
+    /// An exchange in a conversation. The next exchange or the end follows.
     Exchange(Conversation),
 }
 
@@ -53,7 +53,7 @@ struct Conversation {
     initiator: SocketAddr,
     responder: SocketAddr,
     until: Duration,
-    /// How much of what the talk says this one moves, in per cent.
+    /// How much of the traffic of its kind this conversation has, in per cent.
     size: u32,
     /// The next sequence number of the initiator, and of the responder.
     sequence: [u32; 2],
@@ -129,7 +129,7 @@ impl Traffic {
         self.schedule(begun, Step::Exchange(conversation));
     }
 
-    /// Opens a connection; returns when it is open.
+    /// Opens a connection; returns the time when it is open.
     fn greet(&mut self, at: Duration, it: &mut Conversation) -> Duration {
         let trip = trip(it.responder);
         self.send(at, it, Way::There, SYN, 0);
@@ -249,7 +249,7 @@ fn ends(
     })
 }
 
-/// How long a packet is on its way to the other end and back.
+/// The round-trip time to the other end.
 fn trip(other: SocketAddr) -> Duration {
     let is_near = match other.ip() {
         std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_loopback(),
@@ -262,7 +262,7 @@ fn trip(other: SocketAddr) -> Duration {
     }
 }
 
-/// Everything gets more and less, in waves of a minute or so; in per cent.
+/// The volume of all traffic, in per cent: it rises and falls in waves of about a minute.
 fn swell(at: Duration) -> u32 {
     let wave = |period: u64| {
         let place = at.as_secs() % period;
@@ -272,7 +272,7 @@ fn swell(at: Duration) -> u32 {
     30 + (wave(46) * 2 + wave(74) * 3) * 70 / 500
 }
 
-/// From the table of the cast: small, and finite.
+/// From the table of actors: small, and finite.
 fn seconds(value: f32) -> Duration {
     Duration::from_secs_f32(value.max(0.0))
 }
@@ -290,7 +290,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to `bound`, without that.
+    /// A number from 0 to `bound`, exclusive.
     fn below(&mut self, bound: u32) -> u32 {
         let bound = u64::from(bound.max(1));
         u32::try_from(((self.next() >> 32) * bound) >> 32).unwrap_or(0)
@@ -302,5 +302,5 @@ impl Random {
     }
 }
 
-/// The ports of no two talks meet.
+/// The port ranges of the kinds of conversation do not overlap.
 const _: () = assert!(first_port(0) >= 10_000);

@@ -17,8 +17,8 @@ pub fn endpoint(protocol: Protocol, address: SocketAddr) -> String {
     }
 }
 
-/// The name of a service, with its protocol unless that is TCP: `https`, `dns/udp`. Where there is
-/// none, protocol and port: `tcp 8443`.
+/// The name of a service, with its protocol unless that is TCP: `https`, `dns/udp`. A service
+/// without a name has protocol and port: `tcp 8443`.
 pub fn service(service: Service) -> String {
     let Service { protocol, port } = service;
     match service_name(protocol, port) {

@@ -1,5 +1,5 @@
-//! The columns of lists of flows and sockets. Whatever a column is to an app is here: what it is
-//! called, how wide it is, what it shows of a line, and how it sorts.
+//! The columns of lists of flows and sockets: title, width, values and sort order of each column,
+//! for all apps.
 
 mod value;
 
@@ -46,7 +46,7 @@ pub enum Column {
     Sent,
     /// What this end received.
     Received,
-    /// Which way the flow was opened.
+    /// Which end opened the flow.
     Direction,
     /// The time from the first to the newest packet.
     Duration,
@@ -68,7 +68,7 @@ pub enum Column {
     Namespace,
     /// The file that the owner executes.
     Path,
-    /// The name of the other end, as far as packets tell it.
+    /// The name of the other end, from the packets of this host.
     Name,
     /// TCP segments that were sent again, both directions.
     Retransmits,
@@ -76,16 +76,16 @@ pub enum Column {
     Rtt,
 }
 
-/// All that is fixed of a column.
+/// The fixed properties of a column.
 struct Spec {
     title: &'static str,
-    /// For lists in which width is scarce.
+    /// For narrow lists.
     heading: &'static str,
     widths: [u16; 3],
     is_number: bool,
     sort_key: SortKey,
-    /// In lists of flows, and in those of sockets: which goes first when there is no room, the
-    /// highest. `None` where no line has a value.
+    /// The rank in lists of flows, and in those of sockets. A list without room drops the column
+    /// with the highest rank first. `None` if the column has no values there.
     ranks: [Option<u8>; 2],
 }
 
@@ -124,7 +124,7 @@ impl Spec {
 }
 
 impl Column {
-    /// All of them, in the order in which they stand.
+    /// All columns, in display order.
     pub const ALL: [Self; 26] = [
         Self::Program,
         Self::Pid,
@@ -187,28 +187,28 @@ impl Column {
         }
     }
 
-    /// What it is called.
+    /// The title.
     pub const fn title(self) -> &'static str {
         self.spec().title
     }
 
-    /// What it is called in capital letters, shorter where the title is long.
+    /// The title in capital letters, abbreviated if it is long.
     pub const fn heading(self) -> &'static str {
         self.spec().heading
     }
 
-    /// Characters that it can do with if it must, that it needs to be read, and that it can use.
+    /// The minimum width, the width to be readable, and the maximum useful width, in characters.
     pub const fn widths(self) -> [u16; 3] {
         self.spec().widths
     }
 
-    /// Whether it has numbers, which stand at the right.
+    /// Whether it has numbers, which are aligned to the right.
     pub const fn is_number(self) -> bool {
         self.spec().is_number
     }
 
-    /// Which column of a list of flows goes first when there is no room: that with the highest
-    /// rank. `None`: it has nothing to show of flows.
+    /// The rank in lists of flows: a list without room drops the column with the highest rank
+    /// first. `None` if flows have no value for it.
     pub const fn rank_in_flows(self) -> Option<u8> {
         self.spec().ranks[0]
     }
@@ -218,17 +218,17 @@ impl Column {
         self.spec().ranks[1]
     }
 
-    /// What flows are sorted by when it is chosen.
+    /// The sort key of a list of flows that this column sorts.
     pub const fn sort_key(self) -> SortKey {
         self.spec().sort_key
     }
 
-    /// Whether the greatest comes first when it is chosen the first time.
+    /// Whether the first choice of this column sorts the greatest value first.
     pub const fn greatest_first(self) -> bool {
         self.is_number() && !matches!(self, Self::Pid)
     }
 
-    /// What it shows of a line.
+    /// The value of a line in this column.
     pub fn value(self, row: &Row<'_>) -> Value {
         let sums = |sum: fn(Counters, Counters) -> Value| {
             row.counters().map(|(sent, received)| sum(sent, received))
@@ -275,7 +275,7 @@ impl Column {
         value.unwrap_or(Value::Nothing)
     }
 
-    /// Of flows alone.
+    /// Values that only flows have.
     fn of_flow(self, row: &Row<'_>) -> Option<Value> {
         let RowOf::Flow { flow, now, .. } = row.of else {
             return None;
@@ -287,13 +287,13 @@ impl Column {
             Self::Duration => Some(Value::Time(flow.duration())),
             Self::Retransmits => Some(Value::Count(flow.tcp?.retransmitted())),
             Self::Rtt => Some(Value::Text(milliseconds(flow.tcp?.round_trip?.smoothed))),
-            // A column that has a place must have a value (a test).
+            // A test checks that each column with a rank has a value.
             _ => None,
         }
     }
 
-    /// By what a line stands before another one in this column; what has no value comes last. For
-    /// flows it is the order of [`sort_key`](Self::sort_key).
+    /// The sort key of a line in this column; lines without a value come last. For flows it is the
+    /// order of [`sort_key`](Self::sort_key).
     pub fn order(self, row: &Row<'_>) -> OrderKey {
         let total = row
             .counters()
@@ -319,9 +319,9 @@ impl Column {
                 RowOf::Flow { flow, .. } => OrderKey::Number(flow.state as u64, 0),
                 RowOf::Socket { .. } => row.state().map_or(OrderKey::None, OrderKey::Name),
             },
-            // With the total behind it, so that lines without traffic stand by what they had.
+            // The total decides between lines without traffic.
             Self::Up => OrderKey::Number(up, total),
-            // Who is busy at all comes before who was.
+            // Lines with traffic now come before lines that only had some.
             Self::Down => OrderKey::Number(down, up.saturating_add(down).max(total)),
             Self::Rate => OrderKey::Number(up.saturating_add(down), total),
             Self::Direction | Self::Age | Self::Idle | Self::Retransmits | Self::Rtt => {
@@ -354,7 +354,7 @@ impl Column {
         };
         match self {
             Self::Direction => OrderKey::Name(flow.direction.name()),
-            // What is young was seen first late.
+            // A young flow has a late first packet.
             Self::Age => OrderKey::Time(flow.first_seen),
             Self::Idle => OrderKey::Time(flow.last_seen),
             Self::Retransmits => flow.tcp.map_or(OrderKey::None, |tcp| {

@@ -1,4 +1,4 @@
-//! What evidence means, in words.
+//! Evidence in words.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -49,7 +49,7 @@ fn of_verdict(verdict: &Verdict) -> String {
     }
 }
 
-/// Why an owner is unknown, in a sentence, and what can be done about it.
+/// Why an owner is unknown, in a sentence, and what the user can do about it.
 pub fn reason_sentence(reason: Reason) -> String {
     let sentence = format!("{}: {reason}", capitalized(&unknown(reason)));
     match reason.advice() {
@@ -71,7 +71,7 @@ pub const fn matched(matched: Option<Match>) -> &'static str {
     }
 }
 
-/// Where the answer comes from.
+/// The source of the answer.
 pub const fn source(source: Source) -> &'static str {
     match source {
         Source::SockDiag => "the kernel (sock_diag) and /proc",
@@ -79,7 +79,7 @@ pub const fn source(source: Source) -> &'static str {
         Source::Scripted => "the script of the demo",
         Source::Recorded => "the file, which claims it",
         Source::None => "the flow itself",
-        // A table of a later version.
+        // A socket table of a later version.
         _ => "the system",
     }
 }
@@ -105,7 +105,7 @@ pub fn observed(evidence: &Evidence, first_seen: Duration) -> String {
     format!("{apart} {order} the first packet")
 }
 
-/// How an owner is known, for a table of how many are.
+/// How an owner is known, for the table of coverage.
 pub fn coverage(coverage: Coverage) -> String {
     match coverage {
         Coverage::Named => "named".to_owned(),

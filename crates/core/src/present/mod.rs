@@ -1,8 +1,8 @@
-//! What people read, in one form for all apps: sizes, rates, durations, local times, addresses,
+//! Text for people, in one form for all apps: sizes, rates, durations, local times, addresses,
 //! owners, directions, the reasons why an owner is unknown, and the columns of lists.
 //!
-//! Text that others wrote is [masked](crate::text::mask) here. JSON and CSV are data, and have forms
-//! of their own.
+//! Functions here [mask](crate::text::mask) text from other programs. JSON and CSV are data, and
+//! have forms of their own.
 
 mod address;
 mod column;
@@ -24,13 +24,13 @@ use std::path::Path;
 
 use crate::model::text::{mask, mask_path};
 
-/// What stands for an owner that no lookup was made for.
+/// The text in place of an owner without a lookup.
 pub const NOT_LOOKED_UP: &str = "unknown: not looked up";
 
-/// What stands for an owner whose lookup has no answer yet.
+/// The text in place of an owner whose lookup has no answer yet.
 pub const PENDING: &str = "looking up …";
 
-/// Text that somebody else wrote, with what a terminal would obey in visible form.
+/// Text from another program, with control characters in visible form.
 pub fn printable(text: &str) -> String {
     mask(text).into_owned()
 }
@@ -40,7 +40,7 @@ pub fn printable_path(path: &Path) -> String {
     mask_path(path).into_owned()
 }
 
-/// The text with a capital letter, as a sentence begins.
+/// The text with a capital first letter, as at the beginning of a sentence.
 pub fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| {

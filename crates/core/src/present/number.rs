@@ -1,15 +1,16 @@
-//! Sizes, rates and counts. A quantity is a number and a unit apart, so that both can stand in line.
+//! Sizes, rates and counts. A quantity has its number and its unit apart, so that lists can align
+//! both.
 
 use std::fmt;
 
 use flowner_flows::Counters;
 use serde::{Deserialize, Serialize};
 
-/// In what traffic is measured.
+/// The unit of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Rates in bits a second, amounts in bytes: as networks and files are sold.
+    /// Rates in bits a second, amounts in bytes, as networks and files are sold.
     #[default]
     Bits,
     /// Rates and amounts in bytes.
@@ -19,10 +20,10 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// All of them, in the order in which they are offered.
+    /// All units, in display order.
     pub const ALL: [Self; 3] = [Self::Bits, Self::Bytes, Self::Packets];
 
-    /// What it is called.
+    /// The name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bits => "Bits",
@@ -47,7 +48,7 @@ impl Unit {
         }
     }
 
-    /// What [`amount`](Self::amount) shows, as a number to compare.
+    /// The number that [`amount`](Self::amount) shows, to compare.
     pub const fn measure(self, counters: Counters) -> u64 {
         match self {
             Self::Bits | Self::Bytes => counters.bytes,
@@ -68,9 +69,9 @@ const PACKETS: Units = ["pkt", "k pkt", "M pkt", "G pkt", "T pkt", "P pkt", "E p
 /// A number with its unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity {
-    /// Three digits or so; empty for nothing.
+    /// About three digits; empty for zero.
     pub number: String,
-    /// Empty for nothing.
+    /// Empty for zero.
     pub unit: &'static str,
 }
 
@@ -80,7 +81,7 @@ impl Quantity {
         let value = u128::from(value);
         let mut power = 0;
         let mut thousand = 1_u128;
-        // 999.5 would be shown as 1000.
+        // 999.5 would round to 1000.
         while value * 2 >= 1_999 * thousand && power + 1 < units.len() {
             thousand *= 1_000;
             power += 1;
@@ -100,7 +101,7 @@ impl Quantity {
         }
     }
 
-    /// Whether it says that there is nothing.
+    /// Whether it is empty, for zero.
     pub fn is_nothing(&self) -> bool {
         self.number == "0"
     }
@@ -122,10 +123,10 @@ pub fn count(number: u64, noun: &str) -> String {
     with_noun(number, &number.to_string(), noun)
 }
 
-/// What stands between the digits of large numbers where they are [`grouped`].
+/// The separator of thousands in [`grouped`] numbers.
 pub const DIGIT_GROUPS: char = '\u{2009}';
 
-/// A number with its thousands apart, for proportional fonts: `1 234 567`.
+/// A number with a gap between thousands, for proportional fonts: `1 234 567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

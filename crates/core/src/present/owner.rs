@@ -1,4 +1,4 @@
-//! Owners in a few words, and why there is none.
+//! Owners in a few words, and the reasons why an owner is unknown.
 
 use flowner_attribution::{Ownership, Process, Reason, Socket, Verdict};
 
@@ -6,11 +6,11 @@ use super::{NOT_LOOKED_UP, PENDING, printable, printable_path};
 use crate::model::principal::Principal;
 use crate::query::sockets::is_over;
 
-/// What stands for the owner of a [connection that is over](crate::is_over): its process closed it, and
-/// may run on.
+/// The text in place of the owner of a [connection that is over](crate::is_over): its process
+/// closed it, and may still run.
 const CLOSED: &str = "unknown: connection closed";
 
-/// That an owner is unknown, and why: `unknown: process exited`.
+/// The text for an unknown owner, with the reason: `unknown: process exited`.
 pub fn unknown(reason: Reason) -> String {
     format!("unknown: {}", reason.words())
 }
@@ -49,7 +49,7 @@ pub fn socket_owner(socket: &Socket) -> String {
     }
 }
 
-/// The program that an owner stands for, or why the owner is unknown.
+/// The program of an owner, or why the owner is unknown.
 ///
 /// `is_pending`: whether the lookup of the owner has no answer yet.
 pub fn principal(principal: &Principal, owner: Option<&Verdict>, is_pending: bool) -> String {
@@ -63,7 +63,7 @@ pub fn principal(principal: &Principal, owner: Option<&Verdict>, is_pending: boo
     }
 }
 
-/// The path of what a process executes, with a remark where that alone would mislead.
+/// The path of a process's executable, with a remark if the path alone would mislead.
 pub fn path(process: &Process) -> Option<String> {
     let path = printable_path(process.path.as_ref()?);
     let deleted = process
@@ -75,7 +75,7 @@ pub fn path(process: &Process) -> Option<String> {
     })
 }
 
-/// The pid of an owner, and of how many others: `4242`, `7 +2`; nothing where none is known.
+/// The pid of an owner, and the number of other pids: `4242`, `7 +2`; nothing if no pid is known.
 pub fn pids(verdict: &Verdict) -> Option<String> {
     match verdict.processes() {
         [] => None,
@@ -84,12 +84,12 @@ pub fn pids(verdict: &Verdict) -> Option<String> {
     }
 }
 
-/// The user of an owner, where known: the name, else the number.
+/// The user of an owner, if known: the name, else the number.
 pub fn user(verdict: &Verdict) -> Option<String> {
     verdict.user().map(|user| printable(&user.to_string()))
 }
 
-/// The service, container or sandbox of an owner, where known.
+/// The service, container or sandbox of an owner, if known.
 pub fn unit(verdict: &Verdict) -> Option<String> {
     verdict.unit().map(|unit| printable(&unit.to_string()))
 }

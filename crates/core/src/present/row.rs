@@ -1,4 +1,4 @@
-//! What a line of a list is about: a flow, seen from one of its ends, or a socket.
+//! The subject of a line in a list: one end of a flow, or a socket.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,8 +44,8 @@ pub(super) enum End {
 }
 
 impl<'a> Row<'a> {
-    /// A flow in a list of all. Where only its remote end has a known owner, the line has that one.
-    /// `now`: the packet time of the report, since the Unix epoch.
+    /// A flow in a list of all. If only its remote end has a known owner, the line shows that
+    /// owner. `now`: the packet time of the report, since the Unix epoch.
     pub const fn of_flow(flow: &'a FlowRecord, now: Duration) -> Self {
         let end = End::Either;
         Self {
@@ -53,7 +53,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A flow below the owner of one of its ends, as that end has it.
+    /// A flow in the list of one end's owner, as that end sees it.
     pub const fn of_end(flow: &'a FlowRecord, is_remote_end: bool, now: Duration) -> Self {
         let end = if is_remote_end {
             End::Remote
@@ -65,7 +65,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A socket, with whom its owner stands for, where that was found out.
+    /// A socket, with the principal of its owner if that is known.
     pub const fn of_socket(socket: &'a Socket, principal: Option<&'a Principal>) -> Self {
         Self {
             of: RowOf::Socket {
@@ -112,7 +112,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// This end of it.
+    /// This end.
     pub const fn near(&self) -> SocketAddr {
         match self.of {
             RowOf::Flow { flow, end, .. } => match end {
@@ -134,7 +134,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Which way a flow was opened, as this end has it: `→` from here, `←` to here.
+    /// Which end opened a flow, as this end sees it: `→` from here, `←` to here.
     pub const fn arrow(&self) -> char {
         match self.of {
             RowOf::Socket { .. } => '↔',
@@ -142,7 +142,7 @@ impl<'a> Row<'a> {
                 (Direction::Outgoing | Direction::Loopback, End::Either | End::Local) => '→',
                 (Direction::Incoming, End::Either | End::Local)
                 | (Direction::Loopback, End::Remote) => '←',
-                // It arrived, and who sent it is unknown.
+                // It arrived; its sender is unknown.
                 (Direction::Spoofed | Direction::Overheard, _) => '?',
                 (
                     Direction::Outgoing
@@ -177,7 +177,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Whom the owner stands for.
+    /// The principal of the owner.
     pub fn principal(&self) -> &'a Principal {
         match self.of {
             RowOf::Flow { flow, end, .. } => match end {
@@ -213,8 +213,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The service as [`service`](super::service) writes it. A socket does not tell which of its
-    /// ports is that of the service: without a name, it has none.
+    /// The service as [`service`](super::service) writes it. A socket does not show which of its
+    /// ports is the service's: without a name, it has none.
     pub(super) fn service(&self) -> Option<String> {
         match self.of {
             RowOf::Flow { flow, .. } => Some(super::service(Service {
@@ -239,7 +239,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// What the newest ICMP error said of the flow.
+    /// The meaning of the flow's newest ICMP error.
     pub fn error(&self) -> Option<&'static str> {
         match self.of {
             RowOf::Flow { flow, .. } => flow.error.map(FlowError::name),
@@ -247,7 +247,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// What was counted, as this end has it: sent, then received.
+    /// The traffic as this end sees it: sent, then received.
     pub(super) const fn counters(&self) -> Option<(Counters, Counters)> {
         match self.of {
             RowOf::Flow { flow, end, .. } => Some(match end {
@@ -258,7 +258,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Wire bytes a second, as this end has them: sent, then received.
+    /// Wire bytes a second as this end sees them: sent, then received.
     pub(super) const fn rates(&self) -> Option<(u64, u64)> {
         match self.of {
             RowOf::Flow { flow, end, .. } => Some(match end {

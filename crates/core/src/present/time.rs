@@ -1,4 +1,4 @@
-//! Durations, and times where this host is.
+//! Durations, and times in the time zone of this host.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,15 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Where this host is, read once.
+/// The time zone of this host, read once.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
 fn zone() -> &'static TimeZone {
     ZONE.get_or_init(TimeZone::system)
 }
 
-/// Reads the time zone of this host, if that was not done before; the first time that is written
-/// does so, too. `TZ` may name a file, which a program should open before it raises its privileges.
+/// Reads the time zone of this host, unless it is known already. Otherwise, the first formatted
+/// time reads it. `TZ` may name a file, which a program should open before it raises its
+/// privileges.
 pub fn load_time_zone() {
     zone();
 }
@@ -31,18 +32,18 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// How long ago a moment was, as [`duration`]; nothing for one that is still to come.
+/// The time since a moment, as [`duration`]; empty for a moment in the future.
 pub fn since(then: SystemTime, now: SystemTime) -> String {
     duration(now.duration_since(then).unwrap_or(Duration::ZERO))
 }
 
-/// A time of day where this host is, from the time since the Unix epoch: `09:30:01`.
+/// A local time of day, from the time since the Unix epoch: `09:30:01`.
 pub fn clock(time: Duration) -> String {
     written(time, zone(), "%H:%M:%S")
 }
 
-/// A date and time of day where this host is, with the name of its time zone, from the time
-/// since the Unix epoch: `2026-01-15 09:30:01 CET`.
+/// A local date and time of day, with the name of the time zone, from the time since the Unix
+/// epoch: `2026-01-15 09:30:01 CET`.
 pub fn date(time: Duration) -> String {
     written(time, zone(), "%Y-%m-%d %H:%M:%S %Z")
 }
@@ -52,13 +53,13 @@ pub fn date_of(time: SystemTime) -> String {
     date(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// A date and time of day where this host is, to a millisecond: `2026-01-15 09:30:01.250`.
+/// A local date and time of day, to a millisecond: `2026-01-15 09:30:01.250`.
 pub fn moment(time: SystemTime) -> String {
     let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     written(time, zone(), "%Y-%m-%d %H:%M:%S%.3f")
 }
 
-/// A time as strftime(3) has it. A damaged file can have times for which there is no date.
+/// A time in a format of strftime(3). A damaged file can have times without a date.
 fn written(time: Duration, zone: &TimeZone, how: &str) -> String {
     let seconds = i64::try_from(time.as_secs()).ok();
     let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or_default();

@@ -7,27 +7,27 @@ use flowner_capture::{LiveOptions, Source, shell_word};
 
 use crate::system::privileges;
 
-/// All that was tried.
+/// The result of all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkup {
     /// The operating system and its version.
     pub system: String,
-    /// What was tried, in the order in which the parts depend on each other.
+    /// The checks. Each stands after the ones that it depends on.
     pub checks: Vec<Check>,
-    /// Commands that would let the program see everything, to be pasted in this order.
+    /// Commands that give the program all capabilities that it needs, to paste in this order.
     pub commands: Vec<String>,
-    /// What these give, and to whom, in sentences; `None` where they give nothing to anybody.
+    /// What the commands allow, and to which users, in sentences; `None` if they allow nothing.
     pub grants: Option<String>,
 }
 
-/// One thing that was tried.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What it is, in a word.
+    /// Its subject, in a word.
     pub name: &'static str,
     /// How well it works.
     pub status: Status,
-    /// What that means, in a sentence without an end mark.
+    /// What the status means, in a sentence without an end mark.
     pub detail: String,
     remedy: Option<Fix>,
 }
@@ -39,7 +39,7 @@ pub enum Status {
     Unusable,
     /// In part.
     Limited,
-    /// As it should.
+    /// Fully.
     Good,
 }
 
@@ -58,14 +58,14 @@ impl Status {
 }
 
 impl Checkup {
-    /// The worst of all.
+    /// The worst status of all checks.
     pub fn status(&self) -> Status {
         let statuses = self.checks.iter().map(|check| check.status);
         statuses.min().unwrap_or(Status::Good)
     }
 }
 
-/// Tries what the program whose file this is can do here, by doing it.
+/// Checks what the program in this file can do on this host, by trial.
 pub fn examine(program: &Path) -> Checkup {
     let mut checks = vec![library(), capture()];
     checks.extend(permissions::check().into_iter().map(of_visibility));
@@ -78,7 +78,7 @@ pub fn examine(program: &Path) -> Checkup {
     }
 }
 
-/// What this process has given up.
+/// The privileges that this process has given up.
 fn sandbox() -> Check {
     let in_force = privileges::in_force();
     Check {
@@ -106,7 +106,7 @@ fn of_visibility(visibility: Visibility) -> Check {
     }
 }
 
-/// The library that captures. Without it this program would not have started.
+/// The capture library. Without it, this program would not have started.
 fn library() -> Check {
     Check {
         name: "library",
@@ -116,7 +116,7 @@ fn library() -> Check {
     }
 }
 
-/// Opens the devices that are captured from unless some are named: all of them.
+/// Opens all devices, as a capture does without a list of devices.
 fn capture() -> Check {
     let failed = |detail: String, remedy| Check {
         name: "capture",
@@ -151,7 +151,7 @@ fn capture() -> Check {
     }
 }
 
-/// The first names, and how many more there are.
+/// The first names, and the number of the others.
 fn listed(names: &[&str]) -> String {
     const MOST: usize = 8;
     match names.len().checked_sub(MOST) {
@@ -160,17 +160,16 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Capabilities are known to Linux only; elsewhere, the capture crate's message says
-/// what is to be done.
+/// Only Linux has capabilities; elsewhere, the message of the capture crate has the instructions.
 fn capture_remedy() -> Option<Fix> {
     const OF_CAPTURE: &[&str] = &["cap_net_raw", "cap_net_admin"];
     (std::env::consts::OS == "linux").then_some(Fix::Capabilities(OF_CAPTURE))
 }
 
-/// Whose members may run the program: not everybody on the host.
+/// Only members of this group may run the program.
 const GROUP: &str = "flowner";
 
-/// The commands, of which those that give capabilities replace what the file has.
+/// The commands. Those that give capabilities replace the capabilities of the file.
 fn commands(checks: &[Check], program: &Path) -> Vec<String> {
     let mut commands = Vec::new();
     for check in checks {
@@ -181,8 +180,8 @@ fn commands(checks: &[Check], program: &Path) -> Vec<String> {
     let wanted = wanted(checks);
     if !wanted.is_empty() {
         let program = shell_word(&program.display().to_string());
-        // Another owner or mode takes capabilities away, so these come last; before them, nobody
-        // outside of the group may run the file any more.
+        // A change of owner or mode removes capabilities, so `setcap` comes after them; by then,
+        // only the group may run the file.
         commands.extend([
             format!("sudo groupadd --system --force {GROUP}"),
             format!("sudo chown root:{GROUP} {program}"),
@@ -194,7 +193,7 @@ fn commands(checks: &[Check], program: &Path) -> Vec<String> {
     commands
 }
 
-/// The capabilities that are missing for something, with those that the program always wants.
+/// The missing capabilities, with those that the program always needs.
 fn wanted(checks: &[Check]) -> Vec<&'static str> {
     let mut wanted: Vec<&str> = Vec::new();
     for check in checks {
@@ -203,8 +202,8 @@ fn wanted(checks: &[Check]) -> Vec<&'static str> {
         }
     }
     if !wanted.is_empty() {
-        // Those that work now may come from the file, and would be lost; and what names
-        // processes that exit at once.
+        // `setcap` replaces the file's capabilities, so the command repeats the working ones, and
+        // the one that finds processes that exit at once.
         wanted.extend(["cap_net_raw", "cap_net_admin", "cap_sys_nice"]);
         wanted.sort_unstable();
         wanted.dedup();
@@ -212,7 +211,7 @@ fn wanted(checks: &[Check]) -> Vec<&'static str> {
     wanted
 }
 
-/// What capabilities give, to whom.
+/// What capabilities allow, and to which users.
 fn grants(capabilities: &[&str]) -> Option<String> {
     if capabilities.is_empty() {
         return None;

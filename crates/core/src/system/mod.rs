@@ -1,5 +1,5 @@
-//! What this program may do on the host: the privileges that it gives up, files that only its
-//! user may read, whether a file was removed, and a check of what works.
+//! Privileges of the process, files that only its user may read, whether a file was removed, and a
+//! check of what works here.
 
 pub mod doctor;
 pub mod private_file;

@@ -24,7 +24,7 @@ const COLUMNS: [Column; 10] = [
 /// Columns that are shown only if a socket has something in them.
 const IF_USED: [Column; 3] = [Column::Name, Column::Unit, Column::Namespace];
 
-/// What gives way first where the terminal is narrow.
+/// Columns that disappear first on a narrow terminal.
 const GIVE_WAY: [Column; 4] = [Column::Path, Column::Unit, Column::Namespace, Column::User];
 
 /// A row for each socket, in columns for which there is room.
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_has_is_not_shown_and_what_has_no_room_neither() {
+    fn unused_columns_and_those_without_room_are_hidden() {
         let process = {
             let mut process = Process::new(7, "nginx");
             process.path = Some("/usr/sbin/nginx".into());

@@ -33,8 +33,8 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
     let sockets = wanted.of(&attributor.snapshot_all_namespaces()?);
     if args.tcp {
         tcp::write(&sockets, &attributor.tcp_info()?, args.json, out)?;
-        tell_skipped(&attributor, args.json, out)?;
-        tell_hidden(&sockets, out)?;
+        report_skipped(&attributor, args.json, out)?;
+        report_hidden(&sockets, out)?;
         return Ok(ExitCode::SUCCESS);
     }
     let names = names::of_sockets(&sockets, &args.reverse)?;
@@ -48,13 +48,13 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
     } else {
         out.table(&table(&sockets, &names, out.width()))?;
     }
-    tell_skipped(&attributor, args.json, out)?;
-    tell_hidden(&sockets, out)?;
+    report_skipped(&attributor, args.json, out)?;
+    report_hidden(&sockets, out)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says which sockets are missing as there are too many network namespaces.
-pub(crate) fn tell_skipped(
+/// Reports that sockets are missing because there are too many network namespaces.
+pub(crate) fn report_skipped(
     attributor: &Attributor,
     json: bool,
     out: &mut Out,
@@ -87,7 +87,7 @@ pub(crate) fn write_json(
     Ok(())
 }
 
-/// Which sockets are asked for.
+/// The wanted sockets.
 struct Wanted {
     filter: Filter,
     listening: bool,
@@ -103,8 +103,8 @@ impl Wanted {
     }
 }
 
-/// Says what is missing, to the person at the terminal.
-fn tell_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
+/// Reports on the terminal which sockets are missing.
+fn report_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let is_hidden = |socket: &&Socket| matches!(socket.owner, Verdict::Partial { .. });
     let hidden = sockets.iter().filter(is_hidden).count();
     if hidden > 0 && io::stderr().is_terminal() {

@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::out::Out;
 use crate::table::{FAINT, UNKNOWN};
 
-/// A process, then its sockets, then those that it started.
+/// A process, then its sockets, then its children.
 pub(super) fn write(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let (branches, unknown) = process_tree(sockets);
     for branch in &branches {

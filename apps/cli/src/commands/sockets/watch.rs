@@ -22,7 +22,7 @@ use crate::table::FAINT;
 
 const OPENED: Style = AnsiColor::Green.on_default();
 
-/// Prints what happens, from the first list on, until interrupted.
+/// Prints changes, from the first list on, until interrupted.
 pub(super) fn run(
     args: &SocketsArgs,
     wanted: &Wanted,
@@ -32,10 +32,10 @@ pub(super) fn run(
     let (interrupt, interrupted) = sync_channel(1);
     let gone = interrupt.clone();
     reader::when_gone(move || {
-        let _already_told = gone.try_send(());
+        let _already_sent = gone.try_send(());
     });
     Interrupt::catch()?.then(move || {
-        let _already_told = interrupt.try_send(());
+        let _already_sent = interrupt.try_send(());
     });
     let mut writer = Writer::new(args)?;
     let mut before = wanted.of(&attributor.snapshot_all_namespaces()?);
@@ -108,7 +108,7 @@ impl Writer {
     }
 }
 
-/// What was else before.
+/// The values before the change.
 fn before(change: SocketChange<'_>) -> Option<String> {
     let SocketChange::Changed { before, now } = change else {
         return None;

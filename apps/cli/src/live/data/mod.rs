@@ -1,5 +1,5 @@
-//! What the live view shows at one point in time: groups of flows or of sockets, with
-//! what they add up to. Counting is the core's; this only arranges. Pure.
+//! The content of the live view at one point in time: groups of flows or of sockets, with their
+//! totals. The core counts; this only arranges. Pure.
 
 mod of_report;
 mod of_sockets;
@@ -14,29 +14,29 @@ use flowner_core::attribution::{Evidence, Ownership, Socket, Source};
 use flowner_core::present::{Row, printable, printable_path};
 use flowner_core::{FlowRecord, Principal, ProcessPrincipal, Report, Service};
 
-/// Everything that is shown, until the next tick.
+/// The content until the next tick.
 #[derive(Debug)]
 pub(crate) struct Data {
-    /// What the rows are about.
+    /// The data behind the rows.
     pub(crate) facts: Observed,
-    /// Wall-clock time at which it was true.
+    /// The wall-clock time of the data.
     pub(crate) at: SystemTime,
-    /// What went wrong, or what is missing, in a line.
+    /// A problem, in a line.
     pub(crate) notice: Option<Notice>,
     pub(crate) total: Numbers,
-    /// Each with its processes, and these with their flows.
+    /// Programs with their processes, and these with their flows.
     pub(crate) programs: Vec<Node>,
     pub(crate) items: Vec<Item>,
     pub(crate) hosts: Vec<Node>,
     pub(crate) services: Vec<Node>,
 }
 
-/// What was looked at.
+/// The data.
 #[derive(Debug)]
 pub(crate) enum Observed {
-    /// Flows that are captured.
+    /// Captured flows.
     Flows(Arc<Report>),
-    /// Sockets, where nothing may be captured.
+    /// Sockets, if this process may not capture.
     Sockets(Sockets),
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Observed {
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) list: Vec<Socket>,
-    /// Whom the owner of each stands for.
+    /// The principal of each socket's owner.
     pub(crate) principals: Vec<Principal>,
     pub(crate) source: Source,
 }
@@ -56,30 +56,29 @@ pub(crate) struct Notice {
     pub(crate) short: String,
 }
 
-/// Tells a row from all others, over time.
+/// The identity of a row over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RowId(u64);
 
 impl RowId {
     fn of(subject: impl Hash) -> Self {
-        // Without a random key, so that the same row has the same id in every run.
+        // Without a random key, so that a row has the same id in every run.
         let mut hasher = DefaultHasher::new();
         subject.hash(&mut hasher);
         Self(hasher.finish())
     }
 }
 
-/// A row that stands for several flows or sockets.
+/// A row for several flows or sockets.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) id: RowId,
     pub(crate) subject: RowSubject,
     pub(crate) label: String,
-    /// The programs, where the row is not one itself.
+    /// The programs, unless the row is one itself.
     pub(crate) owners: String,
     pub(crate) numbers: Numbers,
-    /// Wire bytes of each of the last seconds, the latest last; empty where that is not
-    /// known.
+    /// Wire bytes of each of the last seconds, the latest last; empty if unknown.
     pub(crate) trend: Vec<u64>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) items: Vec<Item>,
@@ -99,7 +98,7 @@ impl Node {
         }
     }
 
-    /// The executable of a program, where it is known.
+    /// The executable of a program, if known.
     pub(crate) fn path(&self) -> Option<String> {
         let RowSubject::Program(principal) = &self.subject else {
             return None;
@@ -108,34 +107,34 @@ impl Node {
         Some(printable_path(path))
     }
 
-    /// Whether there is something below it.
+    /// Whether it has rows below it.
     pub(crate) const fn opens(&self) -> bool {
         !self.nodes.is_empty() || !self.items.is_empty()
     }
 }
 
-/// What a [`Node`] stands for.
+/// The subject of a [`Node`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum RowSubject {
     Program(Principal),
     Process(ProcessPrincipal),
     Host(IpAddr),
     Service(Service),
-    /// What found no place in a list that was full.
+    /// The rest of a full list.
     Others,
 }
 
-/// A row that is one flow, or one socket.
+/// A row for one flow, or one socket.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Item {
     pub(crate) id: RowId,
-    /// Its place among the facts.
+    /// Its index in the data.
     pub(crate) index: usize,
     pub(crate) side: Side,
     pub(crate) numbers: Numbers,
 }
 
-/// Which end of a flow an item stands for.
+/// The end of a flow that an item stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The flow, in a list of all.
@@ -146,7 +145,7 @@ pub(crate) enum Side {
     Remote,
 }
 
-/// What a row adds up to. Bytes are wire bytes, as the row's side has them.
+/// The totals of a row. Bytes are wire bytes, from the row's point of view.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Numbers {
     /// Flows or sockets.
@@ -172,7 +171,7 @@ impl Numbers {
     }
 }
 
-/// One flow or socket, for who wants to know more.
+/// One flow or socket, for details.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fact<'a> {
     Flow(&'a FlowRecord),
@@ -185,7 +184,7 @@ impl Data {
         matches!(self.facts, Observed::Flows(_))
     }
 
-    /// What an item is about.
+    /// The flow or socket of an item.
     pub(crate) fn fact(&self, item: &Item) -> Option<Fact<'_>> {
         match &self.facts {
             Observed::Flows(report) => report.flows.get(item.index).map(Fact::Flow),
@@ -196,7 +195,7 @@ impl Data {
         }
     }
 
-    /// What is shown of an item.
+    /// The row of an item.
     pub(crate) fn row(&self, item: &Item) -> Option<Row<'_>> {
         match &self.facts {
             Observed::Flows(report) => {
@@ -214,7 +213,7 @@ impl Data {
         }
     }
 
-    /// The owner of the end that an item stands for.
+    /// The owner of an item's end.
     pub(crate) fn owner(&self, item: &Item) -> Option<Ownership> {
         match self.fact(item)? {
             Fact::Flow(flow) => match item.side {
@@ -227,7 +226,7 @@ impl Data {
     }
 }
 
-/// The owner of a socket in the words of flows. It was listed, so nothing was matched.
+/// The owner of a socket in the form of flows. It comes from a list, so nothing was matched.
 fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership {
     Ownership::new(socket.owner.clone(), {
         let mut evidence = Evidence::new(None, at, source);
@@ -237,7 +236,7 @@ fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership
     })
 }
 
-/// Owners of a row that the view names; nobody would read more anyway.
+/// The number of owners that the view names in a row; more would not be read.
 const MAX_OWNERS: usize = 16;
 
 /// Adds a principal to those of a row.
@@ -247,7 +246,7 @@ fn add_owner(owners: &mut Vec<Principal>, principal: &Principal) {
     }
 }
 
-/// Those who are known, by name; `…` where there may be more.
+/// The known ones, by name; `…` if there may be more.
 fn names(owners: &[Principal]) -> String {
     let known = owners
         .iter()

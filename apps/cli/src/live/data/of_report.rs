@@ -1,4 +1,4 @@
-//! Flows, arranged.
+//! Arranges flows.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,8 +15,8 @@ use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Side
 use crate::live::columns::TREND;
 
 impl Data {
-    /// As [`of_report`](Self::of_report), with how busy each program was lately, of a
-    /// report that has everything.
+    /// As [`of_report`](Self::of_report), with the recent traffic of each program, for a report
+    /// with everything.
     pub(crate) fn of_whole_report(
         report: Arc<Report>,
         at: SystemTime,
@@ -41,7 +41,7 @@ impl Data {
         data
     }
 
-    /// What a report shows.
+    /// The content of a report.
     pub(crate) fn of_report(report: Arc<Report>, at: SystemTime, notice: Option<Notice>) -> Self {
         let mut programs = Programs::new(&report);
         let mut hosts = Groups::new(report.hosts(), RowSubject::Host, ToString::to_string);
@@ -86,7 +86,7 @@ impl Data {
 struct Programs {
     nodes: Vec<Node>,
     places: HashMap<Principal, usize>,
-    /// Where a process is, so that the program of each flow need not be made anew.
+    /// The position of each process, so that the program of each flow need not be found anew.
     processes: HashMap<ProcessId, (usize, usize)>,
     totals: HashMap<ProcessPrincipal, Totals>,
 }
@@ -186,7 +186,7 @@ impl Programs {
     }
 }
 
-/// Groups of flows that have one thing in common.
+/// Groups of flows with a common property.
 struct Groups<K> {
     nodes: Vec<Node>,
     owners: Vec<Vec<Principal>>,
@@ -257,7 +257,7 @@ fn of_totals(totals: &Totals) -> Numbers {
     }
 }
 
-/// The name of a service and where it is: `https tcp/443`.
+/// The name of a service with its port: `https tcp/443`.
 pub(super) fn service_label(service: Service) -> String {
     let Service { protocol, port } = service;
     if !protocol.has_ports() {

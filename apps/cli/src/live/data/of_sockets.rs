@@ -1,4 +1,4 @@
-//! Sockets, arranged.
+//! Arranges sockets.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use super::of_report::service_label;
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Side, Sockets, names};
 
 impl Data {
-    /// What a list of sockets shows.
+    /// The content of a list of sockets.
     pub(crate) fn of_sockets(sockets: Sockets, at: SystemTime, notice: Option<Notice>) -> Self {
         let served = served(&sockets.list);
         let mut items = Vec::with_capacity(sockets.list.len());
         let mut total = Numbers::default();
         let (mut programs, mut hosts, mut services) =
             (Forest::default(), Forest::default(), Forest::default());
-        let mut seen: HashMap<RowId, u64> = HashMap::new();
+        let mut counts: HashMap<RowId, u64> = HashMap::new();
         let each = sockets.list.iter().zip(&sockets.principals).enumerate();
         for (index, (socket, principal)) in each {
-            // Several sockets may be alike in all that is known of them.
+            // Several sockets may have the same known properties.
             let alike = RowId::of((
                 socket.protocol,
                 socket.local,
@@ -31,7 +31,7 @@ impl Data {
                 socket.packet,
                 principal,
             ));
-            let number = seen.entry(alike).or_default();
+            let number = counts.entry(alike).or_default();
             *number += 1;
             let item = Item {
                 id: RowId::of((alike, *number)),
@@ -96,7 +96,7 @@ fn numbers(socket: &Socket) -> Numbers {
     }
 }
 
-/// Protocols and ports at which somebody here listens.
+/// Protocols and ports with a listener here.
 fn served(sockets: &[Socket]) -> HashSet<Service> {
     let listening = sockets
         .iter()
@@ -113,8 +113,8 @@ fn at(socket: &Socket, port: u16) -> Service {
     }
 }
 
-/// The service that a socket offers or uses: what is offered here is known, the rest
-/// is the other end's.
+/// The service that a socket offers or uses: a port with a listener here is offered, and otherwise
+/// it is the other end's.
 fn service(socket: &Socket, served: &HashSet<Service>) -> Service {
     let ours = at(socket, socket.local_port().unwrap_or_default());
     match socket.remote {
@@ -139,7 +139,7 @@ fn child(root: &mut Node, (id, principal): (ProcessId, ProcessPrincipal)) -> &mu
     &mut root.nodes[place]
 }
 
-/// Rows as they are met.
+/// Rows in order of appearance.
 #[derive(Default)]
 struct Forest {
     roots: Vec<Node>,

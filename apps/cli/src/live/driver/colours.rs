@@ -1,10 +1,10 @@
-//! Colours in the way that terminals with 16 of them know: crossterm writes even those as
-//! places in a palette of 256 (`38;5;6`), of which such terminals make blinking text.
+//! Writes colours in the form of terminals with 16 colours: crossterm writes even those as indices
+//! of a 256-colour palette (`38;5;6`), which such terminals turn into blinking text.
 
 use std::io::{self, Write};
 
-/// Gathers what is written until it is flushed, and hands it on with the first 16 colours
-/// as ECMA-48 and aixterm have them.
+/// Collects the output until it is flushed, and passes it on with the first 16 colours in the form
+/// of ECMA-48 and aixterm.
 #[derive(Debug)]
 pub(super) struct SixteenColours<W> {
     inner: W,
@@ -55,7 +55,7 @@ fn translate(bytes: &[u8]) -> Vec<u8> {
     translated
 }
 
-/// Parameters of SGR with the colours of a palette in place of places in it.
+/// SGR parameters with colours of the palette in place of indices.
 fn style(parameters: &[u8]) -> Vec<u8> {
     let parameters: Vec<&[u8]> = parameters.split(|byte| *byte == b';').collect();
     let mut translated: Vec<Vec<u8>> = Vec::new();
@@ -76,7 +76,7 @@ fn style(parameters: &[u8]) -> Vec<u8> {
     translated.join(&b';')
 }
 
-/// The number of one of the first 16 colours, of text or behind it.
+/// The parameter for one of the first 16 colours, as foreground or background.
 fn colour(kind: &[u8], place: &[u8]) -> Option<u8> {
     let (dark, bright) = match kind {
         b"38" => (30, 90),
@@ -99,7 +99,7 @@ mod tests {
     fn check(written: &str, expected: &str) {
         let mut out = Vec::new();
         let mut colours = SixteenColours::new(&mut out);
-        // Sequences may come in pieces.
+        // Sequences may arrive in pieces.
         for byte in written.as_bytes() {
             colours.write_all(&[*byte]).unwrap();
         }

@@ -1,6 +1,5 @@
-//! What the live view needs of the system. One thread draws; one waits for keys, one
-//! for signals, and one looks at the network, once a second. Nobody asks again and
-//! again whether there is something to do.
+//! The system side of the live view. One thread draws; one waits for keys, one for signals, and one
+//! reads the network data once a second. No thread polls.
 
 mod colours;
 mod panics;
@@ -24,24 +23,24 @@ use crate::error::{Failure, Outcome};
 use crate::out::has_colours;
 use screen::Screen;
 pub(crate) use screen::is_there as is_possible;
-use signals::{Asked, Signal};
+use signals::{EndRequest, Signal};
 use source::{Question, Source};
 
-/// Events that wait to be taken; a thread that has more waits, too.
+/// The number of waiting events; a thread with more waits, too.
 const WAITING: usize = 64;
-/// What was shown before, and waits to be let go of.
+/// The number of old contents that wait to be dropped.
 const OLD: usize = 1;
 
-/// Why the thread that draws has something to do.
+/// Why the drawing thread must act.
 enum Wake {
     Input(event::Event),
     Message(Message),
     Signal(Signal),
-    /// Another thread cannot go on.
+    /// Another thread cannot continue.
     Failed(String),
 }
 
-/// Shows the live view until somebody leaves it.
+/// Shows the live view until the user leaves it.
 pub(crate) fn run(args: &LiveArgs) -> Outcome {
     if !screen::is_there() {
         let message = "the live view needs a terminal; `flowner watch` and `flowner sockets` \
@@ -66,8 +65,8 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
     };
     let (sender, wakes) = sync_channel(WAITING);
     let _hook = panics::Hook::install(sender.clone());
-    let asked = Asked::default();
-    signals::watch(&sender, &asked)?;
+    let end_request = EndRequest::default();
+    signals::watch(&sender, &end_request)?;
     let question = Question {
         filter,
         is_paused: false,
@@ -83,7 +82,7 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
         wakes,
         questions,
         old,
-        asked,
+        end_request,
     };
     driver.run()
 }
@@ -105,8 +104,8 @@ fn wait_for_keys(sender: SyncSender<Wake>) -> Result<(), Failure> {
     })
 }
 
-/// Takes what is not shown any more: to let go of 100,000 flows takes 100 ms, in which a key
-/// would wait to be seen.
+/// Drops old contents on another thread: dropping 100,000 flows takes 100 ms, in which a key would
+/// have to wait.
 fn let_go() -> Result<SyncSender<Box<Data>>, Failure> {
     let (sender, old) = sync_channel(OLD);
     spawn("flowner-old", move || old.into_iter().for_each(drop))?;
@@ -132,7 +131,7 @@ struct Driver {
     wakes: Receiver<Wake>,
     questions: SyncSender<Question>,
     old: SyncSender<Box<Data>>,
-    asked: Asked,
+    end_request: EndRequest,
 }
 
 impl Driver {
@@ -147,7 +146,7 @@ impl Driver {
             if let Some(end) = self.take(wake)? {
                 return end;
             }
-            // Whatever came meanwhile is drawn at once.
+            // Draws everything that came meanwhile at once.
             while let Ok(wake) = self.wakes.try_recv() {
                 if let Some(end) = self.take(wake)? {
                     return end;
@@ -163,10 +162,10 @@ impl Driver {
         Ok(())
     }
 
-    /// How it ends, if it does.
+    /// Handles an event. Returns the result if the view ends.
     fn take(&mut self, wake: Wake) -> Result<Option<Outcome>, Failure> {
         panics::on_demand();
-        if let Some(code) = self.asked.code() {
+        if let Some(code) = self.end_request.code() {
             return Ok(Some(Ok(ExitCode::from(code))));
         }
         let message = match wake {
@@ -180,7 +179,7 @@ impl Driver {
         if let Some(Message::Data(_)) = &message
             && let Some(old) = self.state.data.take()
         {
-            // Where more wait, it is let go of here.
+            // If more wait, it is dropped here.
             let _let_go = self.old.try_send(old);
         }
         let effect = message.and_then(|message| self.state.update(message));
@@ -204,7 +203,7 @@ impl Driver {
         Ok(None)
     }
 
-    /// The shell may have changed the terminal meanwhile, and its size.
+    /// The shell may have changed the terminal and its size meanwhile.
     fn come_back(&mut self) -> Result<(), Failure> {
         self.screen.reenter()?;
         let (width, height) = self.screen.size()?;

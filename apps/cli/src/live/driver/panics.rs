@@ -1,4 +1,4 @@
-//! A defect must not cost the terminal: it is given back before the message appears.
+//! A panic must not cost the terminal: this restores it before the message appears.
 
 #[cfg_attr(debug_assertions, path = "panics/demand.rs")]
 #[cfg_attr(not(debug_assertions), path = "panics/no_demand.rs")]
@@ -17,8 +17,8 @@ use super::screen::give_back;
 pub(super) struct Hook;
 
 impl Hook {
-    /// A panic of this thread gives the terminal back at once, that of another one ends
-    /// the view, which gives it back.
+    /// A panic of this thread restores the terminal at once. A panic of another thread ends the
+    /// view, which restores it.
     pub(super) fn install(sender: SyncSender<Wake>) -> Self {
         let drawing = thread::current().id();
         let before = panic::take_hook();

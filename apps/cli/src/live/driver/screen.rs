@@ -1,4 +1,4 @@
-//! The terminal: taken over, and given back as it was, whatever happens.
+//! Takes the terminal over, and restores it whatever happens.
 
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::mem::ManuallyDrop;
@@ -19,19 +19,19 @@ use ratatui::{Frame, Terminal};
 use super::colours::SixteenColours;
 use crate::error::Failure;
 
-/// Whether the mouse is ours, too: the terminal cannot select text then. A person who gives the
-/// terminal back, a panic too, has to know.
+/// Whether the view has the mouse, too, so that the terminal cannot select text. Every path that
+/// restores the terminal, including a panic, must know.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours.
+/// The terminal while the view has it.
 pub(super) struct Screen {
-    /// Not dropped: the library would show the cursor, which [`give_back`] does, and panic where
-    /// neither the terminal nor standard error takes a word any more.
+    /// Not dropped: the library would show the cursor, which [`give_back`] does, and panic if
+    /// neither the terminal nor standard error accepts output any more.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<SixteenColours<Stdout>>>>,
 }
 
 impl Screen {
-    /// Takes the terminal over, and its mouse if that is wanted.
+    /// Takes the terminal over, and its mouse if wanted.
     pub(super) fn enter(takes_mouse: bool) -> Result<Self, Failure> {
         MOUSE.store(takes_mouse, Ordering::Relaxed);
         let terminal = take_over().and_then(|()| {
@@ -47,12 +47,12 @@ impl Screen {
 
     /// Takes it over again, whatever it shows now.
     pub(super) fn reenter(&mut self) -> Result<(), Failure> {
-        // Who stopped this program without its knowledge left the terminal in a mode
-        // that is not ours, and that would be taken for ours.
+        // A program that stopped this one without its knowledge left the terminal in another mode,
+        // which would count as ours.
         let _was_not_raw = disable_raw_mode();
         take_over().map_err(|error| failure(&error))?;
-        // Clears too. `clear()` would ask the terminal where its cursor is, and wait for
-        // an answer that the thread that waits for keys may get.
+        // This clears, too. `clear()` would request the cursor position from the terminal, and the
+        // thread that waits for keys might get the answer.
         let size = self.terminal.size().map_err(|error| failure(&error))?;
         let resized = self.terminal.resize(Rect::from((Position::ORIGIN, size)));
         resized.map_err(|error| failure(&error))
@@ -90,13 +90,13 @@ fn take_over() -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves the terminal as it was found. Where that fails, it is gone.
+/// Restores the terminal. If that fails, it is gone.
 pub(super) fn give_back() {
     leave(&mut io::stdout());
     let _terminal_gone = disable_raw_mode();
 }
 
-/// Shows on the terminal what was there before.
+/// Shows the earlier content of the terminal.
 pub(super) fn leave(output: &mut impl Write) {
     if MOUSE.load(Ordering::Relaxed) {
         let _terminal_gone = execute!(output, DisableMouseCapture);
@@ -105,20 +105,19 @@ pub(super) fn leave(output: &mut impl Write) {
     let _terminal_gone = output.flush();
 }
 
-/// What to say of an error of the terminal. Nothing, where the terminal is gone: nobody would
-/// read it.
+/// The message for an error of the terminal. None if the terminal is gone: no one would read it.
 fn failure(error: &io::Error) -> Failure {
-    // The error itself does not say so reliably. Writing to a terminal that hung up fails with
-    // EIO, opening `/dev/tty` with ENXIO, and the library that asks for the size then starts
-    // `tput` and reports whatever error came last. The view began on a terminal, so what is
-    // none any more is gone.
+    // The error itself is not reliable. Writing to a terminal that hung up fails with EIO, and
+    // opening `/dev/tty` with ENXIO. The library then starts `tput` for the size and reports
+    // whichever error came last. The view began on a terminal, so if there is none any more, it is
+    // gone.
     if !is_there() {
         return Failure::ClosedPipe;
     }
     Failure::Message(format!("the terminal could not be used: {error}"))
 }
 
-/// Whether there is a terminal to show something on.
+/// Whether there is a terminal for output.
 pub(crate) fn is_there() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
 }

@@ -1,5 +1,5 @@
-//! The thread that looks at the network: at what is captured, or, where nothing may be
-//! captured, at the list of sockets.
+//! The thread that reads the data: captured flows or, if this process may not capture, the list of
+//! sockets.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -15,15 +15,15 @@ use crate::error::Failure;
 use crate::live::data::{Data, Notice, Sockets};
 use crate::live::state::Message;
 
-/// What is to be shown.
+/// The requested content.
 #[derive(Debug, Clone)]
 pub(super) struct Question {
     pub(super) filter: Filter,
-    /// Whether to stay with what was seen last.
+    /// Whether to keep the last data.
     pub(super) is_paused: bool,
 }
 
-/// Where it comes from.
+/// The source of the data.
 pub(super) enum Source {
     Flows(Monitor),
     Sockets {
@@ -33,14 +33,14 @@ pub(super) enum Source {
     },
 }
 
-/// What was seen last.
-enum Seen {
+/// The last data.
+enum Latest {
     Report(Arc<Report>),
     Sockets(Sockets, Option<Notice>),
 }
 
 impl Source {
-    /// Opens the device, or else what lists sockets.
+    /// Opens the device, or else the socket table.
     pub(super) fn open(args: &LiveArgs) -> Result<Self, Failure> {
         if args.sockets {
             return Self::sockets(None);
@@ -66,7 +66,7 @@ impl Source {
         })
     }
 
-    /// What is looked at, for the heading.
+    /// The name of the source, for the heading.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Flows(monitor) => monitor.input().name.clone(),
@@ -78,7 +78,7 @@ impl Source {
         matches!(self, Self::Flows(_))
     }
 
-    /// Looks at once, then whenever `interval` has passed or the question changes.
+    /// Reads at once, then after each `interval` or when the request changes.
     pub(super) fn run(
         mut self,
         mut question: Question,
@@ -87,13 +87,13 @@ impl Source {
     ) -> Result<SyncSender<Question>, Failure> {
         let (ask, questions) = sync_channel::<Question>(1);
         let sender = sender.clone();
-        spawn("flowner-look", move || {
-            let mut seen = None;
+        spawn("flowner-data", move || {
+            let mut latest = None;
             let mut due = Instant::now();
             loop {
-                if seen.is_none() || (!question.is_paused && Instant::now() >= due) {
-                    match self.look() {
-                        Ok(now) => seen = Some((now, SystemTime::now())),
+                if latest.is_none() || (!question.is_paused && Instant::now() >= due) {
+                    match self.read() {
+                        Ok(now) => latest = Some((now, SystemTime::now())),
                         Err(error) => {
                             let _ended = sender.send(Wake::Failed(error.to_string()));
                             return;
@@ -101,15 +101,15 @@ impl Source {
                     }
                     due = Instant::now() + interval;
                 }
-                if let Some((seen, at)) = &seen {
-                    let data = seen.arrange(*at, &question.filter);
+                if let Some((latest, at)) = &latest {
+                    let data = latest.arrange(*at, &question.filter);
                     if sender.send(Wake::Message(Message::from(data))).is_err() {
                         return;
                     }
                 }
                 match next(&questions, question.is_paused, due) {
                     Next::Question(next) => question = next,
-                    Next::Look => {}
+                    Next::Read => {}
                     Next::End => return,
                 }
             }
@@ -117,9 +117,9 @@ impl Source {
         Ok(ask)
     }
 
-    fn look(&mut self) -> Result<Seen, flowner_core::attribution::Error> {
+    fn read(&mut self) -> Result<Latest, flowner_core::attribution::Error> {
         Ok(match self {
-            Self::Flows(monitor) => Seen::Report(monitor.report()),
+            Self::Flows(monitor) => Latest::Report(monitor.report()),
             Self::Sockets {
                 attributor,
                 programs,
@@ -133,14 +133,14 @@ impl Source {
                     list,
                     source: snapshot.source(),
                 };
-                Seen::Sockets(sockets, notice.clone())
+                Latest::Sockets(sockets, notice.clone())
             }
         })
     }
 }
 
-impl Seen {
-    /// What of it passes a filter.
+impl Latest {
+    /// The part that passes a filter.
     fn arrange(&self, at: SystemTime, filter: &Filter) -> Data {
         match self {
             Self::Report(report) if filter.is_everything() => {
@@ -167,27 +167,27 @@ impl Seen {
     }
 }
 
-/// What is to be done next.
+/// The next step.
 enum Next {
-    /// The same as before.
-    Look,
+    /// Read again with the same request.
+    Read,
     Question(Question),
     End,
 }
 
-/// Waits until something is to be done.
+/// Waits for the next step.
 fn next(questions: &Receiver<Question>, is_paused: bool, due: Instant) -> Next {
     if is_paused {
         return questions.recv().map_or(Next::End, Next::Question);
     }
     match questions.recv_timeout(due.saturating_duration_since(Instant::now())) {
         Ok(question) => Next::Question(question),
-        Err(RecvTimeoutError::Timeout) => Next::Look,
+        Err(RecvTimeoutError::Timeout) => Next::Read,
         Err(RecvTimeoutError::Disconnected) => Next::End,
     }
 }
 
-/// That nothing is captured, for now or any more.
+/// A notice that the capture is interrupted or has ended.
 fn trouble(report: &Report) -> Option<Notice> {
     match &report.ending {
         EndState::Running => report.interruption.as_ref().map(|why| Notice {

@@ -1,4 +1,4 @@
-//! Where everything is, which state and view must agree on.
+//! The layout, on which state and view must agree.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
@@ -12,20 +12,20 @@ pub(crate) struct Areas {
     pub(crate) tabs: Rect,
     pub(crate) notice: Rect,
     pub(crate) titles: Rect,
-    /// Rows that stay where they are.
+    /// Rows that stay in place.
     pub(crate) frozen: Rect,
     pub(crate) rows: Rect,
     pub(crate) details: Rect,
-    /// Keys, or what is typed.
+    /// Keys, or the typed text.
     pub(crate) footer: Rect,
 }
 
-/// Lines that details have below the rows; they take the place of all rows but one where
-/// there is no room for both.
+/// The number of lines for details below the rows. They replace all rows but one if there is no
+/// room for both.
 const DETAILS: u16 = 11;
 const ROOM_FOR_BOTH: u16 = 22;
 
-/// Lines for a notice: two, where one is too short to say what to do.
+/// The number of lines for a notice: two if one is too short.
 fn notice_lines(notice: &Notice, area: Rect) -> u16 {
     let width = usize::from(area.width.saturating_sub(NOTICE_MARGIN));
     let length = notice.long.chars().count();
@@ -34,7 +34,7 @@ fn notice_lines(notice: &Notice, area: Rect) -> u16 {
     1 + u16::from(takes_two)
 }
 
-/// Columns that a notice leaves free.
+/// The number of columns that a notice leaves free.
 pub(crate) const NOTICE_MARGIN: u16 = 2;
 const ROOM_FOR_TWO_LINES: u16 = 16;
 

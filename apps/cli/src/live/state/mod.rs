@@ -1,5 +1,4 @@
-//! What is looked at and how. Pure: [`State::update`] takes what happened, and says
-//! what is to be done about it.
+//! The state of the view. Pure: [`State::update`] takes a message, and returns the effect.
 
 mod layout;
 mod mouse;
@@ -18,19 +17,19 @@ pub(crate) use layout::{Areas, NOTICE_MARGIN};
 pub(crate) use prompt::Prompt;
 pub(crate) use rows::{Line, Target};
 
-/// What happened.
+/// An event.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// A second has passed, or the question changed.
+    /// A second has passed, or the request changed.
     Data(Box<Data>),
     Resized(u16, u16),
     Quit,
     Suspend,
     Redraw,
     Move(Motion),
-    /// At a place of the screen.
+    /// At a position of the screen.
     Click(Position),
-    /// So many lines down.
+    /// This many lines down.
     Scroll(isize),
     Tab(Tab),
     NextTab,
@@ -56,7 +55,7 @@ pub(crate) enum Message {
     Cancel,
 }
 
-/// Where to go.
+/// Where the selection moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Motion {
     Up,
@@ -69,62 +68,62 @@ pub(crate) enum Motion {
     Last,
 }
 
-/// What is to be done.
+/// An effect to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     Quit,
     Suspend,
-    /// The terminal may show something else: everything is to be drawn anew.
+    /// The terminal may show something else: draw everything anew.
     Repaint,
-    /// Show what passes this filter, and keep it up to date or not.
+    /// Show what passes this filter, and update it or not.
     Ask {
         filter: Filter,
         is_paused: bool,
     },
 }
 
-/// How one tab is looked at.
+/// The state of one tab.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TabState {
     pub(crate) sort: Column,
     pub(crate) is_descending: bool,
-    /// Nobody, until somebody moves, and when the row that was selected is gone.
+    /// None until the user moves, and when the selected row is gone.
     pub(crate) selected: Option<RowId>,
-    /// The place of the selected row.
+    /// The index of the selected row.
     place: usize,
     /// Whether the selected row is gone: the next motion begins at its place.
     is_lost: bool,
-    /// The first line that is not above the visible ones.
+    /// The first visible line.
     pub(crate) offset: usize,
 }
 
-/// Everything that decides what is seen.
+/// Everything that decides what the screen shows.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// What is captured from, as the heading shows it.
+    /// The captured input, for the heading.
     pub(crate) input: String,
     pub(crate) data: Option<Box<Data>>,
     pub(crate) tab: Tab,
     tabs: [TabState; 4],
-    /// Rows that are not as they are at first: programs closed, processes open.
+    /// Rows that differ from their initial state: programs are closed, processes open.
     toggled: HashSet<RowId>,
     pub(crate) frozen: Vec<RowId>,
-    /// The filter that is in force, as it was written.
+    /// The active filter, as the user wrote it.
     pub(crate) filter: String,
     pub(crate) prompt: Option<Prompt>,
     pub(crate) is_paused: bool,
     pub(crate) shows_details: bool,
-    /// The first line of the help that is seen, while it is.
+    /// The first visible line of the help, while it is open.
     pub(crate) help: Option<u16>,
     /// The lines of the tab, from first to last.
     pub(crate) lines: Vec<Line>,
-    /// The rows that were drawn last, each with its line on the screen: what is clicked.
+    /// The rows that were last drawn, each with its line on the screen, for clicks.
     drawn: Vec<(u16, RowId)>,
     size: Rect,
 }
 
 impl State {
-    /// With nothing to show yet.
+    /// A state without data.
     pub(crate) fn new(input: String, has_bytes: bool, tab: Tab, filter: String) -> Self {
         let by = |sort| TabState {
             sort,
@@ -165,7 +164,7 @@ impl State {
         }
     }
 
-    /// Begins with another order.
+    /// Starts with another order.
     pub(crate) fn sort_by(&mut self, column: Column, is_descending: bool) {
         for tab in Tab::ALL {
             let state = &mut self.tabs[tab.index()];
@@ -174,7 +173,7 @@ impl State {
         }
     }
 
-    /// How the tab in front is looked at.
+    /// The state of the active tab.
     pub(crate) const fn view(&self) -> &TabState {
         &self.tabs[self.tab.index()]
     }
@@ -183,17 +182,17 @@ impl State {
         &mut self.tabs[self.tab.index()]
     }
 
-    /// Whether what is typed is text.
+    /// Whether keys are text.
     pub(crate) const fn is_typing(&self) -> bool {
         self.prompt.is_some()
     }
 
-    /// Where everything is.
+    /// The layout.
     pub(crate) fn areas(&self) -> Areas {
         Areas::of(self, self.size)
     }
 
-    /// Takes what happened.
+    /// Handles a message.
     pub(crate) fn update(&mut self, message: Message) -> Option<Effect> {
         if self.is_typing() {
             return self.update_prompt(message);
@@ -213,14 +212,14 @@ impl State {
             Message::Cancel => return self.step_back(),
             Message::Filter => self.prompt = Some(Prompt::new(&self.filter)),
             Message::Help => self.help = Some(0),
-            other => self.look(other),
+            other => self.navigate(other),
         }
         self.keep_in_view();
         None
     }
 
-    /// What changes only what is looked at.
-    fn look(&mut self, message: Message) {
+    /// Handles messages that only change the view.
+    fn navigate(&mut self, message: Message) {
         match message {
             Message::Data(data) => self.take(data),
             Message::Resized(width, height) => self.size = Rect::new(0, 0, width, height),
@@ -250,7 +249,7 @@ impl State {
         }
     }
 
-    /// Moves the help, or closes it.
+    /// Scrolls the help, or closes it.
     fn read_help(&mut self, message: &Message) {
         let line = self.help.unwrap_or_default();
         self.help = match message {
@@ -276,7 +275,7 @@ impl State {
                 Some(self.ask())
             }
             Message::Accept => {
-                // What is wrong stays, with its error, to be mended.
+                // A filter with an error stays open for correction.
                 if prompt.error.is_none() {
                     self.filter = prompt.text().to_owned();
                     self.prompt = None;
@@ -284,7 +283,7 @@ impl State {
                 None
             }
             Message::Data(_) | Message::Resized(..) => {
-                self.look(message);
+                self.navigate(message);
                 None
             }
             edit => {
@@ -303,13 +302,13 @@ impl State {
 
     fn ask(&self) -> Effect {
         Effect::Ask {
-            // What is in force was read before.
+            // The active filter was parsed before.
             filter: Filter::parse(&self.filter).unwrap_or_default(),
             is_paused: self.is_paused,
         }
     }
 
-    /// What Esc means: away with what was put on top, last with the filter.
+    /// Esc: closes the topmost part, and removes the filter last.
     fn step_back(&mut self) -> Option<Effect> {
         if self.shows_details {
             self.shows_details = false;
@@ -338,8 +337,8 @@ impl State {
 
     fn sort_along(&mut self, step: isize) {
         let Some(data) = &self.data else { return };
-        let seen = places(self.tab, data.has_bytes(), self.areas().titles);
-        let columns: Vec<Spec> = seen.map(|(spec, ..)| spec).collect();
+        let visible = places(self.tab, data.has_bytes(), self.areas().titles);
+        let columns: Vec<Spec> = visible.map(|(spec, ..)| spec).collect();
         if columns.is_empty() {
             return;
         }
@@ -398,7 +397,7 @@ impl State {
         }
     }
 
-    /// The groups of the tab; none where it lists flows.
+    /// The groups of the tab; none if it lists flows.
     fn roots(&self) -> Option<&[Node]> {
         let data = self.data.as_ref()?;
         match self.tab {
@@ -409,14 +408,14 @@ impl State {
         }
     }
 
-    /// The line that is selected.
+    /// The selected line.
     pub(crate) fn selected_line(&self) -> Option<usize> {
         let selected = self.view().selected?;
         self.lines.iter().position(|line| line.id == selected)
     }
 }
 
-/// Whether a message is for the help while it is seen.
+/// Whether a message goes to the open help.
 const fn is_for_help(message: &Message) -> bool {
     !matches!(
         message,

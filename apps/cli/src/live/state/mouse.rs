@@ -1,4 +1,4 @@
-//! What a click and the wheel mean, by where they happen.
+//! Handles clicks and the wheel by their position.
 
 use ratatui::layout::{Position, Rect};
 
@@ -6,7 +6,7 @@ use super::State;
 use crate::live::columns::{Spec, Tab, places};
 
 impl State {
-    /// A tab is shown, a column head sorts, a row is selected, and opened if it was already.
+    /// A click shows a tab, sorts by a column, selects a row, or opens the selected row.
     pub(super) fn click(&mut self, at: Position) {
         let areas = self.areas();
         if areas.tabs.contains(at) {
@@ -30,15 +30,15 @@ impl State {
         }
     }
 
-    /// Moves what is in view; the selected row stays in it.
+    /// Scrolls; the selected row stays visible.
     pub(super) fn scroll(&mut self, lines: isize) {
         let areas = self.areas();
         let (frozen, height) = (areas.frozen.height.into(), usize::from(areas.rows.height));
         let last = self.lines.len().saturating_sub(frozen + height);
         let offset = self.view().offset.saturating_add_signed(lines).min(last);
         self.view_mut().offset = offset;
-        let seen = self.selected_line().filter(|line| *line >= frozen);
-        if let Some(line) = seen
+        let selected = self.selected_line().filter(|line| *line >= frozen);
+        if let Some(line) = selected
             && height > 0
         {
             let first = frozen + offset;
@@ -63,7 +63,7 @@ impl State {
         column.map(|(spec, ..)| spec)
     }
 
-    /// Takes note of what is on the screen, for clicks on it.
+    /// Remembers the drawn rows, for clicks.
     pub(crate) fn note_drawn(&mut self) {
         let areas = self.areas();
         let rows = [areas.frozen, areas.rows].into_iter().flat_map(Rect::rows);
@@ -74,8 +74,8 @@ impl State {
         self.drawn = drawn.collect();
     }
 
-    /// The line of the row that is seen at a place, wherever that line is by now: what came
-    /// since is not what somebody clicked on.
+    /// The line of the row that was drawn at a position, wherever it is by now: the user did not
+    /// click on a row that came since.
     fn line_at(&self, at: Position) -> Option<usize> {
         if self.drawn.is_empty() {
             return self.place_at(at);

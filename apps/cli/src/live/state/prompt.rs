@@ -1,18 +1,18 @@
-//! The line in which a filter is written.
+//! The input line for a filter.
 
 use flowner_core::{Filter, FilterError};
 
 use super::{Message, Motion};
 
-/// A filter while it is written.
+/// A filter during input.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prompt {
     text: String,
-    /// In bytes, on a boundary.
+    /// In bytes, on a character boundary.
     cursor: usize,
-    /// What is wrong with it.
+    /// Its error.
     pub(crate) error: Option<FilterError>,
-    /// What was in force before.
+    /// The filter that was active before.
     pub(super) before: String,
 }
 
@@ -35,7 +35,7 @@ impl Prompt {
         &self.text[..self.cursor]
     }
 
-    /// Changes text or cursor; whether the text is another now.
+    /// Changes text or cursor. Returns whether the text has changed.
     pub(super) fn edit(&mut self, message: &Message) -> bool {
         let length = self.text.len();
         match message {
@@ -79,7 +79,7 @@ impl Prompt {
         self.cursor + next.map_or(0, char::len_utf8)
     }
 
-    /// Where the word before the cursor begins.
+    /// The beginning of the word before the cursor.
     fn word(&self) -> usize {
         let trimmed = self.before_cursor().trim_end();
         trimmed.rfind(' ').map_or(0, |blank| blank + 1)
@@ -94,7 +94,7 @@ mod tests {
         Message::Typed(text.to_owned())
     }
 
-    /// The text with `|` where the cursor is.
+    /// The text with `|` at the cursor.
     #[track_caller]
     fn check(edits: &[Message], expected: &str) {
         let mut prompt = Prompt::new("");

@@ -1,4 +1,4 @@
-//! The lines of a tab: which there are, which is selected, which are in view.
+//! The lines of a tab, the selected one, and the visible ones.
 
 use super::{Column, Motion, State, sort};
 use crate::live::data::{Data, Item, Node, RowId};
@@ -7,14 +7,14 @@ use crate::live::data::{Data, Item, Node, RowId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) id: RowId,
-    /// How far below a root.
+    /// The depth below a root.
     pub(crate) depth: u8,
-    /// Whether what is below it is shown; `None` where there is nothing.
+    /// Whether the rows below it are visible; `None` if there are none.
     pub(crate) is_open: Option<bool>,
     pub(crate) target: Target,
 }
 
-/// Where the row of a line is in the data.
+/// The position of a line's row in the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Node(usize),
@@ -25,8 +25,8 @@ pub(crate) enum Target {
 }
 
 impl State {
-    /// Makes the lines anew, after what they are made of or their order changed. The
-    /// row that was selected stays so.
+    /// Makes the lines anew, after the data or their order changed. The selected row stays
+    /// selected.
     pub(super) fn rebuild(&mut self) {
         let Some(data) = &self.data else { return };
         let mut lines = Vec::new();
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Places in the order of the tab; what is alike stays as it is.
+    /// Indices in the order of the tab; equal rows keep their order.
     fn order_nodes(&self, nodes: &[Node]) -> Vec<usize> {
         let view = self.view();
         sort::order(nodes, view.is_descending, |node| {
@@ -91,7 +91,7 @@ impl State {
 
     fn order_items(&self, data: &Data, items: &[Item]) -> Vec<usize> {
         let view = self.view();
-        // The name of a flow is where it leads.
+        // The name of a flow is its remote end.
         let column = match view.sort {
             Column::Name | Column::Count | Column::Owners | Column::Trend => {
                 Column::Of(flowner_core::present::Column::Remote)
@@ -101,13 +101,13 @@ impl State {
         sort::order_items(data, items, column, view.is_descending)
     }
 
-    /// Frozen rows come first, as they were frozen.
+    /// Frozen rows come first, in the order in which the user froze them.
     fn rank(&self, id: RowId) -> usize {
         let place = self.frozen.iter().position(|frozen| *frozen == id);
         place.unwrap_or(self.frozen.len())
     }
 
-    /// Lines at the top that stay in place: the frozen ones and what is below them.
+    /// The number of lines at the top that stay in place: the frozen ones and those below them.
     pub(super) fn frozen_lines(&self) -> usize {
         if self.frozen.is_empty() {
             return 0;
@@ -126,8 +126,8 @@ impl State {
         root.map_or(self.lines[line].id, |root| root.id)
     }
 
-    /// Selects a row if none is. Whether one was selected in place of one that is gone, of
-    /// which nobody has said that it is meant.
+    /// Selects a row if none is selected. Returns whether it replaced one that is gone, which the
+    /// user did not choose.
     pub(super) fn select_something(&mut self) -> bool {
         if self.selected_line().is_some() {
             return false;
@@ -146,7 +146,7 @@ impl State {
         let vacated = Some(view.place.min(last)).filter(|_| view.is_lost);
         let next = match (self.selected_line(), motion) {
             (None, Motion::Up) if view.is_lost => view.place.saturating_sub(1).min(last),
-            // What stood below it stands there now.
+            // The row below it is there now.
             (None, Motion::Down | Motion::Left | Motion::Right) if vacated.is_some() => {
                 vacated.unwrap_or(0)
             }
@@ -170,7 +170,7 @@ impl State {
         view.is_lost = false;
     }
 
-    /// Opens what can be opened; shows more of what cannot.
+    /// Opens a row with others below it; shows details of any other.
     pub(super) fn toggle(&mut self) {
         if self.select_something() {
             return;
@@ -201,13 +201,13 @@ impl State {
         };
         match line.is_open {
             Some(false) => self.flip(line.id),
-            // Further in.
+            // Goes to the first row below.
             Some(true) => self.go(Motion::Down),
             None => self.shows_details = true,
         }
     }
 
-    /// Closes the row, or goes to the one that it is below.
+    /// Closes the row, or goes to its parent.
     pub(super) fn close(&mut self) {
         let Some(place) = self.selected_line() else {
             return;
@@ -242,15 +242,15 @@ impl State {
         self.rebuild();
     }
 
-    /// Scrolls as little as needed: the selected row stays where it is on the screen
-    /// as long as it is within.
+    /// Scrolls as little as needed: the selected row keeps its place on the screen while it is
+    /// visible.
     pub(super) fn keep_in_view(&mut self) {
         let selected = self.selected_line();
         if let Some(place) = selected {
             self.view_mut().place = place;
         } else if self.view().selected.is_some() {
-            // It is gone. What has its place now is another one, which a key that was meant
-            // for the first must not open.
+            // It is gone. Another row has its place now, which a key for the first one must not
+            // open.
             let view = self.view_mut();
             view.selected = None;
             view.is_lost = true;

@@ -9,8 +9,8 @@ use flowner_core::present::{self, OrderKey};
 use crate::live::columns::Column;
 use crate::live::data::{Data, Item, Node, Numbers};
 
-/// The places of `all` in order. What is alike stays as it is, so that rows do not
-/// change places without a reason.
+/// The indices of `all` in order. Equal rows keep their order, so that rows do not move without a
+/// reason.
 pub(super) fn order<T>(all: &[T], is_descending: bool, key: impl Fn(&T) -> OrderKey) -> Vec<usize> {
     let mut places: Vec<usize> = (0..all.len()).collect();
     if is_descending {
@@ -46,7 +46,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> OrderKey {
     }
 }
 
-/// The places of `items` in order.
+/// The indices of `items` in order.
 pub(super) fn order_items(
     data: &Data,
     items: &[Item],
@@ -63,8 +63,7 @@ pub(super) fn order_items(
     order(items, is_descending, |item| of_item(data, item, column))
 }
 
-/// Programs, numbered by their names: a few have all of the flows. Who is not known has no
-/// name.
+/// Programs, numbered by name, because a few have all of the flows. An unknown owner has no name.
 fn ranks<'a>(data: &'a Data, items: &[Item]) -> HashMap<&'a Principal, u64> {
     let mut ranks = HashMap::new();
     for principal in items
@@ -95,12 +94,12 @@ fn of_item(data: &Data, item: &Item, column: Column) -> OrderKey {
             .row(item)
             .map_or(OrderKey::None, |row| column.order(&row)),
         Column::Count | Column::Listening | Column::Connected => number(&item.numbers, column),
-        // The others become another column before.
+        // The others were replaced by another column before.
         Column::Name | Column::Owners | Column::Trend => OrderKey::None,
     }
 }
 
-/// With the total behind it, so that rows without traffic stand by what they had.
+/// The total decides between rows without traffic.
 fn number(numbers: &Numbers, column: Column) -> OrderKey {
     use present::Column as Of;
 
@@ -111,11 +110,11 @@ fn number(numbers: &Numbers, column: Column) -> OrderKey {
         Column::Listening => OrderKey::Number(numbers.listening, numbers.count),
         Column::Connected => OrderKey::Number(numbers.connected, numbers.count),
         Column::Of(Of::Up) => OrderKey::Number(numbers.up, total),
-        // Who is busy at all comes before who was.
+        // Rows with traffic come before rows with past traffic.
         Column::Of(Of::Down) => OrderKey::Number(numbers.down, rate.max(total)),
         Column::Of(Of::Sent) => OrderKey::Number(numbers.sent, total),
         Column::Of(Of::Received) => OrderKey::Number(numbers.received, total),
-        // No tab of groups has another one.
+        // Tabs of groups have no other columns.
         Column::Name | Column::Owners | Column::Trend | Column::Of(_) => OrderKey::None,
     }
 }

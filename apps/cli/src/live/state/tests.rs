@@ -5,7 +5,7 @@ use flowner_core::present::Column as Of;
 use super::*;
 use crate::live::samples::{data, flows};
 
-/// A state after these messages, over the usual flows.
+/// The state after these messages, with the usual flows.
 fn state(messages: Vec<Message>) -> State {
     let mut state = State::new("eth0".to_owned(), true, Tab::Programs, String::new());
     state.update(data(flows()).into());
@@ -15,7 +15,7 @@ fn state(messages: Vec<Message>) -> State {
     state
 }
 
-/// What stands in each line, indented, with `>` before the selected one.
+/// The text of each line, indented, with `>` before the selected one.
 fn shown(state: &State) -> Vec<String> {
     let line = |line: &Line| {
         let name = match (state.node(line), state.item(line)) {
@@ -41,7 +41,7 @@ fn check(messages: Vec<Message>, expected: &[&str]) {
 const DOWN: Message = Message::Move(Motion::Down);
 
 #[test]
-fn who_is_busy_comes_first() {
+fn rows_with_traffic_come_first() {
     check(vec![], &["firefox", "curl", "unknown"]);
     check(vec![Message::Reverse], &["unknown", "curl", "firefox"]);
     check(
@@ -55,15 +55,15 @@ fn who_is_busy_comes_first() {
 #[test]
 fn any_column_can_be_sorted_by() {
     let mut state = state(vec![]);
-    let mut seen = Vec::new();
+    let mut keys = Vec::new();
     for _ in 0..6 {
         state.update(Message::SortNext);
-        seen.push(state.view().sort);
+        keys.push(state.view().sort);
         assert_eq!(state.lines.len(), 3);
     }
-    assert!(seen.contains(&Column::Name) && seen.contains(&Column::Of(Of::Received)));
-    // What has no room here would be an order that nobody understands.
-    assert!(!seen.contains(&Column::Trend) && !seen.contains(&Column::Of(Of::Path)));
+    assert!(keys.contains(&Column::Name) && keys.contains(&Column::Of(Of::Received)));
+    // A hidden column would be an order that no one understands.
+    assert!(!keys.contains(&Column::Trend) && !keys.contains(&Column::Of(Of::Path)));
     assert_eq!(state.view().sort, Column::Of(Of::Down));
     state.update(Message::SortPrevious);
     assert_eq!(state.view().sort, Column::Of(Of::Up));
@@ -104,9 +104,9 @@ fn the_selection_stays_on_its_row() {
     assert_eq!(state.view().selected, None);
 }
 
-/// When a row is gone, a key that was meant for it opens nothing; motions go on from its place.
+/// When a row is gone, a key for it opens nothing; motions continue from its place.
 #[test]
-fn what_takes_the_place_of_a_row_that_is_gone_is_not_selected() {
+fn the_row_in_place_of_one_that_is_gone_is_not_selected() {
     let gone = || {
         let mut state = state(vec![DOWN, DOWN]);
         assert_eq!(shown(&state), ["firefox", ">curl", "unknown"]);
@@ -130,14 +130,14 @@ fn what_takes_the_place_of_a_row_that_is_gone_is_not_selected() {
         assert_eq!(shown(&state), expected, "{what}");
         assert!(state.frozen.is_empty() && !state.shows_details, "{what}");
     }
-    // It is back, and nobody has selected anything since.
+    // The row is back, and the user has selected nothing since.
     let mut state = gone();
     state.update(data(flows()).into());
     assert_eq!(shown(&state), ["firefox", "curl", "unknown"]);
 }
 
 #[test]
-fn a_click_is_for_what_was_drawn() {
+fn a_click_is_for_the_drawn_row() {
     let mut state = state(vec![]);
     state.note_drawn();
     let rows = state.areas().rows.y;
@@ -146,14 +146,14 @@ fn a_click_is_for_what_was_drawn() {
     state.update(data(changed).into());
     state.update(click(5, rows));
     assert_eq!(shown(&state), ["curl", ">firefox", "unknown"]);
-    // What is gone is not clicked on.
+    // A click on a row that is gone has no effect.
     state.update(data(flows().split_off(3)).into());
     state.update(click(5, rows + 1));
     assert_eq!(shown(&state), ["unknown"]);
 }
 
 #[test]
-fn nobody_is_selected_until_somebody_moves() {
+fn no_row_is_selected_until_the_user_moves() {
     let mut state = state(vec![]);
     let mut changed = flows();
     changed[2].rate.received = 9_000_000;
@@ -186,7 +186,7 @@ fn a_filter_is_tried_while_it_is_written() {
         })
     };
     assert_eq!(state.update(typed("port:4")), asked("port:4"));
-    // What is wrong is said, and not asked.
+    // An invalid filter shows an error, and causes no request.
     assert_eq!(state.update(typed(" x:")), None);
     assert!(state.prompt.as_ref().unwrap().error.is_some());
     // It cannot be accepted either.
@@ -198,7 +198,7 @@ fn a_filter_is_tried_while_it_is_written() {
         (state.filter.as_str(), state.is_typing()),
         ("port:4 ", false)
     );
-    // Esc while writing goes back to what was before, and then to everything.
+    // Esc during input restores the earlier filter, and then removes it.
     state.update(Message::Filter);
     state.update(typed("3"));
     assert_eq!(state.update(Message::Cancel), asked("port:4 "));
@@ -206,7 +206,7 @@ fn a_filter_is_tried_while_it_is_written() {
 }
 
 #[test]
-fn paused_is_asked_for() {
+fn a_pause_is_requested() {
     let mut state = state(vec![]);
     let paused = |state: &mut State| match state.update(Message::Pause) {
         Some(Effect::Ask { is_paused, .. }) => is_paused,
@@ -222,7 +222,7 @@ fn help_is_read_and_goes_away() {
     assert_eq!(state.help, Some(0));
     state.update(DOWN);
     assert_eq!((state.help, state.view().selected), (Some(1), None));
-    // Data keeps coming meanwhile.
+    // Data continues to arrive meanwhile.
     state.update(data(Vec::new()).into());
     assert!(state.help.is_some() && state.lines.is_empty());
     assert_eq!(state.update(Message::Pause), None);
@@ -246,7 +246,7 @@ fn a_click_selects_opens_sorts_and_goes_to_a_tab() {
         shown(&state)[1..3],
         [">curl".to_owned(), " 400 curl".to_owned()]
     );
-    // Below the last row is nothing.
+    // There is nothing below the last row.
     let before = shown(&state);
     state.update(click(5, rows + 10));
     assert_eq!(shown(&state), before);
@@ -259,7 +259,7 @@ fn a_click_selects_opens_sorts_and_goes_to_a_tab() {
     );
     state.update(click(2, titles));
     assert!(state.view().is_descending);
-    // Between two columns, and behind the last, is none.
+    // There is no column between two, or after the last.
     state.update(click(79, titles));
     assert_eq!(state.view().sort, Column::Name);
 
@@ -276,7 +276,7 @@ fn a_click_selects_opens_sorts_and_goes_to_a_tab() {
 }
 
 #[test]
-fn the_wheel_moves_what_is_seen_and_takes_the_selected_row_along() {
+fn the_wheel_scrolls_and_keeps_the_selected_row_visible() {
     let mut state = state(vec![Message::OpenAll, Message::Resized(80, 8)]);
     let last = state.lines.len() - usize::from(state.areas().rows.height);
     state.update(Message::Scroll(3));
@@ -338,15 +338,15 @@ fn any_message() -> impl Strategy<Value = Message> {
     ]
 }
 
-/// What is selected, in words.
+/// The selected row, in words.
 fn selected(state: &State) -> Option<String> {
     let line = state.lines[state.selected_line()?];
     state.node(&line).map(|node| node.label.clone())
 }
 
 proptest! {
-    /// Whatever order comes between two keys, Enter opens the row that was highlighted, and
-    /// none where that is gone.
+    /// Whatever order arrives between two keys, Enter opens the highlighted row, and none if that
+    /// is gone.
     #[test]
     fn enter_opens_what_was_highlighted(
         steps in prop::collection::vec(
@@ -379,7 +379,7 @@ proptest! {
         }
     }
 
-    /// Whatever is done, the selected row exists and can be seen.
+    /// After any messages, the selected row exists and is visible.
     #[test]
     fn the_selected_row_is_in_view(messages in prop::collection::vec(any_message(), 0..60)) {
         let mut state = state(vec![]);

@@ -8,14 +8,12 @@ use crate::live::columns::Column;
 use crate::live::data::{Data, Item, Node, Numbers};
 use crate::width::fitting;
 
-/// Wire bytes, with a unit that is two characters wide always, so that units and digits
-/// stand below each other.
+/// Wire bytes, with a unit of two characters, so that units and digits are aligned.
 pub(super) fn amount(bytes: u64) -> String {
     padded(present::bytes(bytes))
 }
 
-/// Wire bytes a second, as [`amount`]; a dash where there are none, so that those who
-/// send stand out.
+/// Wire bytes a second, as [`amount`]; a dash for zero, so that rows with traffic stand out.
 pub(super) fn rate(bytes: u64) -> String {
     if bytes == 0 {
         return "-     ".to_owned();
@@ -55,12 +53,12 @@ pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
         Column::Name => name(&row),
         Column::Owners => text(&row, Of::Program),
         Column::Of(column) => text(&row, column),
-        // One flow is one flow, and only what is above flows and sockets has the others.
+        // A flow counts as one; only rows above flows and sockets have the other columns.
         Column::Count | Column::Listening | Column::Connected | Column::Trend => String::new(),
     }
 }
 
-/// A column of a flow or socket, with units below each other.
+/// A column of a flow or socket, with aligned units.
 pub(super) fn text(row: &Row<'_>, column: present::Column) -> String {
     match column.value(row) {
         Value::Amount(counters) => amount(counters.bytes),
@@ -69,7 +67,7 @@ pub(super) fn text(row: &Row<'_>, column: present::Column) -> String {
     }
 }
 
-/// A bar for each second, as high as it was busy; the row's busiest has the full height.
+/// A bar for each second, with its traffic as the height; the busiest second has the full height.
 fn trend(bytes: &[u64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = bytes.iter().copied().max().unwrap_or(0);
@@ -99,12 +97,12 @@ fn number(numbers: &Numbers, column: Column) -> String {
         Column::Of(Of::Down) => rate(numbers.down),
         Column::Of(Of::Sent) => amount(numbers.sent),
         Column::Of(Of::Received) => amount(numbers.received),
-        // No tab of groups has another one.
+        // Tabs of groups have no other columns.
         Column::Name | Column::Owners | Column::Trend | Column::Of(_) => String::new(),
     }
 }
 
-/// A flow below its owner: which way, and to where.
+/// A flow below its owner: its direction and remote end.
 fn name(row: &Row<'_>) -> String {
     let protocol = text(row, Of::Protocol);
     if row.far().is_some() {
@@ -115,7 +113,7 @@ fn name(row: &Row<'_>) -> String {
     }
 }
 
-/// Whether a row has no owner that is known.
+/// Whether the owner of a row is unknown.
 pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
     let row = data.row(item);
     row.is_none_or(|row| *row.principal() == Principal::Unattributed)
@@ -125,7 +123,7 @@ pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
 pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
     use unicode_width::UnicodeWidthStr;
 
-    // The width is that of what is shown.
+    // The width is that of the masked text.
     let text = &*mask(text);
     let needed = text.width();
     if needed <= width {
@@ -144,8 +142,7 @@ pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
     format!("{kept}…{blank}")
 }
 
-/// As [`fit`], but what is left out is in the middle, so that the end stays: that of an
-/// address is its port.
+/// As [`fit`], but cuts the middle, so that the end stays: for an address, its port.
 pub(super) fn fit_address(text: &str, width: usize) -> String {
     let length = text.chars().count();
     let port = text.rfind(':').map_or(0, |colon| text.len() - colon);
@@ -194,7 +191,7 @@ mod tests {
     fn long_text_is_cut() {
         assert_eq!(fit("abc", 5, false), "abc  ");
         assert_eq!(fit("abcdef", 5, false), "abcd…");
-        // Wide characters are not cut in half.
+        // A wide character is not cut in half.
         assert_eq!(fit("日本語", 4, false), "日… ");
         assert_eq!(fit("ab", 1, false), "…");
         assert_eq!(fit("ab", 0, false), "");

@@ -1,4 +1,4 @@
-//! What is known of the selected row, and how.
+//! The facts about the selected row, and their evidence.
 
 use std::time::SystemTime;
 
@@ -50,7 +50,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme)
     }
 }
 
-/// The lines of a text: they end at blanks, where there are such.
+/// The lines of a text: they break at blanks, if there are any.
 fn wrapped(text: &str, width: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -60,13 +60,13 @@ fn wrapped(text: &str, width: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// As much of a text as has room in `width` columns, and what follows.
+/// The part of a text that fits into `width` columns, and the rest.
 fn first_line(text: &str, width: usize) -> (&str, &str) {
     let end = fitting(text, width);
     if end == text.len() {
         return (text, "");
     }
-    // What is wider than all of the line has it alone.
+    // A character that is wider than the line has its own line.
     let end = end.max(text.chars().next().map_or(0, char::len_utf8));
     let (line, after) = text.split_at(end);
     let last = if after.starts_with(' ') {
@@ -80,9 +80,9 @@ fn first_line(text: &str, width: usize) -> (&str, &str) {
     }
 }
 
-/// Columns for names.
+/// The width of the names.
 const NAMES: usize = 9;
-/// Lines that one fact may have.
+/// The number of lines of one fact.
 const MAX_LINES: usize = 3;
 
 type Fields = Vec<(&'static str, String)>;

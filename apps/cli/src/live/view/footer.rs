@@ -1,4 +1,4 @@
-//! The last lines: keys, or the filter that is written.
+//! The last lines: keys, or the filter during input.
 
 use flowner_core::present::printable;
 use flowner_core::text::mask;
@@ -10,7 +10,7 @@ use super::theme::Theme;
 use super::{cells, line, put};
 use crate::live::state::{Prompt, State};
 
-/// Keys, the most needed first.
+/// Keys, the most important first.
 const KEYS: [(&str, &str); 9] = [
     ("q", "quit"),
     ("?", "help"),
@@ -23,7 +23,7 @@ const KEYS: [(&str, &str); 9] = [
     ("f", "freeze"),
 ];
 
-/// Draws it, and says where the cursor is, if there is one.
+/// Draws it, and returns the position of the cursor, if there is one.
 pub(super) fn draw(
     buffer: &mut Buffer,
     area: Rect,
@@ -49,7 +49,7 @@ fn filter(buffer: &mut Buffer, area: Rect, prompt: &Prompt, theme: Theme) -> Pos
     const MARK: u16 = 2;
     let width = usize::from(area.width.saturating_sub(MARK + 1)).max(1);
     let before = mask(prompt.before_cursor());
-    // The text moves to the left as far as the cursor needs.
+    // The text scrolls to the left as far as the cursor needs.
     let hidden = before.width().saturating_sub(width);
     let shown = |text: &str| -> String { printable(text).chars().skip(hidden).collect() };
     put(buffer, line(area, 0), area.x + 1, "/", theme.strong());

@@ -1,4 +1,4 @@
-//! The first lines: what is looked at, how much there is, and which tab is in front.
+//! The first lines: the input, its totals, and the active tab.
 
 use flowner_core::present;
 use flowner_core::text::mask;
@@ -20,7 +20,7 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: The
     }
 }
 
-/// The long one where there is room for it, in as many lines as it has.
+/// The long form if it fits, in as many lines as it has.
 fn draw_notice(buffer: &mut Buffer, area: Rect, notice: &Notice, theme: Theme) {
     let width = usize::from(area.width.saturating_sub(NOTICE_MARGIN)).max(1);
     let long: Vec<char> = mask(&notice.long).chars().collect();
@@ -68,7 +68,7 @@ fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
     }
 }
 
-/// Rates in fixed places, then what may change its width.
+/// Rates at fixed positions, then values of varying width.
 fn flows(
     buffer: &mut Buffer,
     areas: &Areas,
@@ -131,7 +131,7 @@ fn flows(
     x
 }
 
-/// How much of the bytes has an owner.
+/// The share of bytes with an owner.
 fn named(report: &Report) -> Option<String> {
     let (mut known, mut all) = (0_u64, 0_u64);
     for group in report.coverage() {

@@ -1,4 +1,4 @@
-//! Every key.
+//! The help: every key.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

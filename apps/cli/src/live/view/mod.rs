@@ -1,4 +1,4 @@
-//! What is seen: drawn from the state, changing nothing.
+//! Draws the screen from the state, without changing it.
 
 mod cells;
 mod details;
@@ -19,7 +19,7 @@ pub(crate) use theme::Theme;
 
 /// Draws everything.
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
-    // Until the terminal has told its new size, what does not fit is left out.
+    // Until the terminal has reported its new size, this leaves out what does not fit.
     let screen = frame.area();
     let mut areas = state.areas();
     for area in [
@@ -48,17 +48,17 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     }
 }
 
-/// Writes text from the left, and says where it ended.
+/// Writes text from the left, and returns where it ended.
 fn put(buffer: &mut Buffer, area: Rect, x: u16, text: &str, style: Style) -> u16 {
     if area.is_empty() || x >= area.right() {
         return x;
     }
     let width = usize::from(area.right() - x);
-    // The buffer would leave out what a terminal obeys, and two names would look the same.
+    // The buffer would drop control characters, and two names would look the same.
     buffer.set_stringn(x, area.y, mask(text), width, style).0
 }
 
-/// Writes text that ends at the right edge, if it fits behind `after`.
+/// Writes text that ends at the right edge, if it fits after `after`.
 fn put_right(buffer: &mut Buffer, area: Rect, after: u16, text: &str, style: Style) {
     use unicode_width::UnicodeWidthStr;
 

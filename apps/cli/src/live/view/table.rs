@@ -1,4 +1,4 @@
-//! The rows.
+//! Draws the rows.
 
 use flowner_core::Principal;
 use flowner_core::present::Column as Of;
@@ -69,7 +69,7 @@ fn titles(buffer: &mut Buffer, area: Rect, state: &State, columns: &[Placed], th
             (true, true) => "▼",
             (true, false) => "▲",
         };
-        // As the units below: the mark has the place of what is narrow.
+        // As with the units below, the mark takes the place of the narrow one.
         let title = match spec.column {
             Column::Of(Of::Received) if is_sorted => format!("RECV{mark}"),
             _ => format!("{}{mark}", spec.title),
@@ -84,7 +84,7 @@ fn titles(buffer: &mut Buffer, area: Rect, state: &State, columns: &[Placed], th
     }
 }
 
-/// A column, where it begins, and how wide it is.
+/// A column with its position and width.
 type Placed = (Spec, u16, u16);
 
 struct Table<'a> {
@@ -162,7 +162,7 @@ impl Table<'_> {
         }
     }
 
-    /// Whether nothing more is to be expected of any of these.
+    /// Whether all of these have ended.
     fn is_over(&self, items: &[Item]) -> bool {
         items.iter().all(|item| match self.data.fact(item) {
             Some(Fact::Flow(flow)) => flow.ended.is_some() || flow.state.is_over(),
@@ -170,7 +170,7 @@ impl Table<'_> {
         })
     }
 
-    /// Rates stand out where there are any.
+    /// Rates stand out if there are any.
     fn cell_style(&self, base: Style, column: Column, text: &str) -> Style {
         let is_idle = text.trim_start().starts_with('-');
         match column {
@@ -189,7 +189,7 @@ impl Table<'_> {
     }
 }
 
-/// A name with its place in the tree.
+/// A name with its indentation in the tree.
 fn tree(row: &Line, text: &str) -> String {
     let indent = " ".repeat(row.depth.into());
     let mark = match (row.is_open, row.depth) {

@@ -1,5 +1,5 @@
-//! Whole screens, as they are seen. `SNAPSHOTS=overwrite cargo test -p flowner` writes
-//! them anew; look at the difference before it is committed.
+//! Whole screens. `SNAPSHOTS=overwrite cargo test -p flowner` writes them anew; check the
+//! difference before you commit it.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -62,7 +62,7 @@ fn programs() {
 }
 
 #[test]
-fn details_tell_how_the_owner_is_known() {
+fn details_show_how_the_owner_is_known() {
     let unknown = vec![
         Message::Tab(Tab::Flows),
         Message::Move(Motion::Last),
@@ -195,7 +195,7 @@ fn only_the_sixteen_colours_are_used() {
 }
 
 #[test]
-fn without_colours_the_selected_row_is_still_seen() {
+fn without_colours_the_selected_row_is_still_visible() {
     let mut state = State::new("eth0".to_owned(), true, Tab::Programs, String::new());
     state.update(data(flows()).into());
     state.update(DOWN);

@@ -1,13 +1,12 @@
-//! Colours: those that every terminal with 16 of them has, so that they follow the
-//! colours that its owner chose; or none.
+//! Colours: only the 16 that every terminal has, so that they follow the user's theme; or none.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// How things look.
+/// The style of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Theme {
     Colours,
-    /// Bold, faint and reversed only.
+    /// Only bold, faint and reversed.
     Plain,
 }
 
@@ -35,7 +34,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// The tab in front.
+    /// The active tab.
     pub(super) const fn tab(self) -> Style {
         self.coloured(Color::Cyan)
             .add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED))
@@ -45,7 +44,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// The title of what is sorted by.
+    /// The title of the sorted column.
     pub(super) const fn sorted(self) -> Style {
         self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
     }
@@ -54,7 +53,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// Owners that are not known.
+    /// Unknown owners.
     pub(super) const fn unknown(self) -> Style {
         self.coloured(Color::Yellow)
     }

@@ -66,8 +66,8 @@ fn flows() -> Vec<FlowRecord> {
     flows
 }
 
-/// Both apps sort by the same rule, though one of them sorts places in a report, and the other one
-/// lines that may be sockets.
+/// Both apps sort by the same rule, though one sorts places in a report and the other sorts lines
+/// that may be sockets.
 #[test]
 fn lines_are_sorted_as_flows_are() {
     let now = NEW_YEAR + Duration::from_secs(60);
@@ -104,7 +104,7 @@ fn every_column_has_a_place_and_names() {
     }
 }
 
-/// A column that is in no list of a kind has nothing to show there, and one that is has something.
+/// A column without a rank for a kind of line has no value there, and one with a rank has values.
 #[test]
 fn what_has_a_place_has_a_value() {
     let mut flows = flows();

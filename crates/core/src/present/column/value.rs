@@ -1,4 +1,4 @@
-//! What a column shows of a line, and by what lines are sorted.
+//! The value of a line in a column, and the sort key.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use flowner_flows::Counters;
 use crate::present::number::{Unit, grouped};
 use crate::present::time::duration;
 
-/// What a column shows of a line.
+/// The value of a line in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// It has nothing to show.
+    /// There is no value.
     Nothing,
     /// A text, [masked](crate::text::mask).
     Text(String),
-    /// That the owner is unknown, and why.
+    /// The reason why the owner is unknown.
     Unknown(String),
-    /// One end, which keeps its port where there is no room.
+    /// One end; a short form keeps the port.
     Address(String),
     /// A number of things.
     Count(u64),
-    /// What was counted, in the unit that the person chose.
+    /// Traffic, in the unit that the user chose.
     Amount(Counters),
     /// Wire bytes a second.
     Rate(u64),
@@ -53,22 +53,22 @@ impl Value {
     }
 }
 
-/// By what lines are sorted.
+/// The sort key of a line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrderKey {
-    /// A number, and one that decides between those that are equal.
+    /// A number, and a second one that decides between equal numbers.
     Number(u64, u64),
     /// A length of time, or a point in it.
     Time(Duration),
     /// A text, in lower case.
     Text(String),
-    /// A text that is written in one way only.
+    /// A text with only one spelling.
     Name(&'static str),
     /// Address, then port.
     Address(SocketAddr),
     /// An address without a port.
     Ip(std::net::IpAddr),
-    /// Last, whichever way.
+    /// Last, in either sort direction.
     None,
 }
 

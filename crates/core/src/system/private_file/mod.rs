@@ -1,8 +1,7 @@
-//! Files that nobody but their user may read: recordings, exports.
+//! Files that only their user may read: recordings, exports.
 //!
-//! On Unix they have the mode 0600, and no link that stands where one is to be made is followed:
-//! in a directory that others may write to, such as `/tmp`, somebody may have made one there
-//! before.
+//! On Unix they have the mode 0600, and flowner follows no link in their place: in a directory that
+//! others may write to, such as `/tmp`, another user may have made a link beforehand.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,21 +14,21 @@ use crate::system::privileges::without_capabilities;
 #[cfg_attr(not(unix), path = "other.rs")]
 mod platform;
 
-/// What becomes of a file that is there already.
+/// What happens to an existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and none is made.
+    /// It stays, and the call fails.
     Keep,
-    /// Another one takes its place, also that of a link, which is not followed. What is no file,
-    /// such as a device or a pipe, is written to, if it is the user's or root's, or the null device.
+    /// A new file replaces it. A link is replaced, too, and not followed. If the existing one is not
+    /// a file, such as a device or a pipe, flowner writes to it, provided that the user or root owns
+    /// it, or that it is the null device.
     Replace,
 }
 
-/// Makes a file to be written, with [no capability in effect](without_capabilities), whichever
-/// thread does.
+/// Creates a file for writing, with [no capability in effect](without_capabilities), on any thread.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where one is there that is to stay, and what the system says.
+/// [`io::ErrorKind::AlreadyExists`] if the file exists and must stay, and the errors of the system.
 pub fn create(path: &Path, existing: Existing) -> io::Result<File> {
     let Some(name) = path.file_name() else {
         return Err(io::ErrorKind::IsADirectory.into());

@@ -12,7 +12,7 @@ use rustix::fs::{
 };
 
 const MODE: u32 = 0o600;
-/// How often another file may get there first.
+/// How often another process may create the file first.
 const TRIES: usize = 3;
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Directory {
     }
 
     pub(super) fn create_new(&self, name: &OsStr) -> io::Result<File> {
-        // Of a link that is there, `EXCL` says that something exists.
+        // `EXCL` fails with "exists" for a link, too.
         let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
         let file = openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?;
         Ok(file.into())
@@ -46,7 +46,7 @@ impl Directory {
             };
             let kind = FileType::from_raw_mode(there.st_mode);
             if !kind.is_file() && !kind.is_symlink() {
-                // To open a pipe takes until somebody reads it: that may be never.
+                // Opening a pipe waits for a reader, perhaps forever.
                 if !may_write_to_special(&there) {
                     return Err(io::ErrorKind::PermissionDenied.into());
                 }
@@ -55,7 +55,7 @@ impl Directory {
             if let Err(error) = self.remove(name) {
                 return match error.kind() {
                     io::ErrorKind::NotFound => continue,
-                    // The directory does not let it; the file itself may.
+                    // The directory forbids a new file; the file itself may be writable.
                     io::ErrorKind::PermissionDenied if kind.is_file() => self.empty(name),
                     _ => Err(error),
                 };
@@ -86,7 +86,7 @@ impl Directory {
         Ok(file)
     }
 
-    /// A file that stays where it is, with nothing in it.
+    /// An existing file that stays in place, truncated.
     fn empty(&self, name: &OsStr) -> io::Result<File> {
         let file = self.open_to_write(name)?;
         let is = file.metadata()?;
@@ -102,7 +102,7 @@ impl Directory {
 const FLAGS: OFlags = OFlags::WRONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
-/// A directory that its user may write in and not read is enough.
+/// A directory that its user can write but not read is enough.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SEARCHED: OFlags = OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -112,9 +112,9 @@ fn is_by(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
 }
 
-/// A device or a pipe of another user would be a way to read what is written. The null device
-/// reveals nothing, so any user may own it: in a container of a user, and after another program gave
-/// its node away, the owner is not root.
+/// Another user who owns a device or a pipe could read what flowner writes. The null device reveals
+/// nothing, so any user may own it: root is not its owner in a user's container, or after another
+/// program gave the node away.
 fn may_write_to_special(there: &Stat) -> bool {
     is_by(there.st_uid) || there.st_uid == 0 || is_null_device(there)
 }
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         let error = create_new(&path).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        // Also in the place of one that everybody may read.
+        // Also where it replaces a file that all may read.
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let mut file = replace(&path).unwrap();
         file.write_all(b"secret").unwrap();
@@ -172,7 +172,7 @@ mod tests {
         replace(&link).unwrap().write_all(b"mine").unwrap();
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"kept");
-        // Nor one that leads nowhere yet.
+        // Nor a link to a missing file.
         let nowhere = folder.path().join("nowhere");
         symlink(folder.path().join("made"), &nowhere).unwrap();
         assert!(create_new(&nowhere).is_err());

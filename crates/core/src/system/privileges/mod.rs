@@ -1,8 +1,8 @@
-//! Giving up privileges: for programs, which ask for it; no library does it by itself.
+//! Giving up privileges: for programs, which call this; no library does it by itself.
 //!
-//! A program calls [`Privileges::set_aside`] first of all, while it has one thread, reads what its
-//! user names, and then [`Privileges::keep`]s what its work needs. From then on every thread that
-//! it starts has these privileges and no others.
+//! A program first calls [`Privileges::set_aside`], while it has one thread, then reads the files
+//! that its user names, and then [`Privileges::keep`]s what its work needs. From then on, every
+//! thread that it starts has these privileges and no others.
 //!
 //! # Whose rights files are opened with
 //!
@@ -17,11 +17,11 @@
 //! # What each platform does
 //!
 //! Linux: capabilities (`capabilities(7)`) in all five sets, `no_new_privs`, a filter of system
-//! calls (`seccomp(2)`), and Landlock (`landlock(7)`) where nobody looks at other processes:
-//! a process under Landlock's rules may not inspect processes that are not, not even to read what
-//! `/proc` tells of them (`hook_ptrace_access_check` in `security/landlock/task.c`).
+//! calls (`seccomp(2)`), and Landlock (`landlock(7)`) in programs that do not inspect other
+//! processes: a process under Landlock's rules may not inspect a process without them, not even
+//! read its entries in `/proc` (`hook_ptrace_access_check` in `security/landlock/task.c`).
 //!
-//! Elsewhere nothing is given up, and [`in_force`] says so.
+//! Other platforms give up nothing, and [`in_force`] says so.
 
 use std::fmt;
 use std::io;
@@ -31,28 +31,29 @@ use std::path::PathBuf;
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
-/// What a program's work needs, beside what every program may do.
+/// The rights that a program's work needs, in addition to those that every program has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Needs {
-    /// Sockets and processes of all users are looked at, in all network namespaces.
+    /// To look up the sockets and processes of all users, in all network namespaces.
     pub owners: bool,
-    /// Devices are captured from. They are opened again when they come back, so this right is
-    /// kept until the program ends.
+    /// To capture from devices. The program reopens devices that come back, so it keeps this right
+    /// until it ends.
     pub capture: bool,
-    /// Where files are written.
+    /// Where the program writes files.
     pub writes: Writes,
-    /// There are windows: the program may start others, such as a dialog, which inherit nothing.
+    /// The program has windows: it may start other programs, such as a dialog, which inherit no
+    /// privileges.
     pub windows: bool,
 }
 
 impl Needs {
-    /// What a program needs that does nothing but read what is open, and write to what is open.
+    /// For a program that only reads open files, and writes to open files.
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// To look at the sockets and processes of all users.
+    /// To look up the sockets and processes of all users.
     pub fn owners() -> Self {
         Self {
             owners: true,
@@ -60,7 +61,7 @@ impl Needs {
         }
     }
 
-    /// To capture, and to look at the sockets and processes of all users.
+    /// To capture, and to look up the sockets and processes of all users.
     pub fn capture() -> Self {
         Self {
             owners: true,
@@ -69,7 +70,7 @@ impl Needs {
         }
     }
 
-    /// The same, and files are written.
+    /// The same, and to write files.
     #[must_use]
     pub fn writing(self, writes: Writes) -> Self {
         Self { writes, ..self }
@@ -89,36 +90,36 @@ impl Needs {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Writes {
-    /// Nowhere; what is open already, such as standard output, stays writable.
+    /// Nowhere; open files, such as standard output, stay writable.
     #[default]
     Nowhere,
     /// In this directory, which exists.
     In(PathBuf),
-    /// Wherever its user may.
+    /// Anywhere that its user may.
     AsUser,
 }
 
-/// Why privileges could not be given up.
+/// Why the program could not give up privileges.
 #[derive(Debug, thiserror::Error)]
 #[error("privileges could not be given up: {what}: {source}")]
 pub struct PrivilegeError {
-    /// What the system refused.
+    /// The step that the system refused.
     what: &'static str,
-    /// What it says.
+    /// The error of the system.
     source: io::Error,
 }
 
-/// Privileges that are set aside, until it is clear which of them are needed.
+/// Privileges that are set aside until the program knows which of them it needs.
 #[derive(Debug)]
 pub struct Privileges {
     platform: platform::SetAside,
 }
 
 impl Privileges {
-    /// Sets all privileges aside, so that what is read from now on is read with the rights of the
-    /// user: of the user who called `sudo`, whose home then is `HOME`, too.
+    /// Sets all privileges aside, so that the process reads files with the rights of its user from
+    /// now on: those of the user who called `sudo`, whose home then is `HOME`, too.
     ///
-    /// To be called first, while the process has one thread.
+    /// The program calls this first, while it has one thread.
     ///
     /// # Errors
     /// When the system refuses; the program should end then.
@@ -127,16 +128,16 @@ impl Privileges {
         Ok(Self { platform })
     }
 
-    /// Does what is done with all rights that the program was started with, where root called it,
-    /// also by `sudo`; those that a file gives to the user who starts it stay aside.
+    /// Runs work with all rights of root if root started the program, also by `sudo`; privileges
+    /// that the file gives to its user stay aside.
     pub fn with_rights_of_root<T>(&self, work: impl FnOnce() -> T) -> T {
         self.platform.with_rights_of_root(work)
     }
 
-    /// Gives up all but what is needed, for good. What the kernel does not offer is left out, as
-    /// [`in_force`] tells.
+    /// Gives up all privileges that the needs do not include, for good. Features that the kernel
+    /// lacks stay off; [`in_force`] reports them.
     ///
-    /// To be called while the process has one thread.
+    /// The process must have one thread.
     ///
     /// # Errors
     /// When the system refuses; the program should end then.
@@ -146,8 +147,8 @@ impl Privileges {
         Ok(())
     }
 
-    /// Gives up nothing that root gave, and has the kernel filter nothing, for debugging. File
-    /// capabilities that are not needed are given up all the same: they must not open files.
+    /// Keeps everything that root gave, and installs no filter, for debugging. It does give up file
+    /// capabilities that the program does not need: they must not open files.
     ///
     /// # Errors
     /// As for [`keep`](Self::keep).
@@ -158,58 +159,58 @@ impl Privileges {
     }
 }
 
-/// Does work with the rights of the user alone, on this thread: for files that the user can
-/// change. Does nothing else where no program gave privileges up.
+/// Runs work with the rights of the user alone, on this thread: for files that the user can change.
+/// If the program gave up no privileges, it only runs the work.
 pub fn with_rights_of_user<T>(work: impl FnOnce() -> T) -> T {
     let _until_here = platform::Lowered::new();
     work()
 }
 
-/// Does work with no capability in effect that was kept: for files that the user names. Unlike
-/// [`with_rights_of_user`], it stays root's where only root may write and `sudo` called. Does
-/// nothing else where no program gave privileges up.
+/// Runs work without kept capabilities in effect: for files that the user names. Unlike
+/// [`with_rights_of_user`], the thread stays root's if only root may write there and `sudo` called.
+/// If the program gave up no privileges, it only runs the work.
 pub fn without_capabilities<T>(work: impl FnOnce() -> T) -> T {
     let _until_here = platform::Lowered::of_capabilities();
     work()
 }
 
-/// Does work with all capabilities in effect that were kept; threads that it starts have them,
-/// too. Does nothing else where no program gave privileges up.
+/// Runs work with all kept capabilities in effect; threads that it starts have them, too. If the
+/// program gave up no privileges, it only runs the work.
 pub fn raised<T>(work: impl FnOnce() -> T) -> T {
     let _until_here = platform::Raised::new();
     work()
 }
 
-/// What protects this process, as the system tells it.
+/// The protection of this process, as the system reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InForce {
-    /// Names of the capabilities that it may use, as `setcap` spells them.
+    /// Names of the permitted capabilities, for `setcap`.
     pub capabilities: Vec<String>,
-    /// Whether programs that it starts can have no more privileges (`no_new_privs`).
+    /// Whether the process and its children can never gain privileges (`no_new_privs`).
     pub no_new_privileges: bool,
-    /// Whether a filter keeps it from system calls.
+    /// Whether a filter refuses system calls.
     pub filters_calls: bool,
-    /// What Landlock keeps it from.
+    /// The state of Landlock.
     pub landlock: Layer,
-    /// What is given up nowhere on this platform.
+    /// Whether this program can give up privileges on this platform.
     pub is_known: bool,
 }
 
-/// Whether a part of the sandbox is there.
+/// The state of a part of the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Layer {
-    /// It is.
+    /// It is in force.
     InForce,
-    /// It is in force as far as this kernel knows it.
+    /// It is in force as far as this kernel supports it.
     InPart,
-    /// It is not, and why.
+    /// It is off, for this reason.
     Not(&'static str),
 }
 
 impl InForce {
-    /// Whether all is in force that can be for the work.
+    /// Whether everything is in force that this work allows.
     pub fn is_whole(&self) -> bool {
         self.is_known && self.no_new_privileges && self.filters_calls
     }
@@ -239,7 +240,7 @@ impl fmt::Display for InForce {
     }
 }
 
-/// What is in force now.
+/// The current protection of this process.
 pub fn in_force() -> InForce {
     platform::in_force()
 }

@@ -1,4 +1,4 @@
-//! Platforms on which nothing is given up yet.
+//! Platforms without support: no privileges are given up.
 
 use super::{InForce, Layer, Needs, PrivilegeError};
 

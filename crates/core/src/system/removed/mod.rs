@@ -1,4 +1,4 @@
-//! Whether a file that is open was removed. A platform owes `is_removed()`.
+//! Whether an open file was removed. A platform provides `is_removed()`.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]

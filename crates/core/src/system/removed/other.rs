@@ -1,4 +1,4 @@
-//! Elsewhere: a file that is open stays.
+//! Other systems keep an open file in place.
 
 use std::fs::File;
 

@@ -1,6 +1,6 @@
-//! In builds for tests, a panic can be asked for.
+//! In test builds, a test can request a panic.
 
-/// Panics if the environment of this test asks for it.
+/// Panics if the environment of this test requests it.
 pub(crate) fn on_demand() {
     assert!(
         std::env::var_os("FLOWNER_TEST_PANIC").is_none(),

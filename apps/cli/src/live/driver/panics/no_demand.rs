@@ -1,4 +1,4 @@
-//! What is released does not panic on demand.
+//! Release builds do not panic on request.
 
 /// Does nothing.
 pub(crate) const fn on_demand() {}

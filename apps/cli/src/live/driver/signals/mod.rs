@@ -1,5 +1,5 @@
-//! What the system wants. A platform owes two functions: `watch()`, which passes on each
-//! signal, and `suspend()`, which returns when the program goes on.
+//! The signals of the system. A platform owes two functions: `watch()`, which passes on each
+//! signal, and `suspend()`, which returns when the program continues.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]
@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 
 pub(super) use platform::{suspend, watch};
 
-/// Whether the end of the view was asked for, and the exit code; for those who look whenever they
-/// have something else to do.
+/// Whether a signal has requested the end of the view, and the exit code; for threads that check
+/// this between other work.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asked(Arc<OnceLock<u8>>);
+pub(super) struct EndRequest(Arc<OnceLock<u8>>);
 
-impl Asked {
+impl EndRequest {
     /// The first one counts.
     #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has signals"))]
     fn end(&self, code: u8) {
@@ -26,13 +26,13 @@ impl Asked {
     }
 }
 
-/// What is wanted.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has signals"))]
 pub(super) enum Signal {
     /// End, with this exit code.
     End(u8),
     Suspend,
-    /// The program was stopped, and goes on.
+    /// The program was stopped, and continues.
     Continued,
 }

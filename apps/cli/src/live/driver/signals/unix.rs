@@ -14,21 +14,21 @@ use ratatui::crossterm::terminal::disable_raw_mode;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-use super::{Asked, Signal};
+use super::{EndRequest, Signal};
 use crate::error::Failure;
 use crate::live::driver::{Wake, screen, spawn};
 use crate::signals::{self, Meaning, Wish};
 
-/// How long the terminal is waited for in the end.
+/// How long the end waits for the terminal.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Sends what comes. The second signal that asks for the end of the program ends it, though
-/// the thread that draws may wait for a terminal that takes nothing.
-pub(crate) fn watch(sender: &SyncSender<Wake>, asked: &Asked) -> Result<(), Failure> {
+/// Passes signals on. The second signal that requests the end ends the program at once, because the
+/// drawing thread may wait for a terminal that accepts nothing.
+pub(crate) fn watch(sender: &SyncSender<Wake>, end_request: &EndRequest) -> Result<(), Failure> {
     let signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP]);
     let mut signals = signals
         .map_err(|error| Failure::Message(format!("signals could not be caught: {error}")))?;
-    let (sender, asked) = (sender.clone(), asked.clone());
+    let (sender, end_request) = (sender.clone(), end_request.clone());
     spawn("flowner-signals", move || {
         let mut wish = Wish::default();
         for signal in signals.forever() {
@@ -42,23 +42,23 @@ pub(crate) fn watch(sender: &SyncSender<Wake>, asked: &Asked) -> Result<(), Fail
                 }
                 // As from the keyboard.
                 SIGINT => Signal::End(0),
-                // What a shell says of those that were ended by a signal.
+                // The exit code of a shell for programs that a signal ended.
                 other => Signal::End(u8::try_from(128 + other).unwrap_or(u8::MAX)),
             };
             if let Signal::End(code) = signal {
-                asked.end(code);
+                end_request.end(code);
             }
-            // Where there is no room, the thread that draws is busy, or waits for the terminal.
+            // If there is no room, the drawing thread is busy, or waits for the terminal.
             let _is_woken_anyway = sender.try_send(Wake::Signal(signal));
         }
     })
 }
 
-/// Gives the terminal back, as long as that takes no more than this time: it may take nothing, and
-/// the thread that waits for that has standard output.
+/// Restores the terminal, but waits no longer than this time: it may accept nothing, and the thread
+/// that waits for it has standard output.
 fn give_back_within(time: Duration) {
     let (sender, done) = sync_channel(1);
-    // Not the one of this program, which has a lock.
+    // Not the handle of this program, which has a lock.
     if let Ok(output) = io::stdout().as_fd().try_clone_to_owned() {
         let thread = spawn("flowner-leave", move || {
             screen::leave(&mut File::from(output));
@@ -71,9 +71,9 @@ fn give_back_within(time: Duration) {
     let _terminal_gone = disable_raw_mode();
 }
 
-/// Stops this program as Ctrl-Z does others, until it is continued. Where nobody could
-/// continue it, as in a terminal without job control, the system does not stop it
-/// (POSIX, 2.4.3, orphaned process groups); SIGSTOP would.
+/// Stops this program as Ctrl-Z does others, until it is continued. If no shell could continue it,
+/// as in a terminal without job control, the system does not stop it (POSIX, 2.4.3, orphaned
+/// process groups); SIGSTOP would.
 pub(crate) fn suspend() {
     // SAFETY: an all-zero sigaction is valid: SIG_DFL is 0, without flags and mask.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };

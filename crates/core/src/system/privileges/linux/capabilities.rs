@@ -1,4 +1,4 @@
-//! Capabilities of this thread, of which threads that it starts have a copy (capabilities(7)).
+//! Capabilities of this thread, which the threads that it starts inherit (capabilities(7)).
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use rustix::thread::{
 
 use crate::system::privileges::{Needs, Writes};
 
-/// As `setcap` spells those that can be kept.
+/// The names, for `setcap`, of capabilities that a program may keep.
 const NAMES: [(CapabilitySet, &str); 8] = [
     (CapabilitySet::DAC_OVERRIDE, "cap_dac_override"),
     (CapabilitySet::DAC_READ_SEARCH, "cap_dac_read_search"),
@@ -22,28 +22,28 @@ const NAMES: [(CapabilitySet, &str); 8] = [
     (CapabilitySet::SETUID, "cap_setuid"),
 ];
 
-/// What each need takes; what happens without is in the tests of the command line, which try it.
+/// The capabilities for each need; tests of the command line run without them and show the effect.
 pub(super) fn of(needs: &Needs) -> CapabilitySet {
     let mut set = CapabilitySet::empty();
     if needs.owners {
-        // Descriptors of other users (`proc_fd_permission` in fs/proc/fd.c), what they stand for
-        // and which file is executed (`PTRACE_MODE_READ_FSCREDS`, ptrace(2)); other network
-        // namespaces (setns(2)); connections that are translated (`nfnetlink_rcv`), and the
-        // marks of sockets (`inet_diag_msg_attrs_fill`).
+        // Descriptors of other users (`proc_fd_permission` in fs/proc/fd.c), their targets and the
+        // executables (`PTRACE_MODE_READ_FSCREDS`, ptrace(2)); other network namespaces (setns(2));
+        // translated connections (`nfnetlink_rcv`), and the marks of sockets
+        // (`inet_diag_msg_attrs_fill`).
         set |= CapabilitySet::DAC_READ_SEARCH
             | CapabilitySet::SYS_PTRACE
             | CapabilitySet::SYS_ADMIN
             | CapabilitySet::NET_ADMIN;
     }
     if needs.capture {
-        // Packet sockets (packet(7)), and the thread that looks at a sender before it goes on
-        // (sched(7)).
+        // Packet sockets (packet(7)), and the real-time thread that looks up a sender before it
+        // exits (sched(7)).
         set |= CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN | CapabilitySet::SYS_NICE;
     }
     set
 }
 
-/// What root needs to write there, whom nothing but this lets write in a directory of others.
+/// Root needs this to write in a directory of another user.
 pub(super) fn of_root_writing(writes: &Writes) -> CapabilitySet {
     let is_own = |path: &Path| {
         use std::os::unix::fs::MetadataExt;
@@ -59,7 +59,7 @@ pub(super) fn current() -> io::Result<CapabilitySets> {
     Ok(capabilities(None)?)
 }
 
-/// Has this thread use these, and be able to use no others than `permitted`.
+/// Puts these capabilities of this thread in effect, and permits only `permitted`.
 pub(super) fn set(effective: CapabilitySet, permitted: CapabilitySet) -> io::Result<()> {
     Ok(set_capabilities(
         None,
@@ -71,21 +71,21 @@ pub(super) fn set(effective: CapabilitySet, permitted: CapabilitySet) -> io::Res
     )?)
 }
 
-/// Has this thread use these of those that it can use.
+/// Puts those of these capabilities in effect that the thread is permitted to use.
 pub(super) fn set_effective(effective: CapabilitySet) -> io::Result<()> {
     let permitted = current()?.permitted;
     set(effective & permitted, permitted)
 }
 
-/// Takes all but these from what an executed program could have; who lacks `CAP_SETPCAP` has to
-/// leave them there.
+/// Removes all other capabilities from the bounding set, which limits programs that the thread
+/// executes; without `CAP_SETPCAP`, they have to stay.
 pub(super) fn bound(kept: CapabilitySet) -> io::Result<()> {
     // Kernels before 4.3 have no ambient set.
     let _no_such_set = clear_ambient_capability_set();
     if !current()?.effective.contains(CapabilitySet::SETPCAP) {
         return Ok(());
     }
-    // The kernel knows no more than it says.
+    // The kernel has no capability above this number.
     for number in 0..64 {
         let one = CapabilitySet::from_bits_retain(1 << number);
         match capability_is_in_bounding_set(one) {
@@ -97,7 +97,7 @@ pub(super) fn bound(kept: CapabilitySet) -> io::Result<()> {
     Ok(())
 }
 
-/// As `setcap` spells them, in the order of the alphabet.
+/// The names for `setcap`, sorted.
 pub(super) fn names(set: CapabilitySet) -> Vec<String> {
     let mut rest = set;
     let mut names = Vec::new();

@@ -1,13 +1,12 @@
-//! The filter of system calls (seccomp(2)): which calls are refused.
+//! The filter of system calls (seccomp(2)): which calls the kernel refuses.
 //!
-//! It lists what is refused, and not what is allowed. The C library, libpcap, the name services
-//! that the host configures, and window systems choose their calls themselves, and choose others
-//! with each release: a list of what is allowed could not be shown to be complete, and a call that
-//! is missing from it shows itself as a lost owner or a dead window on somebody else's host. What
-//! is refused here nothing in this project calls.
+//! It lists the refused calls, not the allowed ones. The C library, libpcap, the name services of
+//! the host, and window systems choose their calls themselves, and choose others with each release.
+//! A list of allowed calls could never be proven complete, and a missing call would show up as a
+//! lost owner or a dead window on a user's host. Nothing in this project makes the refused calls.
 //!
-//! What the filter cannot see is what a pointer leads to: `openat2(2)`, by which executables are
-//! compared, can open a file for writing that `openat(2)` would be refused.
+//! The filter cannot read what a pointer leads to: `openat2(2)`, which compares executables, can
+//! open a file for writing though the filter would refuse the same to `openat(2)`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,16 +19,16 @@ use seccompiler::{
 use super::calls;
 use crate::system::privileges::{Needs, Writes};
 
-/// Rules by the number of the call; none for one that is refused whatever its arguments are.
+/// Rules by the number of the call; a call without rules is refused with any arguments.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// What a part of it refuses, and with which error.
+/// A part of the filter: the calls that it refuses, and the error that they get.
 struct Part {
     error: i32,
     rules: Rules,
 }
 
-/// Has the kernel refuse these calls, to all threads; whether this platform has such filters.
+/// Installs the filter for all threads; returns whether this platform has such filters.
 pub(super) fn enforce(needs: &Needs) -> io::Result<bool> {
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(false);
@@ -41,7 +40,7 @@ pub(super) fn enforce(needs: &Needs) -> io::Result<bool> {
         let program = program.map_err(io::Error::other)?;
         match apply_filter_all_threads(&program) {
             Ok(()) => {}
-            // The kernel was built without.
+            // This kernel has no filters.
             Err(seccompiler::Error::Seccomp(error))
                 if matches!(
                     error.raw_os_error(),
@@ -70,7 +69,7 @@ fn parts(needs: &Needs) -> Result<Vec<Part>, seccompiler::BackendError> {
             refused.insert(*call, Vec::new());
         }
     }
-    // Only another network is entered, and only to see whose its sockets are.
+    // Only network namespaces, which flowner enters to find the owners of their sockets.
     let other_kind = condition(1, SeccompCmpOp::Ne, calls::NEW_NETWORK)?;
     let setns = if needs.owners {
         vec![SeccompRule::new(vec![other_kind])?]
@@ -78,7 +77,7 @@ fn parts(needs: &Needs) -> Result<Vec<Part>, seccompiler::BackendError> {
         Vec::new()
     };
     add(&mut refused, libc::SYS_setns, &setns);
-    // Threads are made, and no namespaces.
+    // Threads are allowed, namespaces are not.
     let namespaces = calls::NEW_NAMESPACES.iter();
     let namespaces = namespaces.map(|flag| masked(0, *flag));
     add(
@@ -91,7 +90,8 @@ fn parts(needs: &Needs) -> Result<Vec<Part>, seccompiler::BackendError> {
         writes(&mut refused)?;
     }
     let mut unknown = Rules::new();
-    // Its flags are behind a pointer; without it, the C library calls clone(2).
+    // The flags of `clone3` are behind a pointer; if the kernel refuses it, the C library calls
+    // clone(2).
     add(&mut unknown, libc::SYS_clone3, &[]);
     let mut foreign = Rules::new();
     let mut families = vec![
@@ -116,7 +116,7 @@ fn parts(needs: &Needs) -> Result<Vec<Part>, seccompiler::BackendError> {
             error: libc::ENOSYS,
             rules: unknown,
         },
-        // As where the kernel has no such protocols, which libpcap asks for one by one.
+        // The error of a kernel without these protocols; libpcap tries them one by one.
         Part {
             error: libc::EAFNOSUPPORT,
             rules: foreign,
@@ -124,11 +124,11 @@ fn parts(needs: &Needs) -> Result<Vec<Part>, seccompiler::BackendError> {
     ])
 }
 
-/// Nobody else gets a signal.
+/// Signals to other processes are refused.
 fn signals(refused: &mut Rules) -> Result<(), seccompiler::BackendError> {
     let own = u64::from(std::process::id());
     let other = || condition(0, SeccompCmpOp::Ne, own);
-    // Its own group is that of the shell's job, which Ctrl-Z stops.
+    // Its own group is the shell's job, which Ctrl-Z stops.
     let no_group = condition(0, SeccompCmpOp::Ne, 0)?;
     let kill = SeccompRule::new(vec![other()?, no_group])?;
     add(refused, libc::SYS_kill, &[kill]);
@@ -140,7 +140,7 @@ fn signals(refused: &mut Rules) -> Result<(), seccompiler::BackendError> {
     Ok(())
 }
 
-/// No file is made, changed or removed.
+/// Calls that make, change or remove files are refused.
 fn writes(refused: &mut Rules) -> Result<(), seccompiler::BackendError> {
     for call in calls::CHANGE.iter().chain(calls::CHANGE_HERE) {
         refuse(refused, *call);
@@ -173,7 +173,7 @@ fn condition(
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compared, value)
 }
 
-/// That an argument has a flag.
+/// The condition that an argument has a flag.
 fn masked(argument: u8, flag: i32) -> Result<SeccompRule, seccompiler::BackendError> {
     let flag = u64::from(flag.cast_unsigned());
     let has = condition(argument, SeccompCmpOp::MaskedEq(flag), flag)?;
@@ -184,7 +184,7 @@ fn refuse(rules: &mut Rules, call: i64) {
     add(rules, call, &[]);
 }
 
-/// The call, and the same by the other numbers that it has.
+/// The call, and its other numbers.
 fn add(rules: &mut Rules, call: i64, its: &[SeccompRule]) {
     rules.insert(call, its.to_vec());
     if let Some(twin) = calls::twin(call) {

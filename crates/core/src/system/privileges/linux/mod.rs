@@ -22,18 +22,18 @@ use rustix::thread::{
 use self::user::User;
 use super::{InForce, Layer, Needs, PrivilegeError, Writes};
 
-/// How a thread gets from the rights that it works with to those of the user.
+/// How a thread switches from the rights for its work to the rights of the user.
 #[derive(Debug, Clone, Copy)]
 enum Way {
-    /// By using no capability.
+    /// It puts no capability in effect.
     Capabilities,
-    /// By becoming the user, who called `sudo`, for a while.
+    /// It becomes the user who called `sudo`, for a while.
     User(Uid),
 }
 
-/// Set once privileges were set aside that the user does not have.
+/// Set after the process set aside privileges that its user does not have.
 static WAY: OnceLock<Way> = OnceLock::new();
-/// What became of Landlock.
+/// The result of Landlock.
 static LANDLOCK: OnceLock<Layer> = OnceLock::new();
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(super) struct SetAside {
     started_by: StartedBy,
 }
 
-/// Where privileges come from.
+/// The source of the privileges.
 #[derive(Debug)]
 enum StartedBy {
     /// There are none.
@@ -49,10 +49,10 @@ enum StartedBy {
     /// The file has capabilities.
     UserOfCapabilities,
     Root,
-    /// The file is root's and has the set-user-ID bit: anybody may have started it, so it opens
+    /// Root owns the file, which has the set-user-ID bit: any user may have started it, so it opens
     /// nothing as root.
     UserOfRootsFile(User),
-    /// `sudo` or the like; with what root's groups were.
+    /// `sudo` or the like; with the former groups of root.
     Caller {
         user: User,
         gid: Gid,
@@ -62,7 +62,7 @@ enum StartedBy {
 
 const ROOT: Uid = Uid::ROOT;
 
-/// Names what the system refused.
+/// Adds the name of the step that the system refused.
 fn refused<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> PrivilegeError {
     move |source| PrivilegeError {
         what,
@@ -147,14 +147,15 @@ impl SetAside {
             StartedBy::Caller { user, .. } if may_write(&needs.writes) => {
                 become_for_good(user, kept)?;
             }
-            // Where only root may write.
+            // To write in a directory that only root may write to.
             StartedBy::Caller { user, .. } => {
                 set_thread_res_uid(None, ROOT, None).map_err(refused("root's id"))?;
                 hold(as_root(), as_root())?;
                 let _once = WAY.set(Way::User(user.uid));
             }
         }
-        // Nobody who has the same id looks into its memory; a dump of it would have packets.
+        // Other processes with the same user id cannot read its memory; a core dump would contain
+        // packets.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused("secrecy"))
     }
 
@@ -173,17 +174,17 @@ impl SetAside {
     }
 }
 
-/// Has root's process act for a user until [`SetAside::keep`].
+/// Makes root's process act for a user until [`SetAside::keep`].
 fn act_for(user: &User) -> Result<(), PrivilegeError> {
     set_thread_groups(&user.groups).map_err(refused("the caller's groups"))?;
     set_thread_res_gid(user.gid, user.gid, user.gid).map_err(refused("the caller's group"))?;
-    // The saved one is root's still, so the capabilities stay, and none is in effect.
+    // The saved user id is still root's, so the capabilities stay permitted, and none is in effect.
     set_thread_res_uid(user.uid, user.uid, ROOT).map_err(refused("the caller's id"))?;
     user.move_in();
     Ok(())
 }
 
-/// Keeps these capabilities of those that there are.
+/// Keeps these of the existing capabilities.
 fn hold(effective: CapabilitySet, kept: CapabilitySet) -> Result<(), PrivilegeError> {
     capabilities::bound(kept).map_err(refused("the bounding set"))?;
     let current = capabilities::current().map_err(refused("the capabilities"))?;
@@ -191,7 +192,7 @@ fn hold(effective: CapabilitySet, kept: CapabilitySet) -> Result<(), PrivilegeEr
     capabilities::set(effective & kept, kept).map_err(refused("fewer capabilities"))
 }
 
-/// Root becomes the user who called, with these capabilities, none of them in effect.
+/// Root becomes the calling user, with these capabilities permitted and none in effect.
 fn become_for_good(user: &User, kept: CapabilitySet) -> Result<(), PrivilegeError> {
     set_thread_res_uid(None, ROOT, None).map_err(refused("root's id"))?;
     capabilities::bound(kept).map_err(refused("the bounding set"))?;
@@ -215,7 +216,7 @@ fn may_write(writes: &Writes) -> bool {
     }
 }
 
-/// This thread is root's, where root called, until it is dropped.
+/// If root called, this thread has root's id until the drop.
 struct AsRoot(Uid);
 
 impl AsRoot {
@@ -233,7 +234,8 @@ impl Drop for AsRoot {
     }
 }
 
-/// Has this thread act for somebody else; nothing goes on with rights that it should not have.
+/// Makes this thread act for another user; aborts if it fails, as no work may go on with wrong
+/// rights.
 fn act_as(user: Uid) {
     if let Err(error) = set_thread_res_uid(None, user, None) {
         tracing::error!(%error, "a thread could not change whom it acts for");
@@ -241,11 +243,11 @@ fn act_as(user: Uid) {
     }
 }
 
-/// This thread has the user's rights until it is dropped.
+/// This thread has the user's rights until the drop.
 #[derive(Debug)]
 pub(super) struct Lowered(Before);
 
-/// What a thread had.
+/// The former rights of the thread.
 #[derive(Debug)]
 enum Before {
     Nothing,
@@ -269,7 +271,7 @@ impl Lowered {
 }
 
 impl Lowered {
-    /// Without the capabilities that were kept; for whom the thread acts does not change.
+    /// Takes the kept capabilities out of effect; the user for whom the thread acts stays.
     pub(super) fn of_capabilities() -> Self {
         match WAY.get() {
             Some(Way::Capabilities) => Self::new(),
@@ -290,7 +292,8 @@ impl Drop for Lowered {
     }
 }
 
-/// Uses capabilities, as the function says of those that there are; those that were used before.
+/// Puts the capabilities in effect that the function chooses from the permitted ones; returns the
+/// former ones.
 fn use_of_capabilities(choose: impl FnOnce(CapabilitySet) -> CapabilitySet) -> CapabilitySet {
     let chosen = capabilities::current().and_then(|sets| {
         let effective = choose(sets.permitted);
@@ -305,7 +308,7 @@ fn use_of_capabilities(choose: impl FnOnce(CapabilitySet) -> CapabilitySet) -> C
     })
 }
 
-/// This thread uses all capabilities that were kept until it is dropped.
+/// This thread has all kept capabilities in effect until the drop.
 #[derive(Debug)]
 pub(super) struct Raised(Option<CapabilitySet>);
 
@@ -340,7 +343,7 @@ pub(super) fn in_force() -> InForce {
     }
 }
 
-/// Whether there is a filter of system calls: `Seccomp` of `proc_pid_status(5)`.
+/// Whether the process has a filter of system calls: `Seccomp` of `proc_pid_status(5)`.
 fn filters_calls() -> Option<bool> {
     let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
     let mode = status

@@ -1,4 +1,4 @@
-//! What Landlock keeps a process from (landlock(7)): reading stays as the user may.
+//! What Landlock forbids a process (landlock(7)): its user's right to read stays.
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
@@ -7,11 +7,11 @@ use landlock::{
 
 use crate::system::privileges::{Layer, Writes};
 
-/// The version whose rights are known here; older kernels keep from fewer.
+/// The newest version of Landlock that this code knows; older kernels forbid less.
 const KNOWN: ABI = ABI::V6;
 
-/// Has this thread, and those that it starts, write nothing but there, execute nothing, and open
-/// no connections; `Ok` also where the kernel knows none of it.
+/// Makes this thread, and those that it starts, write only there, execute nothing, and open no
+/// connections; also `Ok` if the kernel has no Landlock.
 pub(super) fn enforce(writes: &Writes) -> Result<Layer, RulesetError> {
     let directory = match writes {
         Writes::Nowhere => None,
@@ -44,14 +44,14 @@ mod tests {
 
     use super::*;
 
-    /// Why nobody who looks at other processes is below these rules.
+    /// Why a process that inspects other processes cannot be under these rules.
     #[test]
     fn a_process_under_rules_sees_no_other_process() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let link = format!("/proc/{}/exe", child.id());
         assert!(std::fs::read_link(&link).is_ok());
         let below = link.clone();
-        // Of that thread alone.
+        // The rules hold for that thread alone.
         let thread = std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).unwrap();
             let enforced = enforce(&Writes::Nowhere).unwrap();

@@ -1,4 +1,4 @@
-//! Who called `sudo`, and what belongs to them.
+//! The user who called `sudo`, with groups and home directory.
 #![allow(unsafe_code, reason = "the environment of the process is changed")]
 
 use std::ffi::CString;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::getgrouplist;
 use rustix::process::{Gid, Uid, getgid, getgroups, getuid};
 
-/// Who called.
+/// The calling user.
 #[derive(Debug, Clone)]
 pub(super) struct User {
     pub(super) uid: Uid,
@@ -17,12 +17,12 @@ pub(super) struct User {
     home: Option<PathBuf>,
 }
 
-/// Groups that a user can be in (`NGROUPS_MAX` in limits.h).
+/// The maximum number of groups of a user (`NGROUPS_MAX` in limits.h).
 const MAX_GROUPS: usize = 65_536;
 
 impl User {
-    /// The user who started a file of root that has the set-user-ID bit; `None` where root did. The
-    /// kernel tells all of them; what their environment says is theirs.
+    /// The user who started a file of root with the set-user-ID bit; `None` if root did. All of it
+    /// comes from the kernel, as that user controls the environment.
     pub(super) fn real() -> io::Result<Option<Self>> {
         let uid = getuid();
         if uid.is_root() {
@@ -36,16 +36,16 @@ impl User {
         }))
     }
 
-    /// The user who called the program that made this process root's; `None` where root did itself.
-    /// The variables of sudo(8), run0(1) and pkexec(1) say it, which those set and whoever is
-    /// root can: the real user id is root's, too.
+    /// The user who called the program that made this process root's; `None` if root did itself.
+    /// The variables of sudo(8), run0(1) and pkexec(1) have the user. Only these programs, and
+    /// root, can set them: the real user id is root's, too.
     pub(super) fn calling() -> Option<Self> {
         let variables = ["SUDO_UID", "PKEXEC_UID"];
         let uid = variables.into_iter().find_map(number)?;
         let uid = Some(uid).filter(|it| !matches!(*it, 0 | u32::MAX))?;
         let known = known(uid);
         let gid = number("SUDO_GID").or(known.as_ref().map(|it| it.gid.as_raw()));
-        // Who has no group is in the one that nobody has, and not in root's.
+        // A user without a known group gets the group id of no group, not root's.
         let gid = Gid::from_raw(gid.filter(|gid| *gid != u32::MAX).unwrap_or(65_534));
         let mut groups = known.as_ref().map(|it| groups(it, gid)).unwrap_or_default();
         if groups.is_empty() {
@@ -59,8 +59,8 @@ impl User {
         })
     }
 
-    /// Makes `HOME` the user's, where it is root's, as `sudo` leaves it: settings and icons are
-    /// the user's then.
+    /// Sets `HOME` to the user's home if it is root's, as `sudo` leaves it: flowner reads the
+    /// settings and icons of the user then.
     pub(super) fn move_in(&self) {
         let Some(home) = &self.home else {
             return;
@@ -70,7 +70,7 @@ impl User {
             Some(home) => known(0).is_some_and(|root| root.dir == Path::new(&home)),
         };
         if is_roots {
-            // SAFETY: There is one thread yet, as `Privileges::set_aside` demands.
+            // SAFETY: There is only one thread yet; `Privileges::set_aside` demands that.
             unsafe { std::env::set_var("HOME", home) };
         }
     }
@@ -80,12 +80,12 @@ fn number(variable: &str) -> Option<u32> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// What the databases of users tell (getpwuid(3), which knows those of LDAP and systemd, too).
+/// A user's entry in the user databases (getpwuid(3), with LDAP and systemd).
 fn known(uid: u32) -> Option<nix::unistd::User> {
     nix::unistd::User::from_uid(uid.into()).ok().flatten()
 }
 
-/// The groups that a user is in, with one more (getgrouplist(3)).
+/// The groups of a user, and one more (getgrouplist(3)).
 fn groups(user: &nix::unistd::User, gid: Gid) -> Vec<Gid> {
     let groups = CString::new(user.name.as_bytes())
         .map(|name| getgrouplist(&name, gid.as_raw().into()).unwrap_or_default())

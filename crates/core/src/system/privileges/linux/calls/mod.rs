@@ -1,4 +1,4 @@
-//! System calls by what they do; a file for each processor has those that only it has.
+//! System calls by purpose; each processor has a file with the calls that only it has.
 
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "plain.rs")]
@@ -8,16 +8,16 @@ pub(super) use processor::{
     CHANGE as CHANGE_HERE, EXECUTE_X32, NEVER as NEVER_HERE, OPEN as OPEN_HERE, twin,
 };
 
-/// Signals to any thread, which only the C library musl sends in this way (`raise` in
+/// Signals to any thread. Only the C library musl sends them like this (`raise` in
 /// `src/signal/raise.c`).
 #[cfg(not(target_env = "musl"))]
 pub(super) const NEVER_BY_LIBRARY: &[i64] = &[libc::SYS_tkill];
 #[cfg(target_env = "musl")]
 pub(super) const NEVER_BY_LIBRARY: &[i64] = &[];
 
-/// What no part of any program here does: other processes, the kernel, its keys, clocks, mounts
-/// and modules, rings that the filter cannot see into, files by handles (which
-/// `CAP_DAC_READ_SEARCH` opens across mounts), and other users.
+/// Calls that no part of any program here makes: for other processes, the kernel, its keys, clocks,
+/// mounts and modules, rings that bypass the filter, files by handles (which `CAP_DAC_READ_SEARCH`
+/// opens across mounts), and other users.
 pub(super) const NEVER: &[i64] = &[
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
@@ -80,10 +80,10 @@ pub(super) const NEVER: &[i64] = &[
     libc::SYS_setfsgid,
 ];
 
-/// What starts another program.
+/// Calls that start another program.
 pub(super) const EXECUTE: &[i64] = &[libc::SYS_execve, libc::SYS_execveat];
 
-/// What changes files by their names.
+/// Calls that change files by name.
 pub(super) const CHANGE: &[i64] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
@@ -104,10 +104,10 @@ pub(super) const CHANGE: &[i64] = &[
     libc::SYS_fremovexattr,
 ];
 
-/// The namespace that is entered to see whose its sockets are.
+/// The network namespace, which flowner enters to find the owners of its sockets.
 pub(super) const NEW_NETWORK: u64 = 0x4000_0000;
 
-/// What would make namespaces (clone(2)).
+/// The flags that make namespaces (clone(2)).
 pub(super) const NEW_NAMESPACES: &[i32] = &[
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,

@@ -1,4 +1,4 @@
-//! Processors on which each call has one number, and paths begin at a directory.
+//! Processors on which each call has one number, and path arguments come with a directory.
 
 pub(in crate::system::privileges::platform) const fn twin(_: i64) -> Option<i64> {
     None

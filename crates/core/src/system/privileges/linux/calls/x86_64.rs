@@ -1,15 +1,15 @@
-//! The calls that only this processor's first ABI has, and its third one, x32.
+//! The calls that only the oldest ABI of this processor has, and those of its third one, x32.
 
 /// Added to the number of each call that x32 shares (`__X32_SYSCALL_BIT`).
 const X32: i64 = 0x4000_0000;
 
-/// The number that x32 has for the same call.
+/// The number of the same call in x32.
 #[expect(clippy::unnecessary_wraps, reason = "other processors have none")]
 pub(in crate::system::privileges::platform) const fn twin(call: i64) -> Option<i64> {
     Some(call | X32)
 }
 
-/// See `super::NEVER`; the last line has what x32 calls `ptrace`, `rt_sigqueueinfo`,
+/// See `super::NEVER`; the last line has the x32 numbers of `ptrace`, `rt_sigqueueinfo`,
 /// `process_vm_readv`, `process_vm_writev` and `kexec_load` (`syscall_64.tbl`).
 pub(in crate::system::privileges::platform) const NEVER: &[i64] = &[
     libc::SYS_iopl,
@@ -25,7 +25,7 @@ pub(in crate::system::privileges::platform) const NEVER: &[i64] = &[
     528,
 ];
 
-/// What x32 calls `execve` and `execveat`.
+/// The x32 numbers of `execve` and `execveat`.
 pub(in crate::system::privileges::platform) const EXECUTE_X32: &[i64] = &[X32 + 520, X32 + 545];
 
 /// See `super::CHANGE`.
@@ -46,5 +46,5 @@ pub(in crate::system::privileges::platform) const CHANGE: &[i64] = &[
     libc::SYS_futimesat,
 ];
 
-/// What opens files by paths alone.
+/// Calls that open files by path alone.
 pub(in crate::system::privileges::platform) const OPEN: &[i64] = &[libc::SYS_open];
