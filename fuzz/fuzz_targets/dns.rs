@@ -12,9 +12,12 @@ fn check(name: &Name) {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let is_query = dns::is_query(bytes);
     let Some(message) = dns::read(bytes) else {
+        assert!(!is_query);
         return;
     };
+    assert!(!is_query || !message.is_response && message.questions.len() == 1);
     assert!(message.questions.len() <= 32);
     assert!(message.addresses.len() <= bytes.len());
     message

@@ -127,6 +127,10 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
     ///
     /// Packets of TCP without payload matter if they begin the connection.
     pub fn read(&mut self, flow: K, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+        // What the ports of a datagram say needs no memory.
+        if payload.carried == Carried::Udp && udp::read_by_ports(payload, evidence) {
+            return true;
+        }
         let reader = self.flows.entry(flow).or_insert_with(|| {
             self.order.push_back(flow);
             FlowReader::new(payload)
@@ -143,6 +147,11 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
     #[must_use]
     pub fn has(&self, flow: K) -> bool {
         self.flows.contains_key(&flow)
+    }
+
+    /// The flows that may have more to say, but for DNS by its port, which is read whenever it comes.
+    pub fn flows(&self) -> impl Iterator<Item = K> {
+        self.flows.keys().copied()
     }
 
     /// Lets go of a flow that is over.

@@ -1,9 +1,13 @@
 //! From captured packets to evidence of names. The crates of capture and names do not know each
 //! other; this is the seam.
 
-use std::net::SocketAddr;
+#[cfg(test)]
+mod agreement;
+
+use std::net::{IpAddr, SocketAddr};
 
 use flowner_capture::{Headers, RawPacket};
+use flowner_names::wire::dns;
 use flowner_names::{Carried, Evidence, NameReader, Payload};
 
 const TCP: u8 = 6;
@@ -23,6 +27,54 @@ type Ends = (u8, SocketAddr, SocketAddr);
 #[derive(Debug, Default)]
 pub(crate) struct NameInput {
     reader: NameReader<Ends>,
+    seen: Seen,
+}
+
+/// Which flows the reader surely does not have, so that most packets cost no lookup.
+#[derive(Debug)]
+struct Seen {
+    places: Box<[bool]>,
+    /// Packets that were noted since the places were cleared.
+    noted: usize,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            places: vec![false; Self::PLACES].into(),
+            noted: 0,
+        }
+    }
+}
+
+impl Seen {
+    const PLACES: usize = 4_096;
+
+    /// Whoever chooses ends so that they share a place makes a packet cost a lookup.
+    fn place((_, one, other): &Ends) -> usize {
+        let low = |end: &SocketAddr| match end.ip() {
+            IpAddr::V4(address) => u16::from_be_bytes([address.octets()[2], address.octets()[3]]),
+            IpAddr::V6(address) => address.segments()[7],
+        };
+        let mixed = one.port() ^ other.port().rotate_left(5) ^ low(one) ^ low(other).rotate_left(9);
+        usize::from(mixed) % Self::PLACES
+    }
+
+    fn may_have(&self, ends: &Ends) -> bool {
+        self.places[Self::place(ends)]
+    }
+
+    fn note(&mut self, ends: &Ends, reader: &NameReader<Ends>) {
+        self.noted += 1;
+        if self.noted >= Self::PLACES {
+            self.noted = 0;
+            self.places.fill(false);
+            for ends in reader.flows() {
+                self.places[Self::place(&ends)] = true;
+            }
+        }
+        self.places[Self::place(ends)] = true;
+    }
 }
 
 impl NameInput {
@@ -36,14 +88,12 @@ impl NameInput {
         let Some(ports) = headers.ports.filter(|_| headers.fragment.is_none()) else {
             return;
         };
+        let Some(ends) = ends_of(headers) else {
+            return;
+        };
         let bytes = headers.payload(packet.data);
         let source = SocketAddr::new(headers.source, ports.source);
         let destination = SocketAddr::new(headers.destination, ports.destination);
-        let ends = if source < destination {
-            (headers.protocol, source, destination)
-        } else {
-            (headers.protocol, destination, source)
-        };
         let is_dns = DNS.contains(&ports.source) || DNS.contains(&ports.destination);
         let carried = match (headers.protocol, headers.tcp) {
             (TCP, Some(tcp)) => {
@@ -51,7 +101,7 @@ impl NameInput {
                 if is_syn && !tcp.flags.ack() {
                     // Another connection of these ends.
                     self.reader.forget(ends);
-                } else if !(is_dns || self.reader.has(ends) || begins_a_stream(bytes)) {
+                } else if !(is_dns || self.has(&ends) || begins_a_stream(bytes)) {
                     return;
                 }
                 if tcp.flags.rst() {
@@ -64,7 +114,7 @@ impl NameInput {
                 }
             }
             (UDP, _) => {
-                if !(is_dns || self.reader.has(ends) || begins_quic(bytes)) {
+                if !(is_dns || self.has(&ends) || begins_quic(bytes) || dns::is_query(bytes)) {
                     return;
                 }
                 Carried::Udp
@@ -79,8 +129,25 @@ impl NameInput {
             bytes,
             is_cut: captured < headers.payload_len,
         };
+        self.seen.note(&ends, &self.reader);
         self.reader.read(ends, &payload, evidence);
     }
+
+    fn has(&self, ends: &Ends) -> bool {
+        self.seen.may_have(ends) && self.reader.has(*ends)
+    }
+}
+
+/// `None` of a packet without ports.
+fn ends_of(headers: &Headers) -> Option<Ends> {
+    let ports = headers.ports?;
+    let source = SocketAddr::new(headers.source, ports.source);
+    let destination = SocketAddr::new(headers.destination, ports.destination);
+    Some(if source < destination {
+        (headers.protocol, source, destination)
+    } else {
+        (headers.protocol, destination, source)
+    })
 }
 
 /// Whether a connection may begin so whose first packet was not captured.

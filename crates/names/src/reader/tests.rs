@@ -269,6 +269,20 @@ fn dns_is_read_for_as_long_as_its_flow_lives() {
 }
 
 #[test]
+fn dns_on_another_port_is_known_by_its_question() {
+    let mut flow = Flow::to(8_053);
+    assert!(flow.client(Carried::Udp, &query(7, "a.example")));
+    let told = [Record::Address("a.example", "192.0.2.1", 60)];
+    flow.client(Carried::Udp, &response(7, "a.example", &told));
+    assert_eq!(flow.found.len(), 2);
+    // What begins with something else is none.
+    let mut flow = Flow::to(8_053);
+    flow.client(Carried::Udp, b"something");
+    flow.client(Carried::Udp, &response(7, "a.example", &told));
+    assert_eq!(flow.found, []);
+}
+
+#[test]
 fn multicast_dns_is_read() {
     let mut flow = Flow::to(5_353);
     let told = announcement(&[Record::Address("printer.local", "192.0.2.7", 120)]);

@@ -1,4 +1,4 @@
-//! UDP: DNS and its relatives by their ports, and QUIC by its form.
+//! UDP: DNS and its relatives by their ports, DNS on other ports and QUIC by their form.
 
 use std::net::SocketAddr;
 
@@ -14,6 +14,8 @@ const MAX_DATAGRAMS: u32 = 32;
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
     count: u32,
+    /// Whether they are of DNS, though their ports do not say so.
+    is_dns: bool,
     /// Of the end that began, and of the other one.
     #[cfg(feature = "quic")]
     hellos: Vec<(SocketAddr, Box<quic::Hello>)>,
@@ -21,15 +23,10 @@ pub(super) struct Datagrams {
 
 impl Datagrams {
     pub(super) fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
-        if let Some(source) = relative_of_dns(payload) {
-            if let Some(message) = dns::read(payload.bytes) {
-                evidence.push(Evidence::Message {
-                    message,
-                    source,
-                    from: payload.source,
-                    to: payload.destination,
-                });
-            }
+        // A resolver on a port of its own, such as those of containers.
+        self.is_dns |= self.count == 0 && dns::is_query(payload.bytes);
+        if self.is_dns {
+            message(payload, Source::Dns, evidence);
             return true;
         }
         self.count += 1;
@@ -77,6 +74,26 @@ impl Datagrams {
     #[expect(clippy::unused_self, reason = "the same as with QUIC")]
     fn hello(&mut self, _: &Payload<'_>, _: &mut Vec<Evidence>) -> bool {
         false
+    }
+}
+
+/// Takes a datagram that its ports say to be of DNS or of a relative, and says whether it is one.
+pub(super) fn read_by_ports(payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    let source = relative_of_dns(payload);
+    if let Some(source) = source {
+        message(payload, source, evidence);
+    }
+    source.is_some()
+}
+
+fn message(payload: &Payload<'_>, source: Source, evidence: &mut Vec<Evidence>) {
+    if let Some(message) = dns::read(payload.bytes) {
+        evidence.push(Evidence::Message {
+            message,
+            source,
+            from: payload.source,
+            to: payload.destination,
+        });
     }
 }
 

@@ -69,6 +69,41 @@ pub struct Address {
     pub life: Duration,
 }
 
+/// Whether this is a whole question of DNS and nothing else, as a resolver sends it: to be told from other
+/// protocols on ports that are not those of DNS.
+#[must_use]
+pub fn is_query(bytes: &[u8]) -> bool {
+    /// One question, no answer, at most one record with options.
+    const COUNTS: [u8; 7] = [0, 1, 0, 0, 0, 0, 0];
+    const OPTIONS: u16 = 41;
+    let Some((header, _)) = bytes.split_first_chunk::<12>() else {
+        return false;
+    };
+    // Bits that a question may have: recursion is wanted, data is authentic, is not to be checked.
+    let has_bits = header[2] & !0x01 == 0 && header[3] & !0x30 == 0;
+    if !has_bits || header[4..11] != COUNTS || header[11] > 1 {
+        return false;
+    }
+    let mut cursor = Cursor::new(&bytes[header.len()..]);
+    let Some((question, CLASS)) = question(bytes, &mut cursor) else {
+        return false;
+    };
+    let has_options = || {
+        let mut cursor = cursor;
+        let root = cursor.u8()?;
+        let kind = cursor.u16()?;
+        let _sizes = cursor.take(6)?;
+        cursor.block()?;
+        (root == 0 && kind == OPTIONS && cursor.is_empty()).then_some(())
+    };
+    let ends = if header[11] == 0 {
+        cursor.is_empty()
+    } else {
+        has_options().is_some()
+    };
+    ends && question.kind != 0
+}
+
 /// Reads a message; `None` if its bytes are none.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Message> {

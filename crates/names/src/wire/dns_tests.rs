@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::dns::{Message, read};
+use super::dns::{Message, is_query, read};
 use crate::samples::{Record, announcement, failure, query, response};
 
 /// Name, address and seconds of each.
@@ -184,6 +184,34 @@ fn a_question_may_have_mixed_case_and_extensions() {
         addresses(&answer),
         [one("www.example.com", "192.0.2.1", 60)]
     );
+}
+
+#[test]
+fn a_question_is_known_by_its_form() {
+    let plain = query(7, "www.example.com");
+    let mut with_options = plain.clone();
+    with_options[11] = 1;
+    with_options.extend([0, 0, 41, 16, 0, 0, 0, 0x80, 0, 0, 0]);
+    assert!(is_query(&plain) && is_query(&with_options));
+    let told = [Record::Address("a.example", "192.0.2.1", 60)];
+    let behind = [&plain[..], b"x"].concat();
+    let changed = |at: usize, byte| {
+        let mut bytes = plain.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    for other in [
+        response(7, "a.example", &told),
+        plain[..plain.len() - 1].to_vec(),
+        behind,
+        // Another operation, two questions, an answer, another class.
+        changed(2, 0x28),
+        changed(5, 2),
+        changed(7, 1),
+        changed(plain.len() - 1, 3),
+    ] {
+        assert!(!is_query(&other), "{other:?}");
+    }
 }
 
 #[test]

@@ -83,3 +83,29 @@ fn without_port(authority: &[u8]) -> &[u8] {
     }
     host.split(|&byte| byte == b':').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Wherever a request is cut, it names the host that the whole names, or none yet.
+        #[test]
+        fn a_part_says_nothing_else(
+            target in prop::sample::select(vec!["/", "/a?b=c", "http://www.example.com/x", "*"]),
+            before in "[A-Z][a-z]{0,8}: [ -~]{0,20}",
+            host in "[a-z]{1,12}\\.example\\.com(:[0-9]{1,5})?",
+            newline in prop::sample::select(vec!["\r\n", "\n"]),
+        ) {
+            let lines = [format!("GET {target} HTTP/1.1"), before, format!("Host: {host}")];
+            let request = lines.join(newline) + newline + newline;
+            let whole = read(request.as_bytes());
+            for cut in 0..request.len() {
+                let part = read(&request.as_bytes()[..cut]);
+                prop_assert!(part == Reading::Partial || part == whole, "{cut} of {request:?}: {part:?}");
+            }
+        }
+    }
+}
