@@ -4,4 +4,5 @@
 pub mod load;
 #[cfg(target_os = "linux")]
 pub mod network;
+pub mod payload;
 pub mod random;

@@ -1,15 +1,18 @@
 //! Writes a capture file of made-up traffic, the same each time: what readers of capture
 //! files are compared with.
 //!
-//! `traffic FILE [PACKETS]`, one million packets unless told otherwise. A host with an IPv4
+//! `traffic FILE [PACKETS] [names]`, one million packets unless told otherwise. A host with an IPv4
 //! and an IPv6 address does what desktops do: web connections with a heavy tail of sizes,
 //! datagrams of QUIC, name lookups, pings; some 1,500 flows are open at a time, and there are
-//! some 40 packets to a flow. Frames are whole, with zeros for what they carry.
+//! some 40 packets to a flow. Frames are whole, with zeros for what they carry;
+//! with `names`, lookups and what clients say first are real.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 
+use flowner_benches::payload;
 use flowner_benches::random::Random;
 
 const PACKETS: u64 = 1_000_000;
@@ -20,10 +23,18 @@ const GAP: u64 = 300;
 /// 2026-01-01, in seconds since the epoch.
 const START: u64 = 1_767_225_600;
 const FULL: usize = 1_448;
+/// Bytes of a `ClientHello`, of an answer of DNS, and of a long datagram of QUIC.
+const HELLO: usize = 517;
+const ANSWER: usize = 90;
+const DATAGRAM: usize = 1_200;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (path, packets) = match &arguments[..] {
+    let (arguments, has_names) = match &arguments[..] {
+        [rest @ .., last] if last == "names" => (rest, true),
+        all => (all, false),
+    };
+    let (path, packets) = match arguments {
         [path] => (path, Some(PACKETS)),
         [path, packets] => (path, packets.parse().ok()),
         _ => return usage(),
@@ -31,7 +42,7 @@ fn main() -> ExitCode {
     let Some(packets) = packets else {
         return usage();
     };
-    match write(path, packets) {
+    match write(path, packets, has_names) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{path}: {error}");
@@ -41,11 +52,11 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("traffic FILE [PACKETS]");
+    eprintln!("traffic FILE [PACKETS] [names]");
     ExitCode::FAILURE
 }
 
-fn write(path: &str, packets: u64) -> io::Result<()> {
+fn write(path: &str, packets: u64, has_names: bool) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     out.write_all(&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0])?;
     out.write_all(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0])?;
@@ -62,7 +73,13 @@ fn write(path: &str, packets: u64) -> io::Result<()> {
             flows[place] = Flow::open(&mut random);
         }
         frame.clear();
+        let before = flows[place].packets;
         flows[place].frame(&mut frame, &mut random);
+        if has_names && let Some(said) = flows[place].said(before) {
+            // All that a frame carries is at its end.
+            let at = frame.len() - said.len();
+            frame[at..].copy_from_slice(&said);
+        }
         let length = u32::try_from(frame.len()).unwrap_or_default().to_le_bytes();
         let seconds = u32::try_from(time / 1_000_000).unwrap_or_default();
         let micros = u32::try_from(time % 1_000_000).unwrap_or_default();
@@ -129,6 +146,39 @@ impl Flow {
         self.packets >= self.length
     }
 
+    /// What a packet of it carries, if that names a host.
+    fn said(&self, number: u64) -> Option<Vec<u8>> {
+        let name = format!("h{:04x}.example.uk", self.host);
+        let id = self.port;
+        match (self.kind, number) {
+            (Kind::Web, 3) => Some(payload::client_hello_record(&name, HELLO)),
+            (Kind::Quic, 0) => {
+                let mut datagram = payload::quic_initial(&name, id.into());
+                datagram.resize(DATAGRAM, 0);
+                Some(datagram)
+            }
+            (Kind::Lookup, _) => {
+                let question = payload::question(id, &name, self.is_v6);
+                Some(if number.is_multiple_of(2) {
+                    question
+                } else {
+                    payload::answer(&question, self.there(), ANSWER)
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The address of the other end.
+    fn there(&self) -> IpAddr {
+        let [high, low] = self.host.to_be_bytes();
+        if self.is_v6 {
+            Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, self.host).into()
+        } else {
+            Ipv4Addr::new(203, 0, 113 + high, low).into()
+        }
+    }
+
     /// Appends the next frame.
     fn frame(&mut self, out: &mut Vec<u8>, random: &mut Random) {
         let number = self.packets;
@@ -138,12 +188,12 @@ impl Flow {
             Kind::Web => self.segment(number, is_last, out, random),
             Kind::Quic => {
                 let sends = number.is_multiple_of(3);
-                let payload = if sends { 40 } else { 1_200 };
+                let payload = if sends && number > 0 { 40 } else { DATAGRAM };
                 self.datagram(sends, 443, payload, out);
             }
             Kind::Lookup => {
                 let sends = number.is_multiple_of(2);
-                let payload = if sends { 34 } else { 90 };
+                let payload = if sends { 34 } else { ANSWER };
                 self.datagram(sends, 53, payload, out);
             }
             Kind::Ping => {
@@ -169,7 +219,7 @@ impl Flow {
             0 => (true, 0x02, 0),
             1 => (false, 0x12, 0),
             2 => (true, 0x10, 0),
-            3 => (true, PUSH_ACK, 517),
+            3 => (true, PUSH_ACK, HELLO),
             _ if is_last => (true, FIN_ACK, 0),
             number if number + 2 == self.length => (false, FIN_ACK, 0),
             _ => match random.below(10) {
