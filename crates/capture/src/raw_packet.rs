@@ -41,6 +41,28 @@ impl RawPacket<'_> {
     pub fn headers(&self) -> Result<Headers, DecodeError> {
         decode(self.link_type?, self.data, self.wire_len)
     }
+
+    /// Whether the frame is for all hosts of its link, as far as the link header says so: the hardware
+    /// address of Ethernet, and the packet type of Linux cooked headers (`PACKET_BROADCAST`).
+    ///
+    /// An IP packet in such a frame has the broadcast address of a network as its destination
+    /// (RFC 1122, 3.3.6), even if nothing else shows which networks the link has.
+    pub fn is_broadcast(&self) -> bool {
+        self.link_type
+            .is_ok_and(|link_type| is_broadcast(link_type, self.data))
+    }
+}
+
+fn is_broadcast(link_type: LinkType, frame: &[u8]) -> bool {
+    const ALL: [u8; 6] = [0xff; 6];
+    /// `PACKET_BROADCAST` in `linux/if_packet.h`.
+    const PACKET_BROADCAST: u8 = 1;
+    match link_type {
+        LinkType::Ethernet => frame.starts_with(&ALL),
+        LinkType::LinuxCooked => frame.starts_with(&[0, PACKET_BROADCAST]),
+        LinkType::LinuxCooked2 => frame.get(10) == Some(&PACKET_BROADCAST),
+        _ => false,
+    }
 }
 
 /// The next result of a [`Source`](crate::Source).
@@ -97,5 +119,32 @@ mod tests {
         check(1, 1_000_000, 1_000_000, (1, 999_999_000));
         check(1, i64::MAX, 1_000_000_000, (1, 0));
         check(i64::MAX, 0, 1_000_000, (253_402_300_799, 0));
+    }
+
+    #[test]
+    fn link_headers_say_that_a_frame_is_for_all() {
+        let check = |link_type, frame: &[u8], expected| {
+            assert_eq!(is_broadcast(link_type, frame), expected, "{frame:?}");
+        };
+        check(LinkType::Ethernet, &[0xff; 14], true);
+        check(LinkType::Ethernet, &[0xff; 5], false);
+        check(
+            LinkType::Ethernet,
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0],
+            false,
+        );
+        check(LinkType::LinuxCooked, &[0, 1, 0, 1], true);
+        check(LinkType::LinuxCooked, &[0, 4, 0, 1], false);
+        check(
+            LinkType::LinuxCooked2,
+            &[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 1, 6],
+            true,
+        );
+        check(
+            LinkType::LinuxCooked2,
+            &[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6],
+            false,
+        );
+        check(LinkType::RawIp, &[0xff; 14], false);
     }
 }

@@ -1,6 +1,7 @@
 //! Makes flows with owners from packets and answers. Pure: the caller passes in packets, answers
 //! and time, and carries out the resulting effects.
 
+pub(crate) mod broadcasts;
 pub(crate) mod claims;
 pub(crate) mod comment;
 pub(crate) mod convert;

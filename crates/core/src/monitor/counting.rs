@@ -71,6 +71,7 @@ impl CaptureThread {
         if let Some(closed) = closed {
             ledger.sockets_closed(&closed);
         }
+        ledger.add_broadcasts(batch.broadcasts.drain(..));
         ledger.refuse_claims(std::mem::take(&mut batch.refused));
         let mut evidence = batch.evidence.drain(..).peekable();
         let mut owners = batch.owners.drain(..).peekable();

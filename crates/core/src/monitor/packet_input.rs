@@ -1,5 +1,6 @@
 //! Passes packets from the input to the ledger, in batches that are worth the lock.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use flowner_capture::{self as capture, DecodeError, Headers, Next, RawPacket};
@@ -7,6 +8,7 @@ use flowner_flows::Packet;
 use flowner_names::Evidence;
 
 use super::input::PacketSource;
+use crate::engine::broadcasts::Broadcasts;
 use crate::engine::convert;
 use crate::engine::name_input::NameInput;
 use crate::engine::recorded_owners::RecordedOwners;
@@ -22,6 +24,8 @@ pub(super) struct Batch {
     pub(super) owners: Vec<(usize, ClaimedEnd, Owner)>,
     /// The number of impossible claims.
     pub(super) refused: u64,
+    /// New broadcast addresses of networks.
+    pub(super) broadcasts: Vec<IpAddr>,
     /// Evidence of names: the index of the packet, and the evidence.
     pub(super) evidence: Vec<(usize, Evidence)>,
 }
@@ -48,6 +52,14 @@ impl Batch {
         self.frames.push(Frame::new(headers, packet));
         recorded.owners(packet, |end, owner| self.owners.push((place, end, owner)));
         self.refused += recorded.take_refused();
+    }
+
+    /// Reads a broadcast address from the newest packet, whose frame is for all hosts of the link.
+    fn find_broadcast(&mut self, broadcasts: &mut Broadcasts) {
+        if let Some(Frame::Decoded(packet)) = self.frames.last() {
+            let found = broadcasts.add(packet.source.ip(), packet.destination.ip());
+            self.broadcasts.extend(found);
+        }
     }
 
     /// The decoded packets.
@@ -90,12 +102,15 @@ pub(super) struct PacketInput {
     recorded: RecordedOwners,
     /// `None` if names are not wanted.
     names: Option<NameInput>,
+    /// Only for a file. For a device, the system knows the broadcast addresses.
+    broadcasts: Option<Broadcasts>,
 }
 
 impl PacketInput {
     pub(super) fn new(source: PacketSource, reading: &Reading, has_names: bool) -> Self {
         Self {
             names: has_names.then(NameInput::default),
+            broadcasts: matches!(source, PacketSource::File(_)).then(Broadcasts::default),
             source,
             range: TimeRange::new(reading),
             recorded: RecordedOwners::default(),
@@ -114,11 +129,17 @@ impl PacketInput {
             range,
             recorded,
             names,
+            broadcasts,
         } = self;
         let next = source.next_within(timeout)?;
         let is_taken = match &next {
             Next::Packet(packet) if range.contains(packet.time) => {
                 batch.push(packet, recorded, names.as_mut());
+                if let Some(broadcasts) = broadcasts
+                    && packet.is_broadcast()
+                {
+                    batch.find_broadcast(broadcasts);
+                }
                 true
             }
             _ => false,

@@ -1,5 +1,6 @@
 //! The bounds and times of a table.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::FlowTable;
@@ -35,6 +36,14 @@ impl Default for TableConfig {
 }
 
 impl<T: Clone + Default> FlowTable<T> {
+    /// Adds the directed broadcast address of a network to the local addresses, if these are known.
+    /// Flows that are open keep their direction.
+    pub fn add_broadcast(&mut self, address: IpAddr) {
+        if let Some(local) = &mut self.config.local {
+            local.add_broadcast(address);
+        }
+    }
+
     /// Sets the [seed](TableConfig::community_seed) of flows that open from now on.
     pub fn set_community_seed(&mut self, seed: u16) {
         self.config.community_seed = seed;
