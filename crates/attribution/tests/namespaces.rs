@@ -7,17 +7,21 @@
 )]
 
 mod helper;
+mod patience;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use flowner_attribution::capture::{Confirmed, FastLookup};
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
 use flowner_attribution::{
-    Attributor, Match, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
+    Attributor, Initiator, LookupRequest, Match, Ownership, Protocol, Reason, SocketQuery,
+    SocketTable, Verdict,
 };
 use flowner_testing::namespace::is_run_inside;
 use helper::Helper;
+use patience::{confirmed, fast_answer};
 
 /// Two network namespaces with a veth pair between them, removed at the end.
 struct Networks {
@@ -227,6 +231,79 @@ fn a_table_does_not_keep_namespaces_alive() {
     networks.remove(0);
     table.release_idle();
     wait_gone(&networks, || {});
+}
+
+/// The only process that a fast lookup names for a query.
+#[track_caller]
+fn fast_lookup_of(
+    fast_lookup: &mut dyn FastLookup,
+    query: SocketQuery,
+    expected: &Helper,
+) -> Ownership {
+    let request = LookupRequest::new(query, SystemTime::now(), Initiator::Unknown);
+    let known = fast_answer(fast_lookup, &request);
+    let pids: Vec<_> = known.verdict.processes().iter().map(|it| it.pid).collect();
+    assert_eq!(pids, [expected.pid()], "{known:?}");
+    known
+}
+
+/// The sockets on its port stay open in both namespaces.
+#[test]
+fn an_address_moves_to_another_namespace() {
+    let Some(networks) = Networks::new(77) else {
+        return;
+    };
+    let moving = Networks::address(77, 50);
+    let change = |what: &str, end: usize| {
+        let (name, address) = (&networks.names[end], format!("{moving}/32"));
+        assert!(ip(&["-n", name, "addr", what, &address, "dev", "wire"]));
+    };
+    for bound in ["0.0.0.0", &moving] {
+        let first = networks.helper(0, &[&format!("udp {bound}:0 freebind")]);
+        let port = first.addresses[0].port();
+        let second = networks.helper(1, &[&format!("udp {bound}:{port} freebind")]);
+        let local = with_port(&moving, first.addresses[0]);
+        let peer = "192.0.2.9:9".parse().unwrap();
+        let query = SocketQuery::udp(local, peer);
+        change("add", 0);
+        let mut table = LinuxTable::new().unwrap();
+        let mut fast_lookup = table.fast_lookup().unwrap();
+        for query in [query, query.as_sender()] {
+            let known = fast_lookup_of(&mut *fast_lookup, query, &first);
+            let confirmed = |fast: &mut dyn FastLookup| confirmed(fast, &query, &known);
+            assert_eq!(confirmed(&mut *fast_lookup), Confirmed::Same);
+            change("add", 1);
+            assert_eq!(confirmed(&mut *fast_lookup), Confirmed::Changed, "in both");
+            change("del", 0);
+            assert_eq!(confirmed(&mut *fast_lookup), Confirmed::Changed, "moved");
+            fast_lookup_of(&mut *fast_lookup, query, &second);
+            change("add", 0);
+            change("del", 1);
+            assert_eq!(confirmed(&mut *fast_lookup), Confirmed::Same, "moved back");
+        }
+        change("del", 0);
+    }
+}
+
+/// Such a socket gets the packets before one that is bound to no device.
+#[test]
+fn another_socket_is_bound_to_the_device_in_a_namespace() {
+    let Some(networks) = Networks::new(78) else {
+        return;
+    };
+    let first = networks.helper(0, &["udp 0.0.0.0:0 broadcast"]);
+    let local = with_port(&Networks::address(78, 1), first.addresses[0]);
+    let query = SocketQuery::udp(local, "192.0.2.9:9".parse().unwrap());
+    let mut table = LinuxTable::new().unwrap();
+    let mut fast_lookup = table.fast_lookup().unwrap();
+    let known = fast_lookup_of(&mut *fast_lookup, query, &first);
+    let mut confirmed = || confirmed(&mut *fast_lookup, &query, &known);
+    assert_eq!(confirmed(), Confirmed::Same);
+    let port = local.port();
+    let second = networks.helper(0, &[&format!("udp 0.0.0.0:{port} dev=wire")]);
+    assert_eq!(confirmed(), Confirmed::Changed);
+    drop(second);
+    assert_eq!(confirmed(), Confirmed::Same);
 }
 
 #[test]

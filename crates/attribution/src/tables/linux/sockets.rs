@@ -143,7 +143,7 @@ pub(super) const fn finds_one(protocol: Protocol) -> bool {
 
 /// The sockets that the kernel finds for a packet between these ends, for each device through which
 /// it can have arrived: the connection, or the socket that would accept it.
-fn found_by_kernel(
+pub(crate) fn found_by_kernel(
     sockets: &mut Sockets,
     query: &SocketQuery,
     reach: &Reach,

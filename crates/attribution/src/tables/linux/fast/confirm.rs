@@ -1,5 +1,7 @@
 //! Checks whether a socket still has the same owner, in microseconds if nothing has changed.
 
+mod place;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -157,7 +159,7 @@ impl Confirmation<'_> {
             (Some(answer), _) => Ok(answer),
             (None, _) if is_listener => self.confirm_accepted(query, remote, known),
             (None, Some(socket)) => match self.place_of(known) {
-                Where::Closed => Ok(self.confirm_held(socket, known)),
+                Where::Closed => self.confirm_held(query, socket, known),
                 place => self.confirm_socket(query, remote, (socket, known), (since, &place)),
             },
             (None, None) => return Confirmed::Unknown,
@@ -208,36 +210,54 @@ impl Confirmation<'_> {
 
     /// As [`confirm_socket`](Self::confirm_socket), in a namespace that is not open now: whether
     /// the named processes still hold the inode of an earlier confirmation.
-    fn confirm_held(&mut self, socket: SocketId, known: &Ownership) -> Confirmed {
+    fn confirm_held(
+        &mut self,
+        query: &SocketQuery,
+        socket: SocketId,
+        known: &Ownership,
+    ) -> io::Result<Confirmed> {
+        if let Some(moved) = self.moved(query, &Where::Closed, (None, known))? {
+            return Ok(moved);
+        }
         let inode = self.confirmer.inodes.get(&socket).copied();
         let is_held = inode.is_some_and(|inode| self.do_all_hold(known, inode));
-        if is_held {
+        Ok(if is_held {
             Confirmed::Same
         } else {
             Confirmed::Gone
-        }
+        })
     }
 
-    /// The socket with these ends. A device belongs to one namespace.
+    /// The sockets that the kernel finds for these ends: in another namespace, one for each device
+    /// through which a packet can have arrived there.
     fn exact_in(
         &mut self,
         place: &Where,
         query: &SocketQuery,
         remote: SocketAddr,
-    ) -> io::Result<Option<DiagSocket>> {
+    ) -> io::Result<Vec<DiagSocket>> {
         let (protocol, local) = (query.protocol(), query.local());
         match place {
-            Where::There(other) => {
-                let sockets = &mut namespaces::lock(other).sockets;
-                sockets.exact_on(0, protocol, local, remote)
-            }
+            Where::There(other) => self.found_there(other, query),
             Where::Here | Where::Closed => {
                 let device = query.device_or_scope().unwrap_or_default();
-                self.lookup
-                    .sockets
-                    .exact_on(device, protocol, local, remote)
+                let sockets = &mut self.lookup.sockets;
+                let found = sockets.exact_on(device, protocol, local, remote)?;
+                Ok(found.into_iter().collect())
             }
         }
+    }
+
+    /// As [`exact_in`](Self::exact_in): the connection, if there is one.
+    fn connection_in(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        let found = self.exact_in(place, query, remote)?;
+        let mut connections = found.iter().filter(|found| is_to(found, remote));
+        Ok(connections.next().or(found.first()).copied())
     }
 
     /// The sockets that wait for peers on the port of a query.
@@ -260,16 +280,27 @@ impl Confirmation<'_> {
     ) -> io::Result<Confirmed> {
         let now = SystemTime::now();
         let protocol = query.protocol();
-        let found = self.exact_in(place, query, remote)?;
         let is_it = |found: &DiagSocket| found.cookie == socket.cookie;
+        let found = if protocol == Protocol::Tcp {
+            self.connection_in(place, query, remote)?
+        } else {
+            let all = self.exact_in(place, query, remote)?;
+            // On another device of that namespace, one that fits better may get the packets.
+            let has_rival = all.iter().any(|other| {
+                let is_other = !is_it(other) && other.inode != 0;
+                is_other && !self.do_all_hold(known, other.inode)
+            });
+            if all.len() > 1 && has_rival {
+                return Ok(Confirmed::Changed);
+            }
+            all.iter().find(|one| is_it(one)).or(all.first()).copied()
+        };
         let found = match found {
             Some(found) if is_it(&found) => found,
             Some(other) if protocol == Protocol::Tcp => {
                 // The kernel returns a listener if the connection does not exist any more. Late
                 // packets then belong to no other socket.
-                let is_connection =
-                    other.remote.map(normalize).map(unscoped) == Some(unscoped(remote));
-                return Ok(if is_connection {
+                return Ok(if is_to(&other, remote) {
                     Confirmed::Changed
                 } else {
                     Confirmed::Closed
@@ -293,6 +324,9 @@ impl Confirmation<'_> {
         };
         if matches!(place, Where::There(_)) {
             self.confirmer.keep(socket, found.inode);
+        }
+        if let Some(moved) = self.moved(query, place, (Some(found.local), known))? {
+            return Ok(moved);
         }
         if protocol.is_datagram()
             && query.is_sender()
@@ -351,10 +385,7 @@ impl Confirmation<'_> {
         cookie: u64,
     ) -> io::Result<bool> {
         let is_it = |found: &DiagSocket| found.cookie == cookie && found.inode != 0;
-        if self
-            .exact_in(place, query, remote)?
-            .is_some_and(|found| is_it(&found))
-        {
+        if self.exact_in(place, query, remote)?.iter().any(is_it) {
             return Ok(true);
         }
         Ok(query.protocol().is_datagram() && self.waiting_in(place, query)?.iter().any(is_it))
@@ -411,9 +442,8 @@ impl Confirmation<'_> {
             Where::Closed => return Ok(Confirmed::Unknown),
             place => place,
         };
-        let found = self.exact_in(&place, query, remote)?;
-        let is_it = |found: &DiagSocket| found.remote.map(normalize) == Some(remote);
-        let Some(found) = found.filter(is_it) else {
+        let found = self.connection_in(&place, query, remote)?;
+        let Some(found) = found.filter(|found| is_to(found, remote)) else {
             return Ok(Confirmed::Closed);
         };
         let named = known.verdict.processes();
@@ -486,6 +516,11 @@ impl Confirmation<'_> {
         let (now, before) = (found.verdict.processes(), known.verdict.processes());
         now.len() == before.len() && now.iter().zip(before).all(is_same)
     }
+}
+
+/// Whether a socket is connected to an end.
+fn is_to(found: &DiagSocket, remote: SocketAddr) -> bool {
+    found.remote.map(normalize).map(unscoped) == Some(unscoped(remote))
 }
 
 /// The state of a socket without holder: the rest of a connection belongs to the kernel.

@@ -1,5 +1,7 @@
 //! How packets reach sockets of our own namespace.
 
+use std::sync::Arc;
+
 use super::Namespaces;
 use crate::answer::SocketQuery;
 use crate::answer::devices::{Devices, Reach};
@@ -8,6 +10,13 @@ use crate::tables::linux::procfs::igmp;
 use crate::tables::linux::procfs::proc::Proc;
 
 impl Namespaces {
+    /// The devices of our own namespace, as of the last check whether an address
+    /// [is our own](Self::is_own).
+    pub(crate) fn own_devices(&self) -> Option<Arc<Devices>> {
+        let own = self.own_addresses.as_ref()?;
+        Some(Arc::clone(&own.known().devices))
+    }
+
     /// How a packet of the query can reach sockets of our own namespace, by its devices at the last
     /// check whether an address [is our own](Self::is_own).
     ///
