@@ -1,4 +1,4 @@
-//! What the program tells about itself, and the configuration file.
+//! Information about the program, and the configuration file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
@@ -18,7 +18,7 @@ fn with_config(text: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_version_tells_the_build() {
+fn the_version_names_the_build() {
     let short = stdout(&run(&["-V"]));
     assert!(short.starts_with(concat!("flowner ", env!("CARGO_PKG_VERSION"))));
     let long = stdout(&run(&["--version"]));
@@ -147,7 +147,7 @@ fn the_configuration_file_sets_flags() {
 }
 
 #[test]
-fn what_is_wrong_in_the_configuration_file_is_told_with_its_line() {
+fn errors_in_the_configuration_file_are_reported_with_their_line() {
     let output = with_config("# mine\n[sockets]\nlistning = true\n", &["devices"]);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
@@ -162,13 +162,13 @@ fn what_is_wrong_in_the_configuration_file_is_told_with_its_line() {
 }
 
 #[test]
-fn which_configuration_file_is_used_is_told() {
-    let told = stdout(&with_config("[who]\nwait = true\n", &["config"]));
+fn config_names_the_configuration_file() {
+    let printed = stdout(&with_config("[who]\nwait = true\n", &["config"]));
     assert!(
-        told.contains("config.toml, named by FLOWNER_CONFIG"),
-        "{told}"
+        printed.contains("config.toml, named by FLOWNER_CONFIG"),
+        "{printed}"
     );
-    assert!(told.contains("who.wait = true"), "{told}");
+    assert!(printed.contains("who.wait = true"), "{printed}");
     let home = tempfile::tempdir().unwrap();
     let output = flowner()
         .args(["config"])
@@ -176,10 +176,10 @@ fn which_configuration_file_is_used_is_told() {
         .env("XDG_CONFIG_HOME", home.path())
         .env("APPDATA", home.path())
         .output();
-    let told = stdout(&output.unwrap());
+    let printed = stdout(&output.unwrap());
     assert!(
-        told.starts_with("none; ") && told.contains("would be read"),
-        "{told}"
+        printed.starts_with("none; ") && printed.contains("would be read"),
+        "{printed}"
     );
     assert!(stdout(&run(&["doctor"])).contains("configuration file: "));
 }

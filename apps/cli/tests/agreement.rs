@@ -88,8 +88,8 @@ fn row(rows: &mut Rows, protocol: &str, local: &str, remote: &str, state: &str, 
     *rows.entry(text).or_default() += 1;
 }
 
-/// An address as all of these can write it. `ss` and `lsof` have a star for all addresses,
-/// of which they tell the family only elsewhere, or not at all.
+/// An address as all of these can write it. `ss` and `lsof` have a star for all addresses, whose
+/// family they show elsewhere, or not at all.
 fn address(text: &str) -> String {
     let (host, port) = text.rsplit_once(':').unwrap();
     match host {
@@ -179,7 +179,7 @@ fn of_lsof(text: &str) -> Rows {
                 Some((local, remote)) => (local.to_owned(), address(remote)),
                 None => (name, "-".to_owned()),
             };
-            // It tells no state of datagram sockets.
+            // It shows no state for datagram sockets.
             let state = match (protocol.as_str(), remote.as_str()) {
                 ("udp", "-") => "unconnected",
                 ("udp", _) => "established",

@@ -1,4 +1,4 @@
-//! `flowner doctor`, and what is shown of processes that may not be looked at.
+//! `flowner doctor`, and the output about processes that it may not inspect.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
@@ -59,12 +59,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_check_is_told() {
+fn doctor_prints_every_check() {
     let output = Command::new(env!("CARGO_BIN_EXE_flowner"))
         .arg("doctor")
         .output();
     let output = output.unwrap();
-    let told = text(&output.stdout);
+    let printed = text(&output.stdout);
     for name in [
         "capture",
         "sockets",
@@ -74,13 +74,16 @@ fn every_check_is_told() {
         "priority",
         "sandbox",
     ] {
-        assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
+        assert!(
+            printed.lines().any(|line| line.starts_with(name)),
+            "{printed}"
+        );
     }
-    let is_failed = told.lines().any(|line| line.contains("  no  "));
+    let is_failed = printed.lines().any(|line| line.contains("  no  "));
     assert_eq!(
         output.status.code(),
         Some(if is_failed { 2 } else { 0 }),
-        "{told}"
+        "{printed}"
     );
 }
 
@@ -90,18 +93,18 @@ fn one_command_would_show_everything() {
     let Some(output) = program.as_nobody(&["doctor"]) else {
         return;
     };
-    let told = text(&output.stdout);
+    let printed = text(&output.stdout);
     let path = program.path.display();
     let command = format!(
         "sudo setcap cap_dac_read_search,cap_net_admin,cap_net_raw,cap_sys_admin,\
          cap_sys_nice,cap_sys_ptrace=ep {path}"
     );
-    assert!(told.contains(&command), "{told}");
+    assert!(printed.contains(&command), "{printed}");
     assert!(
-        told.contains("only the user of their sockets is known"),
-        "{told}"
+        printed.contains("only the user of their sockets is known"),
+        "{printed}"
     );
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{printed}");
     let json = program.as_nobody(&["doctor", "--json"]).unwrap();
     let json = text(&json.stdout);
     assert!(json.lines().count() == 9, "{json}");
@@ -120,12 +123,15 @@ fn the_user_is_shown_in_place_of_the_process() {
     let Some(output) = program.as_nobody(&["sockets", &filter]) else {
         return;
     };
-    let told = text(&output.stdout);
-    let row = told.lines().find(|line| line.contains("listen")).unwrap();
+    let printed = text(&output.stdout);
+    let row = printed
+        .lines()
+        .find(|line| line.contains("listen"))
+        .unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
     assert_eq!(
         cells[4..8],
         ["root", "unknown:", "not", "permitted"],
-        "{told}"
+        "{printed}"
     );
 }

@@ -1,5 +1,5 @@
 //! Ground truth on connections that fail: the kernel refuses them, a firewall rejects them, and
-//! `flowner watch` must say so of the flow, whose owner stays who it is.
+//! `flowner watch` must report that for the flow; the owner of the flow stays the same.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -109,9 +109,9 @@ fn a_flow_says_why_it_fails() {
     // The errors are in these flows, and in no others.
     let is_icmp = |flow: &&&Value| flow["protocol"].as_str().unwrap().starts_with("icmp");
     assert_eq!(flows.iter().find(is_icmp), None);
-    // Nobody else than the sender of the datagrams is named, also not for the errors.
+    // The only owner is the sender of the datagrams, for the errors, too.
     for flow in flows.iter().filter(|flow| flow["protocol"] == "udp") {
-        // On a machine under load, the client may be gone before anybody looked it up.
+        // On a machine under load, the client may exit before the lookup.
         if let [process, ..] = &flow["owner"]["processes"].as_array().unwrap()[..] {
             assert_eq!(process["pid"], client.pid(), "{flow:#}");
         }

@@ -37,7 +37,7 @@ fn make(namespace: &Namespace) {
 
 fn bring_up(namespace: &Namespace) {
     ip(namespace, &format!("link set {DEVICE} up"));
-    // The other end answers nobody.
+    // The other end never answers.
     ip(
         namespace,
         &format!("neigh replace 10.77.0.2 lladdr 02:00:00:00:00:02 dev {DEVICE}"),
@@ -144,7 +144,7 @@ fn a_device_may_get_another_name_and_other_addresses() {
 
 /// While a device is waited for, it can be given up.
 #[test]
-fn what_waits_for_a_device_ends_when_it_is_told_to() {
+fn a_command_that_waits_for_a_device_ends_on_a_signal() {
     let Some(namespace) = Namespace::new() else {
         return;
     };

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use common::namespace::Namespace;
 use common::{captures, stderr};
 
-/// All that looks at the network, at sockets or at files.
+/// All commands that read the network, sockets or files.
 fn commands() -> Vec<Vec<String>> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let mut commands: Vec<_> = [
@@ -36,7 +36,7 @@ fn commands() -> Vec<Vec<String>> {
 
 /// Runs a command with a limit; `before` is what runs the shell that sets it.
 #[track_caller]
-fn check(namespace: &Namespace, before: &[&str], limit: &str, words: &[String], told: &str) {
+fn check(namespace: &Namespace, before: &[&str], limit: &str, words: &[String], message: &str) {
     let mut words_before = before.iter().copied().chain(["bash", "-c"]);
     let mut command = namespace.command(words_before.next().unwrap());
     command.args(words_before);
@@ -46,12 +46,12 @@ fn check(namespace: &Namespace, before: &[&str], limit: &str, words: &[String], 
     let output = command.stdin(Stdio::null()).output().unwrap();
     let errors = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{limit} {words:?}: {errors}");
-    assert!(errors.contains(told), "{limit} {words:?}: {errors}");
+    assert!(errors.contains(message), "{limit} {words:?}: {errors}");
     assert_eq!(errors.lines().count(), 1, "{limit} {words:?}: {errors}");
 }
 
 #[test]
-fn limits_of_files_memory_and_stack_are_told() {
+fn limits_of_files_memory_and_stack_are_reported() {
     let Some(namespace) = Namespace::new() else {
         return;
     };
@@ -76,9 +76,9 @@ fn limits_of_files_memory_and_stack_are_told() {
 
 /// Of a user who may capture: whom root is, no limit of processes stops.
 #[test]
-fn limits_of_processes_are_told() {
+fn limits_of_processes_are_reported() {
     const ALL: &str = "+net_raw,+net_admin,+sys_ptrace,+dac_read_search";
-    /// Nobody's, so that no other process counts.
+    /// A user id without other processes, which would count for the limit.
     const USER: &str = "--reuid=53217";
 
     let Some(namespace) = Namespace::new() else {

@@ -175,7 +175,7 @@ fn it_is_suspended_and_continued() {
             signal => stage.signal(signal),
         }
         if how == "STOP" {
-            // Nobody can leave the screen in this case; the shell says so on it.
+            // The program cannot leave the screen in this case; the shell prints on it.
             stage.terminal.wait_for("Stopped");
         } else {
             stage.terminal.wait_restored("Stopped");
@@ -210,7 +210,7 @@ fn signals_end_it() {
 }
 
 #[cfg(debug_assertions)]
-/// The terminal is gone, and standard error with it: nobody can be told.
+/// The terminal is gone, and standard error with it: no message can reach the user.
 #[test]
 fn it_ends_with_its_terminal() {
     for attempt in 0..3 {
@@ -240,7 +240,7 @@ fn it_ends_with_its_terminal() {
 }
 
 #[test]
-fn a_panic_is_told_on_the_screen_that_was_there_before() {
+fn a_panic_is_printed_on_the_previous_screen() {
     let Some(mut stage) = Stage::new(80, 24) else {
         return;
     };
@@ -250,7 +250,7 @@ fn a_panic_is_told_on_the_screen_that_was_there_before() {
 }
 
 #[test]
-fn a_wrong_filter_or_device_is_told_without_a_screen() {
+fn a_wrong_filter_or_device_is_reported_without_a_screen() {
     let Some(mut stage) = Stage::new(80, 24) else {
         return;
     };
@@ -269,7 +269,7 @@ fn a_wrong_filter_or_device_is_told_without_a_screen() {
 /// While nothing happens, nothing is done: neither drawing nor asking.
 #[cfg(target_os = "linux")]
 #[test]
-fn it_rests_between_looks() {
+fn it_rests_between_refreshes() {
     let Some(mut stage) = Stage::new(80, 24) else {
         return;
     };

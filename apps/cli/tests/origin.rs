@@ -312,7 +312,7 @@ fn pid(flow: &Value) -> u64 {
 }
 
 #[test]
-fn what_arrives_with_this_hosts_address_is_nobodys_here() {
+fn packets_that_arrive_with_this_hosts_address_have_no_owner_here() {
     for device in ["fl0", "any"] {
         let Some(wire) = Wire::new() else { return };
         let _sink = start(&wire.peer, "sink", "10.9.0.1:9000");
@@ -330,7 +330,7 @@ fn what_arrives_with_this_hosts_address_is_nobodys_here() {
             arrives("10.9.0.2:2222", "9.9.9.9:443", "24 10 500"),
             // As part of the connection of a process that lives.
             arrives("10.9.0.2:45000", "10.9.0.1:9000", "24 10 700"),
-            // From this host to this host, and as nobody sends it on a wire.
+            // From this host to this host, which no host sends on a wire.
             arrives("10.9.0.2:5300", "10.9.0.2:5301", "udp 3 100"),
             arrives("127.0.0.1:5300", "10.9.0.2:5302", "udp 4 100"),
         ];
@@ -389,7 +389,7 @@ fn what_arrives_with_this_hosts_address_is_nobodys_here() {
 
 /// Frames that leave this host as any other, with the ends of sockets of others in them.
 #[test]
-fn what_somebody_here_makes_up_is_not_the_victims() {
+fn a_spoofed_packet_from_here_does_not_belong_to_the_victim() {
     for device in ["fl0", "any"] {
         let Some(wire) = Wire::new() else { return };
         let _victim = start(&wire.host, "udp", "10.9.0.2:4433");
@@ -406,7 +406,7 @@ fn what_somebody_here_makes_up_is_not_the_victims() {
         ]
         .map(|text| format!("fl0 {PEERS_HARDWARE} {text}"));
         let mut injector = start(&wire.host, "inject", &injected.join(";"));
-        // Somebody else's socket that only listens casts no doubt.
+        // A listening socket of another process casts no doubt.
         injector.release();
         injector.child.wait().unwrap();
         let after = start(&wire.host, "datagrams", "10.9.0.2:4435 10.9.0.1:9");

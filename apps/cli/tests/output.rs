@@ -50,8 +50,8 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn nobody_found_is_one_and_nonsense_is_two() {
-    // Bound and closed again: a port that nobody holds now.
+fn the_exit_code_is_1_without_an_owner_and_2_for_wrong_arguments() {
+    // Bound and closed again: a port without a socket.
     let free = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -82,9 +82,9 @@ fn nobody_found_is_one_and_nonsense_is_two() {
         (&["sockets", "--interval", "10"], "such as 500ms"),
         (&["who", "--wait", "--timeout", "x", "1"], "such as 500ms"),
     ] {
-        let told = stderr(&run(arguments));
-        assert!(told.contains(expected), "{arguments:?}: {told}");
-        assert!(!told.contains("\\n"), "{arguments:?}: {told}");
+        let printed = stderr(&run(arguments));
+        assert!(printed.contains(expected), "{arguments:?}: {printed}");
+        assert!(!printed.contains("\\n"), "{arguments:?}: {printed}");
     }
     let output = run(&["watch", "-i", "no-such-device"]);
     assert!(

@@ -51,20 +51,20 @@ fn without_start(line: &str) -> String {
     format!("{before}{}", without_start(after))
 }
 
-/// The lines about a port, without what only tells one program from another.
+/// The lines about a port, without start times.
 #[track_caller]
 fn owners(stage: &Stage, by: By, arguments: &[&str], port: u16, is_known: &str) -> Vec<String> {
     let port = port.to_string();
-    let mut told = Vec::new();
+    let mut answer = Vec::new();
     wait_until("an owner", || {
         let output = stage.run(by, &[&["who", "--json", &port], arguments].concat());
         let lines = common::stdout(&output);
-        // In networks of others, somebody else may have the same port.
+        // In other network namespaces, another process may have the same port.
         let lines = lines.lines().filter(|line| line.contains("socat"));
-        told = lines.map(without_start).collect();
-        told.iter().any(|line| line.contains(is_known))
+        answer = lines.map(without_start).collect();
+        answer.iter().any(|line| line.contains(is_known))
     });
-    told
+    answer
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn no_owner_is_lost() {
     }
 }
 
-/// What each capability is for: without it, something is not told.
+/// The use of each capability: without it, part of the answer is missing.
 #[test]
 fn each_capability_is_needed() {
     let (Some(stage), Some(network)) = (Stage::new(), Namespace::new()) else {
@@ -359,19 +359,19 @@ fn who_has_the_port_of_what_is_translated_is_never_named() {
         command.args(["who", "--json", "udp", "10.97.0.1:5000", "10.97.0.2:9000"]);
         common::stdout(&command.output().unwrap())
     };
-    let is_translated = |told: &str| told.contains("translated") && !told.contains("socat");
+    let is_translated = |answer: &str| answer.contains("translated") && !answer.contains("socat");
     wait_until("a translation", || {
         is_translated(&ask(By::Root, &["--no-sandbox"]))
     });
     for by in ALL {
-        let told = ask(by, &[]);
-        assert!(is_translated(&told), "{by:?}: {told}");
+        let answer = ask(by, &[]);
+        assert!(is_translated(&answer), "{by:?}: {answer}");
     }
     stage.give_all_but("cap_net_admin");
-    let told = ask(By::Capabilities, &[]);
+    let answer = ask(By::Capabilities, &[]);
     assert!(
-        told.contains("unknown") && !told.contains("socat"),
-        "{told}"
+        answer.contains("unknown") && !answer.contains("socat"),
+        "{answer}"
     );
     for receiver in &mut receivers {
         let _already_gone = receiver.kill();

@@ -1,4 +1,4 @@
-//! What each command keeps of its privileges, and with whose rights it opens files.
+//! The privileges that each command keeps, and the rights with which it opens files.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -98,8 +98,8 @@ fn commands(stage: &Stage, by: By) -> Vec<(&'static str, Command, u64)> {
     add("record", &["record", "-i", "lo", "-w", &file], CAPTURE);
     add("sockets", &["sockets", "--watch"], OWNERS);
     add("who", &["who", "--wait", "1"], OWNERS);
-    // Both wait for somebody to write: to standard input, which is read after the file was
-    // opened, and to a pipe, in which the configuration is.
+    // Both wait for a writer: to standard input, which is read after the file was opened, and to a
+    // pipe, in which the configuration is.
     add("read", &["read", "-"], 0);
     add("live", &["live", "-i", "lo"], CAPTURE);
     add("live --sockets", &["live", "--sockets"], OWNERS);
@@ -137,7 +137,7 @@ impl Running {
             return (Self::OnTerminal(child), Box::new(pair));
         }
         let (reader, mut writer) = pipe().unwrap();
-        // As much as there is room for, unless somebody asks for more (pipe(7)).
+        // The capacity of a pipe by default (pipe(7)).
         writer.write_all(&vec![b'x'; 65_536]).unwrap();
         command.stdin(Stdio::piped()).stdout(writer);
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -354,7 +354,7 @@ fn recordings_are_the_users_own() {
             fs::remove_file(path).unwrap();
         }
     }
-    // Where the user may not, nobody may for them.
+    // The program must not write where its user may not.
     let output = stage.run(
         By::Capabilities,
         &["record", "-i", "lo", "-w", "roots/x", "--duration", "10ms"],
@@ -406,7 +406,7 @@ fn recordings_reach_no_further_than_the_user() {
                 Some(2),
                 "{by:?} {arguments:?}: {said}"
             );
-            // Whatever is there: nobody learns names.
+            // Whatever is there: the output shows no names.
             assert!(
                 said.contains("Permission denied"),
                 "{by:?} {arguments:?}: {said}"

@@ -306,7 +306,7 @@ fn standard_input() {
     assert!(stdout(&output).contains("1 packet, 32 B in 1 flow"));
 }
 
-/// A host with private address 2 and five servers, and somebody else's datagram.
+/// A host with private address 2 and five servers, and a datagram of another host.
 fn of_a_host(folder: &TempDir) -> PathBuf {
     let servers = (10..15).map(|server| packet(server, [2, 200], [server, 53]));
     let packets: Vec<Vec<u8>> = servers.collect();
@@ -318,7 +318,7 @@ fn of_a_host(folder: &TempDir) -> PathBuf {
 }
 
 #[test]
-fn whose_capture_it_is_can_be_guessed_given_and_left_open() {
+fn the_addresses_of_the_host_can_be_inferred_given_and_left_open() {
     let folder = tempfile::tempdir().unwrap();
     let path = of_a_host(&folder);
     let directions = |arguments: &[&str]| {
@@ -434,7 +434,7 @@ fn countries_and_networks_come_from_files() {
     let local = ["--local", "10.0.0.2", "--geo"];
     let table = |by, geo| stdout(&read(&path, &[&local[..], &[geo, "--by", by]].concat()));
     assert!(table("country", geo).contains(" DE\n"));
-    // Whoever made the file tells no terminal what to do.
+    // The author of the file cannot control the terminal.
     let networks = table("network", geo);
     assert!(
         networks.contains("AS64496 Example\\x1b[31m Net"),

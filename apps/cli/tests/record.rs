@@ -437,13 +437,13 @@ fn packets(path: &Path) -> u64 {
 
 /// The number at the start of what is said, with these words behind it.
 #[track_caller]
-fn told(said: &str, words: &str) -> u64 {
+fn number_before(said: &str, words: &str) -> u64 {
     let lines = said
         .lines()
         .map(|line| line.trim_start_matches("flowner: "));
-    let mut told =
+    let mut number_before =
         lines.filter_map(|line| line.split_once(" packet").filter(|it| it.1.contains(words)));
-    let (number, _) = told
+    let (number, _) = number_before
         .next()
         .unwrap_or_else(|| panic!("no {words:?} in {said}"));
     number.parse().unwrap()
@@ -460,8 +460,12 @@ fn check_failed(mut recording: Running, path: &Path, why: &str) {
         first.contains(path.to_str().unwrap()) && first.contains(why),
         "{said}"
     );
-    assert_eq!(packets(path), told(&said, "recorded before that"), "{said}");
-    assert!(told(&said, "could not be written") > 0, "{said}");
+    assert_eq!(
+        packets(path),
+        number_before(&said, "recorded before that"),
+        "{said}"
+    );
+    assert!(number_before(&said, "could not be written") > 0, "{said}");
 }
 
 /// A disk that is full after the first packets: a small file system in memory.
@@ -492,7 +496,7 @@ fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
 }
 
 #[test]
-fn a_limit_of_file_sizes_is_told() {
+fn a_limit_of_file_sizes_is_reported() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -510,7 +514,7 @@ fn a_limit_of_file_sizes_is_told() {
 }
 
 #[test]
-fn a_file_that_is_removed_meanwhile_is_told() {
+fn a_file_that_is_removed_meanwhile_is_reported() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -522,6 +526,6 @@ fn a_file_that_is_removed_meanwhile_is_told() {
     let said = recording.read_stderr();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("was removed while it was written"), "{said}");
-    assert!(told(&said, "could not be written") > 0, "{said}");
+    assert!(number_before(&said, "could not be written") > 0, "{said}");
     drop(client);
 }

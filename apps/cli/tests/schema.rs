@@ -92,7 +92,7 @@ fn the_page_about_json_names_every_key() {
 const COMMANDS: [&str; 6] = ["devices", "doctor", "read", "sockets", "watch", "who"];
 
 #[test]
-fn no_command_writes_lines_that_are_not_looked_at() {
+fn this_file_checks_the_lines_of_every_command() {
     let help = stdout(&run(&["--help"]));
     let list = help.split("Commands:\n").nth(1).unwrap();
     let list = list.split("\n\n").next().unwrap();
@@ -155,7 +155,7 @@ fn watch(by: &str) -> Option<BTreeSet<String>> {
         flowner_testing::skipped!("no privilege to capture");
         return None;
     };
-    // A connection that is over, and datagrams to nobody.
+    // A connection that is over, and datagrams to a port without a socket.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.write_all(b"hello").unwrap();
@@ -187,7 +187,7 @@ const BY: [&str; 10] = [
     "flow",
 ];
 
-/// A file that `record` has written, with packets of this process and of nobody.
+/// A file that `record` has written, with packets of this process, and packets without an owner.
 fn recorded(namespace: &Namespace, path: &Path) {
     let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
     command.args(["record", "-i", "lo", "-w"]).arg(path);

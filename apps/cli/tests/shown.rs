@@ -16,7 +16,7 @@ use common::namespace::Namespace;
 use common::{Running, run, stderr, stdout};
 use snapbox::{Assert, Data, Redactions, file};
 
-/// The server that is looked at.
+/// The server that the commands show.
 #[test]
 #[ignore = "a role: other tests run it, in a process of its own"]
 fn role() {
@@ -150,14 +150,14 @@ fn the_examples_of_the_documentation_run() {
                 continue;
             }
             if command == "watch" {
-                // This network has no other device, and nobody waits for long.
+                // This network has no other device, and the test does not wait for long.
                 words.retain(|word| word != "eth0" && word != "-i" && word != "10s");
                 words.retain(|word| word != "--duration" && word != "lo");
                 words.extend(["-i", "lo", "--duration", "50ms"].map(str::to_owned));
             }
             let arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
             let output = stage.run(&arguments);
-            // `who` may find nobody, and `doctor` what does not work.
+            // `who` may find no owner, and `doctor` may find problems.
             let is_finding = ["who", "doctor"].contains(&command.as_str());
             let code = output.status.code().unwrap();
             assert!(code == 0 || is_finding, "{line}: {}", stderr(&output));

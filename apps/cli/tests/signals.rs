@@ -1,5 +1,5 @@
-//! The second signal ends every command, though nobody reads what it writes and it waits for that;
-//! the first one is never lost, and one that comes twice is one.
+//! The second signal ends every command, even while it waits for a reader of its output; the first
+//! one is never lost, and one that comes twice is one.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -56,7 +56,7 @@ fn end_of(child: &mut Child) -> ExitStatus {
     status.unwrap()
 }
 
-/// Both signals are sent to a command while nobody reads its output.
+/// Sends both signals to a command without a reader of its output.
 #[track_caller]
 fn check_ends(mut command: Command) {
     let (reader, writer) = full_pipe();
@@ -91,7 +91,7 @@ fn capture_file(folder: &Path) -> Option<PathBuf> {
 }
 
 #[test]
-fn the_second_signal_ends_what_nobody_reads() {
+fn the_second_signal_ends_a_command_without_a_reader() {
     let Some(namespace) = Namespace::new() else {
         return;
     };
@@ -147,7 +147,7 @@ fn a_signal_that_comes_early_is_not_lost() {
     }
 }
 
-/// Writes to a terminal what it takes while nobody reads that.
+/// Fills a terminal that has no reader.
 fn fill(terminal: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true);
@@ -159,7 +159,7 @@ fn fill(terminal: &Path) {
     while terminal.write(b"x").is_ok() {}
 }
 
-/// The live view, whose terminal takes nothing.
+/// The live view, on a terminal that accepts no output.
 #[test]
 fn the_second_signal_ends_the_live_view() {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};

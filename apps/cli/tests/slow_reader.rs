@@ -61,7 +61,7 @@ fn watch(namespace: &Namespace) -> (Child, PipeReader) {
 }
 
 #[test]
-fn a_reader_that_is_too_slow_is_told_what_it_missed() {
+fn a_reader_that_is_too_slow_learns_what_it_missed() {
     let Some(namespace) = Namespace::new() else {
         return;
     };

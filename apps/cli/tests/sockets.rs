@@ -111,7 +111,7 @@ fn changes_are_json_lines_too() {
 
 #[cfg(unix)]
 #[test]
-fn who_waits_until_somebody_listens() {
+fn who_waits_until_a_process_listens() {
     let _alone = alone();
     let free = || {
         TcpListener::bind("127.0.0.1:0")
@@ -169,8 +169,8 @@ fn who_holds_what() {
     ] {
         let output = run(&["who", &target]);
         assert!(output.status.success(), "{target}: {}", stderr(&output));
-        let told = stdout(&output);
-        assert!(told.contains(&address), "{target}: {told}");
+        let printed = stdout(&output);
+        assert!(printed.contains(&address), "{target}: {printed}");
     }
     let output = run(&["who", "pid:4194305"]);
     assert_eq!(output.status.code(), Some(1));
@@ -186,10 +186,10 @@ fn a_listener_is_no_connection() {
     let output = run(&["who", "tcp", &local, "192.0.2.1:5"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output), "");
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("there is no connection") && told.contains("listens at"),
-        "{told}"
+        printed.contains("there is no connection") && printed.contains("listens at"),
+        "{printed}"
     );
     let lines = json_lines(&stdout(&run(&[
         "who",
@@ -199,7 +199,7 @@ fn a_listener_is_no_connection() {
         "192.0.2.1:5",
     ])));
     assert_eq!(lines[1]["owner"]["reason"], "no-such-socket", "{lines:#?}");
-    // One that nobody has accepted yet is one.
+    // A connection that the server has not accepted yet counts, too.
     let client = std::net::TcpStream::connect(address).unwrap();
     let remote = client.local_addr().unwrap().to_string();
     let output = run(&["who", "tcp", &local, &remote]);
@@ -233,9 +233,12 @@ fn connections_that_are_over_are_counted_not_listed() {
     let output = run(&["who", &port]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output), "");
-    let told = stderr(&output);
-    let nobody = format!("no visible process uses port {port}");
-    assert_eq!(told.lines().collect::<Vec<_>>(), [nobody.as_str(), over]);
+    let printed = stderr(&output);
+    let no_process = format!("no visible process uses port {port}");
+    assert_eq!(
+        printed.lines().collect::<Vec<_>>(),
+        [no_process.as_str(), over]
+    );
     // Those who read JSON choose for themselves.
     let lines = json_lines(&stdout(&run(&["who", "--json", &port])));
     assert_eq!(lines.len(), 4, "{lines:#?}");
@@ -247,18 +250,18 @@ fn the_tree_shows_who_started_whom() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let filter = format!("port:{}", address.port());
-    let told = stdout(&run(&["sockets", "--tree", &filter]));
-    let lines: Vec<&str> = told.lines().collect();
+    let printed = stdout(&run(&["sockets", "--tree", &filter]));
+    let lines: Vec<&str> = printed.lines().collect();
     let place = |text: &str| {
         let found = lines
             .iter()
             .position(|line| line.trim_start().starts_with(text));
-        found.unwrap_or_else(|| panic!("no {text} in {told}"))
+        found.unwrap_or_else(|| panic!("no {text} in {printed}"))
     };
     let depth = |line: &str| line.len() - line.trim_start().len();
     let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
     let (own, above) = (place(&format!("{pid} ")), place(&format!("{parent} ")));
-    assert!(depth(lines[own]) > depth(lines[above]), "{told}");
+    assert!(depth(lines[own]) > depth(lines[above]), "{printed}");
     assert_eq!(
         lines[own + 1].trim_start(),
         format!("tcp {address}  listen")
@@ -284,7 +287,7 @@ fn said_by_ss(text: &str, key: &str) -> Option<u64> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn connections_are_told_as_ss_tells_them() {
+fn connections_are_listed_as_ss_lists_them() {
     use std::io::{Read, Write};
     use std::net::TcpStream;
     use std::process::Command;

@@ -1,4 +1,4 @@
-//! Names that somebody else chose, wherever the command line writes them.
+//! Names from other programs and hosts, wherever the command line writes them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -55,7 +55,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// A file with a flow for each name, whose owner it is.
+/// A file with a flow for each name; the owner of the flow has this name.
 fn file(folder: &TempDir) -> PathBuf {
     let mut writer = Writer::new(Vec::new(), &Section::default()).unwrap();
     let interface = writer
@@ -87,7 +87,7 @@ fn read(path: &Path, more: &[&str]) -> Output {
     output
 }
 
-/// Nothing that a terminal obeys, or that nobody sees.
+/// No control characters, and no invisible ones.
 #[track_caller]
 fn check_shown(text: &str) {
     for line in text.lines() {

@@ -157,7 +157,7 @@ fn every_link_type_carries_both_versions() {
     let others = [
         (LinkType::LinuxCooked, sll(0x0806, 1), Some(0x0806)),
         (LinkType::LinuxCooked, sll(4, 1), None),
-        // Netlink: the number is a family, whatever it looks like.
+        // Netlink: the number is a family, though it may equal an EtherType.
         (LinkType::LinuxCooked, sll(0x0800, 824), None),
         (LinkType::LinuxCooked2, sll2(0x0800, 803), None),
         (LinkType::Null, vec![7, 0, 0, 0], None),
@@ -297,7 +297,7 @@ fn fragments_of_ipv4() {
         ..expect_v4(UDP, 32, 4)
     };
     check_fragment(0x2000, first);
-    // What looks like ports there is data.
+    // The bytes in the place of ports are data.
     let later = |offset, more| Headers {
         ports: None,
         fragment: fragment(offset, more),
@@ -428,7 +428,7 @@ fn the_payload_is_what_the_transport_protocol_carries() {
     assert_eq!(payload(&datagram, 38), (42, vec![]));
     datagram.resize(60, 0xee);
     assert_eq!(payload(&datagram, 60), (42, vec![1, 2, 3, 4]));
-    // Behind options of TCP; where they end, only byte 12 of the header tells.
+    // Behind options of TCP; only byte 12 of the header gives their end.
     let segment = ethernet(0x86dd, &v6(TCP, &SEGMENT));
     assert_eq!(payload(&segment, segment.len()), (78, vec![1, 2, 3]));
     assert_eq!(payload(&segment, 70), (78, vec![]));
@@ -588,7 +588,7 @@ fn icmp_errors_quote_a_packet() {
         let message = [&[kind, 1, 0, 0, 0, 0, 0, 0][..], &segment[..28]].concat();
         check_icmp(1, &message, error(kind, 1, Some(about)));
     }
-    // Too short to tell the sequence number; a later fragment; no packet at all; no error.
+    // Too short for the sequence number; a later fragment; no packet at all; no error.
     let cut = [&[3, 3, 0, 0, 0, 0, 0, 0][..], &segment[..27]].concat();
     check_icmp(1, &cut, error(3, 3, None));
     let fragment = v4(UDP, 7, 0x2001, &DATAGRAM);

@@ -150,12 +150,12 @@ fn what_is_no_capture_file_is_refused() {
     });
 }
 
-/// FDDI, which libpcap knows, and a number that nobody does.
+/// FDDI, which libpcap knows, and an unknown number.
 #[test]
 fn frames_that_cannot_be_decoded_have_the_name_of_their_link_type() {
     for (number, name) in [(10, "FDDI"), (60_000, "unknown")] {
         let file = PcapFile::new(number).packet(1, 30, &[7; 30]).write();
-        // A filter cannot tell anything of them.
+        // Filters do not apply to them.
         assert_eq!(read(file.path(), Some("udp")).0, []);
         let mut source = Source::file(file.path(), None).unwrap();
         assert_eq!(source.link_type().unwrap_err().name(), name);
@@ -206,7 +206,7 @@ fn compressed_files_are_read_as_what_is_in_them() {
         assert!(matches!(source.next(), Ok(Next::Packet(packet)) if packet.wire_len == 1500));
         assert_eq!(source.next().unwrap(), Next::End);
         assert_eq!(source.progress().unwrap().read, packed.len() as u64);
-        // What was cut off is told, after all that is whole; so is damage.
+        // The reader returns all whole packets, then an error for the cut one, or for damage.
         let cut = common::file(&packed[..packed.len() - 3]);
         let (sizes, ending) = read(cut.path(), None);
         // zstd gives nothing of a last window that is not complete.
@@ -227,7 +227,7 @@ fn compressed_files_are_read_as_what_is_in_them() {
 }
 
 #[test]
-fn what_is_odd_about_a_file_is_told_and_the_file_is_read() {
+fn oddities_of_a_file_are_reported_and_the_file_is_read() {
     let remarks = |bytes: &[u8]| {
         let file = common::file(bytes);
         let mut source = Source::file(file.path(), None).unwrap();
@@ -280,7 +280,7 @@ fn what_is_odd_about_a_file_is_told_and_the_file_is_read() {
     );
 }
 
-/// One in whose language for this link type there is no such thing.
+/// A filter that libpcap cannot compile for this link type.
 #[test]
 fn a_filter_that_does_not_apply_to_a_link_type_leaves_its_frames_out() {
     let ethernet = [&[2; 12][..], &[8, 0], &udp(b"abc")].concat();
@@ -330,7 +330,7 @@ fn a_file_of_several_link_types_is_read_packet_by_packet() {
     }
     let usb = Err("link-type:USB_LINUX");
     assert_eq!(found, [usb, Ok(53), usb, Ok(53)]);
-    // A filter takes what it can tell of.
+    // A filter accepts the packets that it can decode.
     assert_eq!(read(file.path(), Some("udp port 53")).0.len(), 2);
     assert_eq!(read(file.path(), Some("tcp")).0.len(), 0);
 }

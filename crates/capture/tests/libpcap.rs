@@ -111,7 +111,7 @@ fn filters_choose_the_same_packets() {
                 continue;
             };
             let mut capture = Capture::from_file(&path).unwrap();
-            // Filters cannot tell anything of frames that cannot be decoded.
+            // Filters do not apply to frames that cannot be decoded.
             if source.link_type().is_err() || capture.filter(filter, true).is_err() {
                 continue;
             }

@@ -327,7 +327,7 @@ fn what_radios_write_before_a_frame() {
         &[&[0, 0, 8, 0, 105, 0, 0, 0][..], &frame].concat(),
         &v4(),
     );
-    // Lengths that are shorter than what tells them.
+    // Lengths that are shorter than their own header.
     let too_short = [0, 0, 7, 0, 0, 0, 0, 0, 8, 1];
     refuses(LinkType::Radiotap, &too_short, DecodeError::Malformed);
     refuses(LinkType::Ppi, &too_short, DecodeError::Malformed);

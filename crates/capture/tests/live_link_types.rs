@@ -112,7 +112,7 @@ fn what_the_packet_filter_logs() {
     let lengths = [10_u32, 1_000, 1_400];
     for (to, from) in to.into_iter().zip(["127.0.0.1:0", "[::1]:0"]) {
         let socket = UdpSocket::bind(from).unwrap();
-        // Nobody is there, and nobody needs to be.
+        // No host answers, and the test needs none.
         socket.connect(to).unwrap();
         for len in lengths {
             let _refused = socket.send(&vec![7; len as usize]);

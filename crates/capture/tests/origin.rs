@@ -147,9 +147,9 @@ fn the_kernel_says_where_a_packet_came_from() {
         injector.send(to, number);
     }
     // A frame is there as it leaves one device and as it arrives at the other.
-    let mut told = packets(&mut any, 2 * cases.len());
-    told.retain(|(_, device, _)| *device == index("fl0"));
-    assert_eq!(told, expected);
+    let mut found = packets(&mut any, 2 * cases.len());
+    found.retain(|(_, device, _)| *device == index("fl0"));
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn files_of_either_byte_order_and_any_resolution() {
             bytes.option(11, b"\0tcp"),
         ];
         bytes.interface(1, &options.concat());
-        // Between packets is what nobody knows, and a section without padding at its end.
+        // Between packets is a block of an unknown type, and a section without padding at its end.
         bytes.block(0x0bad, &[1, 2, 3, 4]);
         let comments = [
             bytes.option(1, b"one"),
@@ -262,7 +262,7 @@ fn files_of_either_byte_order_and_any_resolution() {
         bytes.block(2, &old);
         let simple = [&bytes.number(4)[..], &[7, 8, 9, 10]].concat();
         bytes.block(3, &simple);
-        // A section of its own, whose interface is another.
+        // A section of its own, with another interface.
         bytes.section();
         bytes.interface(276, &[]);
         bytes.packet(1_000_002, &[]);

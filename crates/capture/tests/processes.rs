@@ -10,11 +10,11 @@ use flowner_capture::{FileReader, LinkType, PacketOrigin};
 use flowner_testing::skipped;
 use proptest::prelude::*;
 
-/// The processes of a packet, and what the file told of them.
-type Told = Vec<(u32, Option<ProcessFacts>)>;
+/// The processes of a packet, with their facts from the file.
+type Described = Vec<(u32, Option<ProcessFacts>)>;
 
 /// Of each packet of a file: its origin, comments and processes.
-fn read(file: &[u8]) -> Vec<(PacketOrigin, Vec<String>, Told)> {
+fn read(file: &[u8]) -> Vec<(PacketOrigin, Vec<String>, Described)> {
     let mut reader = FileReader::new(file).unwrap();
     let mut packets = vec![];
     while let Some(packet) = reader.next().unwrap() {
@@ -144,7 +144,7 @@ fn blocks_of_wireshark_in_either_byte_order() {
         let comment = file.option(1, b"of the block itself");
         file.wireshark(3, &all.concat(), &comment);
         file.wireshark(3, &77_u32.to_le_bytes(), &[]);
-        // Another entry, one that is cut, and a block of somebody else.
+        // Another entry, one that is cut, and a block of another program.
         file.wireshark(99, b"hello", &[]);
         file.wireshark(3, &[1, 2], &[]);
         let other = [file.number(1), [3, 0, 0, 0], [4, 0, 0, 0], [9, 0, 0, 0]].concat();
@@ -176,12 +176,12 @@ fn blocks_of_wireshark_in_either_byte_order() {
             facts.started = Some(Duration::from_millis(1_500));
             facts
         };
-        let told: Vec<_> = read(&file.bytes)
+        let processes: Vec<_> = read(&file.bytes)
             .into_iter()
-            .map(|(.., told)| told)
+            .map(|(.., processes)| processes)
             .collect();
         let nameless = Some(ProcessFacts::new(77));
-        let expected: [Told; 6] = [
+        let expected: [Described; 6] = [
             vec![(1_234, Some(curl.clone()))],
             vec![(77, nameless.clone())],
             vec![(9, None)],
@@ -190,7 +190,7 @@ fn blocks_of_wireshark_in_either_byte_order() {
             // Another section, perhaps of another host.
             vec![(1_234, None)],
         ];
-        assert_eq!(told, expected, "big endian: {is_big_endian}");
+        assert_eq!(processes, expected, "big endian: {is_big_endian}");
     }
 }
 
@@ -214,16 +214,16 @@ fn blocks_of_apple() {
         ] {
             file.packet(1, &options);
         }
-        let told: Vec<_> = read(&file.bytes)
+        let processes: Vec<_> = read(&file.bytes)
             .into_iter()
-            .map(|(.., told)| told)
+            .map(|(.., processes)| processes)
             .collect();
-        let pids: Vec<Vec<u32>> = told
+        let pids: Vec<Vec<u32>> = processes
             .iter()
-            .map(|told| told.iter().map(|(pid, _)| *pid).collect())
+            .map(|processes| processes.iter().map(|(pid, _)| *pid).collect())
             .collect();
         assert_eq!(pids, [vec![501], vec![501], vec![502], vec![]]);
-        let facts = told[0][0].1.as_ref().unwrap();
+        let facts = processes[0][0].1.as_ref().unwrap();
         assert_eq!(facts.name.as_deref(), Some("mDNSResponder"));
         assert_eq!(facts.uuid, Some(UUID));
     }
@@ -287,8 +287,8 @@ proptest! {
             options.origin = origin;
             options.pid = Some(facts.pid);
             writer.packet_with(interface, Duration::from_secs(9), 4, &[0; 4], &options).unwrap();
-            let told = vec![(facts.pid, described.get(&facts.pid).cloned())];
-            expected.push((origin, vec![comment.clone()], told));
+            let processes = vec![(facts.pid, described.get(&facts.pid).cloned())];
+            expected.push((origin, vec![comment.clone()], processes));
         }
         prop_assert_eq!(read(&writer.into_inner()), expected);
     }

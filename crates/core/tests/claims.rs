@@ -112,7 +112,7 @@ fn the_forms_of_others() {
     for (processes, comments, pid) in claims {
         let mut about = PacketOptions::of_comments(comments);
         about.pid = pid;
-        // Nobody knows whose capture it is: the initiator's.
+        // The capturing host is unknown, so the initiator counts as it.
         let plain = file(processes, about);
         assert_eq!(owners(plain.path(), &[]), [expected.clone(), None]);
         // The person knows: it is that of the server.

@@ -13,7 +13,7 @@ use flowner_testing::namespace::{ip, is_run_inside};
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A device whose far end takes everything and answers nothing. What is sent to 10.ID.0.2 leaves
+/// A device; its far end accepts everything and answers nothing. What is sent to 10.ID.0.2 leaves
 /// through it.
 fn make_device(name: &str, id: u8) {
     ip(&format!("link add {name} type veth peer name far{id}"));

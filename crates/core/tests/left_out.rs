@@ -86,7 +86,7 @@ fn more_than_are_kept_are_counted_with_what_they_add_up_to() {
     let hosts = selected.hosts();
     let all = hosts.iter().find(|it| it.key == Some(host)).unwrap();
     assert_eq!(all.totals.flows, 100);
-    // Of another filter, nobody knows what it would have found.
+    // The result of another filter is unknown.
     let other = Filter::parse("host:11.0.0.1").unwrap();
     let other = select(&read(&file, &filter), &other);
     assert_eq!((other.flows.len(), other.unsearched().flows), (0, 250));

@@ -1,5 +1,5 @@
-//! Whose the bytes are when sockets change hands, compared with what the processes say they
-//! sent. Linux only: real processes, in a network namespace of their own.
+//! The owners of bytes when sockets change hands, compared with what the processes say they sent.
+//! Linux only: real processes, in a network namespace of their own.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use flowner_core::flows::Protocol;
 use flowner_core::{Config, FlowRecord, Input, Monitor, Report};
 use flowner_testing::LIST;
 
-/// What the inner test is told to do.
+/// The action of the inner test.
 const ACT: &str = "FLOWNER_TEST_ACT";
 
 /// Runs an act in a network namespace of its own, with a monitor there.
@@ -34,19 +34,20 @@ fn check(act: &str) {
         flowner_testing::skipped!("unshare(1) is missing");
         return;
     };
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     if errors.contains("unshare failed") {
         flowner_testing::skipped!("no privilege to make a network namespace");
         return;
     }
     flowner_testing::relay(&errors);
-    assert!(output.status.success(), "{act}:\n{told}\n{errors}");
+    assert!(output.status.success(), "{act}:\n{printed}\n{errors}");
     eprintln!(
         "{act}: {}",
-        told.lines()
+        printed
+            .lines()
             .find(|line| line.contains("named"))
-            .unwrap_or(&told)
+            .unwrap_or(&printed)
     );
 }
 
@@ -207,10 +208,13 @@ fn another_owner_at_the_end() {
         assert!(Instant::now() < deadline, "not everything was seen");
     }
     let report = monitor.stop();
-    let told: Vec<String> = report.flows.iter().map(described).collect();
+    let printed: Vec<String> = report.flows.iter().map(described).collect();
     assert_eq!(counted(&report), all, "every byte once");
     let named = named(&report).get("1").copied().unwrap_or_default();
-    assert!(0 < named && named <= first, "{named} of {first}\n{told:?}");
+    assert!(
+        0 < named && named <= first,
+        "{named} of {first}\n{printed:?}"
+    );
     println!("named {named} of {all} bytes");
 }
 
@@ -284,20 +288,20 @@ fn named(report: &Report) -> Sent {
 
 fn compare(report: &Report, sent: &Sent, is_fast: bool) {
     let named = named(report);
-    let told: Vec<String> = report.flows.iter().take(20).map(described).collect();
-    let told = told.join("\n");
+    let printed: Vec<String> = report.flows.iter().take(20).map(described).collect();
+    let printed = printed.join("\n");
     for (who, bytes) in &named {
         let true_bytes = sent.get(who).copied().unwrap_or_default();
         assert!(
             *bytes <= true_bytes,
-            "{who}: {bytes} of {true_bytes}\n{told}"
+            "{who}: {bytes} of {true_bytes}\n{printed}"
         );
     }
     let (named, all): (u64, u64) = (named.values().sum(), sent.values().sum());
     println!("named {named} of {all} bytes");
     // Else it says nothing that nothing is wrong. How much it is depends on how busy the
     // processors are. Where all is over within milliseconds, it may be nothing.
-    assert!(named > 0 || is_fast, "nobody of {all}\n{told}");
+    assert!(named > 0 || is_fast, "nobody of {all}\n{printed}");
 }
 
 fn described(flow: &FlowRecord) -> String {

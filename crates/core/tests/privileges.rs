@@ -18,7 +18,7 @@ use flowner_core::privileges::{self, Layer, Needs, Privileges, Writes};
 const ROLE: &str = "FLOWNER_TEST_ROLE";
 const FOLDER: &str = "FLOWNER_TEST_FOLDER";
 
-/// Runs [`role`] as another process, with this folder to write in, and gives what it tells.
+/// Runs [`role`] as another process, with this folder to write in, and returns its output.
 #[track_caller]
 fn run(role: &str, folder: &Path) -> Vec<String> {
     let output = Command::new(std::env::current_exe().unwrap())
@@ -35,16 +35,17 @@ fn run(role: &str, folder: &Path) -> Vec<String> {
         .env_remove("PKEXEC_UID")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{role}: {told}\n{errors}");
-    told.lines()
+    assert!(output.status.success(), "{role}: {printed}\n{errors}");
+    printed
+        .lines()
         .filter_map(|line| line.split_once("tried "))
         .map(|(_, tried)| tried.to_owned())
         .collect()
 }
 
-/// Tells how something ended.
+/// Prints how a step ended.
 fn tried<T>(what: &str, result: std::io::Result<T>) {
     let end = match result {
         Ok(_) => "done".to_owned(),
@@ -184,7 +185,7 @@ fn who_needs_nothing_reads_what_it_may() {
 }
 
 #[test]
-fn who_looks_at_processes_writes_nothing() {
+fn a_process_that_inspects_others_writes_nothing() {
     for role in ["owners", "capture"] {
         check(
             role,

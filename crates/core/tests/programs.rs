@@ -91,7 +91,7 @@ fn spoof(claims: &str, name: Option<&str>) -> String {
     )
 }
 
-/// A directory whose paths are as long as is asked for, and that everybody may enter.
+/// A directory with paths of the given length, which every user may enter.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -122,7 +122,7 @@ fn arguments_that_were_written_over_are_claims() {
         assert_eq!(membership.program.claim, None);
     }
     let claims = format!("{} {}", python.display(), honest.display());
-    // With room left, and with none: then what was executed tells it.
+    // With room left, and with none: then the executable gives the name.
     let room = "x".repeat(200);
     let script = folder.path().join("spoof.py");
     write(&script, &spoof(&claims, Some("honest-upgrade")));
@@ -225,7 +225,7 @@ fn a_script_that_another_user_replaced_is_a_claim() {
     let (script, new) = (folder.path().join("job"), folder.path().join("new"));
     let text = "#!/bin/bash\necho ready; read x\n";
     write(&script, text);
-    // Others may write here, and nobody does before the process starts.
+    // Others may write here, and no process does before this one starts.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     std::thread::sleep(Duration::from_millis(250));
     let running = Running::start(&mut Command::new(&script));
@@ -320,7 +320,7 @@ fn scripts_of_a_shell_script_are_programs_of_their_own() {
     running.0.wait().unwrap();
 }
 
-/// As a container may have it, or somebody who pretends.
+/// As in a container, or from a process that pretends.
 #[test]
 fn a_file_mounted_over_another_is_not_that() {
     let may = Command::new("unshare").args(["-m", "true"]).status();

@@ -16,7 +16,7 @@ struct Slot {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Somebody looks for it.
+    /// The thread searches for it.
     Asked,
     Settled,
     /// It was settled, before folders changed.
@@ -33,7 +33,7 @@ pub(crate) struct Cache {
     max_bytes: usize,
 }
 
-/// What to show, and whether somebody is to look for something better.
+/// The picture to show, and whether to search for a better one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) icon: Icon,
@@ -77,7 +77,7 @@ impl Cache {
         Answer { icon, look: true }
     }
 
-    /// Nobody could be told to look.
+    /// The search could not start.
     pub(crate) fn not_asked(&mut self, key: &str) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.state = State::Old;
@@ -185,7 +185,7 @@ mod tests {
                 look: false
             }
         );
-        // Nothing was found: the letter stays, and nobody looks again.
+        // The search found nothing: the letter stays, and there is no second search.
         show(&mut cache, "b");
         assert!(!cache.settle(&request("b"), None, Request::tile));
         assert!(!show(&mut cache, "b").look);

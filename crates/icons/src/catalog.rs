@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_home_it_is_tells_whose_programs_its_entries_are_about() {
+    fn entries_in_a_home_are_about_programs_of_its_user() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let write = |path: &str, text: &str| {

@@ -13,9 +13,9 @@ pub enum Started<'a> {
     Executable(&'a str),
     /// A script, or a Java archive, that an interpreter runs.
     Script(&'a str),
-    /// What an interpreter looks for by itself: a module of Python, a class of Java.
+    /// A name that an interpreter resolves: a module of Python, a class of Java.
     Module(&'a str),
-    /// An application that is asked to start by its id, over D-Bus.
+    /// The id of an application that D-Bus starts.
     Application(&'a str),
     /// A Flatpak application, by its id.
     Flatpak(&'a str),

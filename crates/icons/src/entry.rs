@@ -36,8 +36,8 @@ pub struct Entry {
     /// The id of the web app that it opens in a browser (`--app-id=` of Chromium and what is made
     /// of it): the browser is not that app.
     pub web_app: Option<String>,
-    /// The id of the user whose processes it is about; `None` for those of all users. It is not
-    /// in the file, but told by where that is.
+    /// The id of the user of its processes; `None` for those of all users. It comes from the file's
+    /// folder, not from the file.
     pub user: Option<u32>,
     /// Whether menus show it.
     pub is_shown: bool,

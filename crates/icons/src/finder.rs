@@ -1,4 +1,4 @@
-//! From a program to its picture: all sources, in the order in which they are asked.
+//! Finds the picture of a program: all sources, in search order.
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Pictures without waiting: a thread finds them, and tells when it has.
+//! Pictures without waiting: a thread finds them, and reports each one.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -14,7 +14,7 @@ use crate::{Finder, Icon, Locale, Places, Request};
 const MAX_WAITING: usize = 256;
 /// How often, at most, it is looked whether folders changed.
 const REFRESH: Duration = Duration::from_secs(30);
-/// Programs whose pictures are kept.
+/// The maximum number of pictures in the cache.
 const MAX_ICONS: usize = 2_048;
 /// Bytes of pictures that are kept.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -88,7 +88,7 @@ struct Shared {
 struct State {
     cache: Cache,
     generation: u64,
-    /// When folders were looked at.
+    /// When the thread last checked the folders.
     refreshed: Instant,
 }
 
@@ -131,8 +131,8 @@ impl Icons {
         })
     }
 
-    /// The picture of a program, as far as it is known now; else a letter, and somebody
-    /// looks for the picture. Takes about a microsecond.
+    /// The picture of a program, as far as it is known now; else a letter, and the thread searches
+    /// for the picture. Takes about a microsecond.
     pub fn icon(&self, request: &Request) -> Icon {
         let mut state = self.shared.state();
         let tile = |request: &Request| tile(request, self.rasterised);
@@ -229,7 +229,7 @@ impl<F: Fn(u64)> Worker<F> {
         has_changed
     }
 
-    /// Looks whether folders changed, if nobody did for a while.
+    /// Checks whether folders changed, unless the last check is recent.
     fn refresh(&mut self) -> bool {
         let mut state = self.shared.state();
         if state.refreshed.elapsed() < REFRESH {

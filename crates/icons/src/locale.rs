@@ -41,7 +41,7 @@ impl Locale {
         Self { tags }
     }
 
-    /// How close a translation is, 0 the closest; `None` if it is for somebody else.
+    /// How close a translation is, 0 the closest; `None` if it is for another language.
     pub(crate) fn rank(&self, tag: &str) -> Option<usize> {
         self.tags.iter().position(|own| own == tag)
     }

@@ -22,12 +22,12 @@ pub struct Places {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Data {
     path: PathBuf,
-    whose: Whose,
+    users: Users,
 }
 
-/// For whose processes the entries of a directory tell what they are.
+/// The users whose processes the entries of a directory describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum Users {
     /// Those of all users.
     Everyone,
     /// Those of the user whom it belongs to, if that is not root.
@@ -68,12 +68,12 @@ impl Places {
     pub fn new(data: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut places = Self::default();
         let data = data.into_iter();
-        data.for_each(|folder| places.add(&folder, Whose::Everyone));
+        data.for_each(|folder| places.add(&folder, Users::Everyone));
         places
     }
 
     /// With the directories of the user who has this home, such as `.local/share`, before all
-    /// others: the entries there tell what the processes of this user are, and of no other.
+    /// others: the entries there describe the processes of this user alone.
     #[must_use]
     pub fn with_home(mut self, home: &Path) -> Self {
         let others = std::mem::take(&mut self.data);
@@ -85,9 +85,9 @@ impl Places {
     /// The ids of the users whose homes are among these, the most preferred first; none where
     /// users have no such ids.
     pub fn users(&self) -> impl Iterator<Item = u32> {
-        self.data.iter().filter_map(|data| match data.whose {
-            Whose::User(user) => user,
-            Whose::Everyone | Whose::Owner => None,
+        self.data.iter().filter_map(|data| match data.users {
+            Users::User(user) => user,
+            Users::Everyone | Users::Owner => None,
         })
     }
 
@@ -128,40 +128,40 @@ impl Places {
         let system = set("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
         // Under sudo, and as a service, those of Flatpak and Snap are not in the variable.
         let always = SYSTEM.map(PathBuf::from);
-        // Of the usual ones it is known whose they are.
+        // The owners of the usual directories are known.
         for folder in std::env::split_paths(&system) {
             let is_usual = SYSTEM.iter().any(|usual| Path::new(usual) == folder);
             places.add(
                 &folder,
                 if is_usual {
-                    Whose::Everyone
+                    Users::Everyone
                 } else {
-                    Whose::Owner
+                    Users::Owner
                 },
             );
         }
         for folder in always {
-            places.add(&folder, Whose::Everyone);
+            places.add(&folder, Users::Everyone);
         }
         // Not of this process's own `PATH`, which the desktop does not know.
         places.with_programs(PROGRAMS.map(PathBuf::from))
     }
 
     fn add_home(&mut self, home: &Path, data: Option<PathBuf>) {
-        let whose = Whose::User(owner(home));
+        let users = Users::User(owner(home));
         self.homes.push(home.to_owned());
         self.configuration.push(home.join(".config"));
-        self.add(&data.unwrap_or_else(|| home.join(".local/share")), whose);
-        self.add(&home.join(".local/share/flatpak/exports/share"), whose);
-        self.add(&home.join(".nix-profile/share"), whose);
+        self.add(&data.unwrap_or_else(|| home.join(".local/share")), users);
+        self.add(&home.join(".local/share/flatpak/exports/share"), users);
+        self.add(&home.join(".nix-profile/share"), users);
     }
 
     /// Relative ones are invalid, as the specification says.
-    fn add(&mut self, folder: &Path, whose: Whose) {
+    fn add(&mut self, folder: &Path, users: Users) {
         // `/usr/share` and `/usr/share/` are the same.
         let path: PathBuf = folder.components().collect();
         if path.is_absolute() && self.data.iter().all(|known| known.path != path) {
-            self.data.push(Data { path, whose });
+            self.data.push(Data { path, users });
         }
     }
 
@@ -191,19 +191,19 @@ impl Places {
         self.data.iter().map(|data| data.path.join("applications"))
     }
 
-    /// The same, each with the user whose processes they are about; `None` for all users.
+    /// The same, each with the user of the processes that they describe; `None` for all users.
     pub(crate) fn applications_of(&self) -> impl Iterator<Item = (PathBuf, Option<u32>)> {
         self.data.iter().filter_map(|data| {
             let folder = data.path.join("applications");
-            match data.whose {
-                Whose::Everyone => Some((folder, None)),
-                Whose::Owner => {
+            match data.users {
+                Users::Everyone => Some((folder, None)),
+                Users::Owner => {
                     let user = owner(&folder).filter(|user| *user != 0);
                     Some((folder, user))
                 }
-                // Nobody knows whose they are.
-                Whose::User(None) => None,
-                Whose::User(user) => Some((folder, user)),
+                // The owner is unknown.
+                Users::User(None) => None,
+                Users::User(user) => Some((folder, user)),
             }
         })
     }

@@ -1,14 +1,14 @@
-//! What somebody wants the picture of.
+//! A request for a picture.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::{Icon, ProgramQuery, tile};
 
-/// A program whose picture is wanted, kept until it is found.
+/// A program to find the picture of, kept until then.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Request {
-    /// What tells it from others: the same key, the same picture.
+    /// Its identity: the same key has the same picture.
     pub key: String,
     /// What it is called; the first letter stands for it while there is no picture.
     pub name: String,

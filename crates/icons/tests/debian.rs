@@ -1,6 +1,6 @@
-//! Programs of Debian as they run once they are installed: the entry and the icon of each,
-//! against a table whose rows were checked against what the packages hold. The packages are
-//! downloaded and unpacked, none is installed.
+//! Programs of Debian as they run once they are installed: the entry and the icon of each, against
+//! a table, checked against the contents of the packages. The packages are downloaded and unpacked,
+//! none is installed.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
@@ -157,7 +157,7 @@ fn downloaded() -> Result<Vec<PathBuf>, String> {
         ]);
         run(command.arg("download").args(&missing).current_dir(&folder))
     };
-    // On a new system nobody has asked yet which packages there are.
+    // A new system has no list of packages yet.
     let or_refresh =
         |_| run(Command::new("apt-get").args(["-q", "update"])).and_then(|()| download());
     download().or_else(or_refresh)?;

@@ -1,5 +1,4 @@
-//! Files that somebody wrote to do harm: refused in little time and memory, and what is
-//! beside them is found.
+//! Hostile files: refused in little time and memory, and what is beside them is found.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 #![allow(clippy::format_collect, reason = "few, and easier to read")]

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 const APPLICATIONS: &str = "usr/share/applications";
 
-/// Tells which folders below a root are opened.
+/// Reports which folders below a root are opened.
 struct Watch(OwnedFd);
 
 impl Watch {

@@ -90,7 +90,7 @@ fn take(
 }
 
 impl Names {
-    /// Whether what a document quotes is there, as far as that can be told.
+    /// Whether what a document quotes is there, as far as this tool can check.
     fn has(&self, quoted: &str) -> bool {
         let is_plain = |c: char| c.is_alphanumeric() || "_-./:{},*<>()".contains(c);
         if !quoted.chars().all(is_plain) {

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: the fuzz targets, with seeds from real captures and from what the
-//! kernel tells of this host.
+//! `cargo xtask fuzz`: the fuzz targets, with seeds from real captures and from what the kernel
+//! reports of this host.
 //!
 //! libFuzzer needs flags of the compiler that are not stable. `RUSTC_BOOTSTRAP` lets
 //! the installed one take them, so neither a nightly compiler nor cargo-fuzz is

@@ -89,7 +89,7 @@ fn broken(module: &str, attributes: &[String]) -> Option<&'static str> {
         .filter_map(|attribute| attribute.split("path = \"").nth(1)?.split('"').next())
         .collect();
     if paths.is_empty() {
-        // Only there on some platform: nobody chooses.
+        // The module exists on some platforms only, and has no alternative.
         let is_one_of_several = NAMES.contains(&module) && module != "linux";
         return is_one_of_several.then_some(
             "`mod platform;` has a file for each platform, which `#[cfg_attr(…, path = …)]` chooses",

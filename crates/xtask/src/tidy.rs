@@ -257,9 +257,9 @@ fn is_broken_by(absence: &Absence, path: &str, line: &str) -> bool {
             .any(|word| line.contains(word) && !is_own(word))
 }
 
-/// Tests that say on their own that they do not run: nobody sees that, where they pass.
+/// Tests that report on their own that they do not run: the harness hides that if they pass.
 fn unlisted_skips(root: &Path) -> Result<Vec<Violation>, Failure> {
-    // The mark itself; this rule; and a program, whose tests list what it tells.
+    // The mark itself; this rule; and a program, whose tests list its messages.
     const MAY: [&str; 3] = [
         "crates/testing/",
         "crates/xtask/src/tidy.rs",
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn skips_that_nobody_sees_are_found() {
+    fn hidden_skips_are_found() {
         let file = |text: &str| Source {
             path: "crates/core/tests/a.rs".to_owned(),
             lines: text.lines().map(str::to_owned).collect(),

@@ -16,7 +16,7 @@ impl Lines {
     pub(crate) fn new() -> Self {
         let mut schema = schema();
         for definition in schema["$defs"].as_object_mut().unwrap().values_mut() {
-            // What readers are told to ignore, a new key, must be in the schema first.
+            // Readers ignore new keys; a new key must be in the schema first.
             if definition["properties"].is_object() || definition["oneOf"].is_array() {
                 definition["unevaluatedProperties"] = json!(false);
             }

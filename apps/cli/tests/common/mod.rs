@@ -71,8 +71,7 @@ pub(crate) fn captures() -> Option<PathBuf> {
     None
 }
 
-/// A running program whose lines are read as they come, killed at the end of the
-/// test.
+/// A running program; the test reads its lines as they come. It is killed at the end of the test.
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) lines: Receiver<String>,

@@ -1,4 +1,4 @@
-//! Output that nobody reads.
+//! Output without a reader.
 #![cfg(target_os = "linux")]
 
 use std::io::{PipeReader, PipeWriter, Write};

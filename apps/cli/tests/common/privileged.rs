@@ -1,5 +1,4 @@
-//! The program as somebody else runs it: root, who called `sudo`, a user of a file with
-//! capabilities.
+//! The program under other rights: root, who called `sudo`, a user of a file with capabilities.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, Permissions};
@@ -14,19 +13,19 @@ use super::namespace::Namespace;
 /// What the file has, as `setcap` takes it.
 pub(crate) const GIVEN: &str = "cap_dac_read_search,cap_net_admin,cap_net_raw,cap_sys_admin,\
                                 cap_sys_nice,cap_sys_ptrace=ep";
-/// Somebody who is not root.
+/// A user who is not root.
 pub(crate) const NOBODY: u32 = 65_534;
 
-/// The group that may read what is secret, of which nobody is a member.
+/// The group that may read the secret file; it has no members.
 pub(crate) const SECRET: u32 = 42;
 
-/// A copy of the program in a folder that everybody may enter, and a folder of nobody's.
+/// A copy of the program in a folder that every user may enter, and a folder of the user `nobody`.
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
 }
 
 impl Stage {
-    /// `None`, with a visible word, where nobody else can be become.
+    /// `None`, with a message, if this process cannot become another user.
     pub(crate) fn new() -> Option<Self> {
         let id = Command::new("id").arg("-u").output().unwrap();
         if id.stdout != b"0\n" {
@@ -81,7 +80,7 @@ impl Stage {
                 command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
                 command.arg(self.path(if by == By::SetUid { "setuid" } else { "given" }));
                 if by == By::SetUid {
-                    // As anybody may claim.
+                    // Any user can set this.
                     command
                         .env("SUDO_UID", "0")
                         .env("SUDO_GID", SECRET.to_string());

@@ -1,4 +1,4 @@
-//! A shell in a real pseudo-terminal, and what somebody in front of it would see.
+//! A shell in a real pseudo-terminal, and the screen that a user would see.
 #![cfg(unix)]
 
 use std::io::{Read, Write};
@@ -52,7 +52,7 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("RUST_BACKTRACE", "0");
         command.env("PS1", PROMPT);
-        // The shell itself would turn that on, and hide that somebody else left it so.
+        // The shell itself would turn that on, and hide that the program left it so.
         let inputrc = folder.join("inputrc");
         std::fs::write(&inputrc, "set enable-bracketed-paste off\n").unwrap();
         command.env("INPUTRC", inputrc);

@@ -13,7 +13,7 @@ use crate::{Entry, Places};
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) entries: Vec<Arc<Entry>>,
-    /// In lower case: some applications tell theirs so.
+    /// In lower case, as some applications give it.
     pub(super) by_id: HashMap<String, usize>,
     pub(super) by_flatpak: HashMap<String, usize>,
     pub(super) by_snap: HashMap<String, usize>,

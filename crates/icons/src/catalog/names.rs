@@ -1,4 +1,4 @@
-//! What names of files and folders tell about a program. Pure.
+//! A program's name from the names of files and folders. Pure.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) fn served(path: &str) -> Option<&str> {
     ENDS.iter().find_map(|end| file.strip_suffix(end))
 }
 
-/// Whether so many programs have a file of this name that it tells nothing by itself.
+/// Whether so many programs have a file of this name that the name alone identifies none.
 pub(super) fn is_usual(file: &str) -> bool {
     const NAMES: [&str; 19] = [
         "__main__", "app", "AppRun", "boot", "cli", "client", "gui", "index", "launch", "launcher",

@@ -25,7 +25,7 @@ pub(super) struct Reader<'a> {
 /// A file of an entry.
 pub(super) struct Found {
     pub(super) id: String,
-    /// Whose programs it is about; `None` for those of all users.
+    /// The user of its programs; `None` for those of all users.
     pub(super) user: Option<u32>,
     /// `None` for one that counts as deleted: it hides those of later directories.
     pub(super) entry: Option<Arc<Entry>>,

@@ -1,5 +1,5 @@
-//! Pictures from files that anybody may have put there: bounded in size, in memory and in
-//! the time that it takes to draw them, or refused.
+//! Pictures from untrusted files: bounded in size, in memory and in the time that it takes to draw
+//! them, or refused.
 
 mod png;
 #[cfg_attr(not(feature = "render"), path = "not_rendered.rs")]
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_told_apart() {
+    fn unknown_formats_and_refused_pictures_are_different_errors() {
         let error = |bytes: &[u8]| Icon::decode(bytes, 48).unwrap_err();
         assert_eq!(error(b""), DecodeError::Format);
         assert_eq!(error(b"\xff\xfe"), DecodeError::Format);

@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Pixels, String> {
     let limits = Limits { bytes: MAX_MEMORY };
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(Transformations::normalize_to_color8());
-    // Nobody looks at them, and they may be of any size when they are unpacked.
+    // The picture does not need them, and they may have any size when unpacked.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let info = decoder.read_header_info().map_err(text)?;

@@ -1,4 +1,4 @@
-//! SVG: what it would take to draw a document, before anybody draws it. Pure.
+//! SVG: the cost of drawing a document, known before any drawing. Pure.
 //!
 //! A renderer follows references: a document of a few lines that refers to its own
 //! parts, ten levels deep and ten each, has 10,000,000,000 elements. They are counted here
@@ -82,8 +82,8 @@ pub(super) fn weigh(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How deeply elements are nested. Found out before anybody parses them: a parser may call
-/// itself for each.
+/// How deeply elements are nested. Measured before any parser runs: a parser may call itself for
+/// each.
 fn depth(mut text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     while let Some((_, rest)) = text.split_once('<') {

@@ -40,7 +40,7 @@ fn of_pixels(width: u32, height: u32, bytes: Vec<u8>, size: u32) -> Option<Icon>
     (is_whole && width.max(height) <= MAX_SIDE).then(|| Icon::of_pixels(pixels.scaled_down(size)))
 }
 
-/// Windows tells files in PNG.
+/// Windows gives the icon as a PNG file.
 #[cfg(windows)]
 fn of_bytes(bytes: &[u8], size: u32) -> Option<Icon> {
     Icon::decode(bytes, size).ok()

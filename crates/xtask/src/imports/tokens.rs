@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_and_numbers_are_told_from_the_rest() {
+    fn lifetimes_and_numbers_are_distinct_tokens() {
         assert_eq!(words("&'a str, 1_u8"), ["a", "str"]);
         let text = tokens("#[path = \"x/mod.rs\"]");
         assert!(text.contains(&Token::Text("x/mod.rs".to_owned())));

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_linker_tells_what_is_missing() {
+    fn the_linker_reports_missing_libraries() {
         assert!(links(&[]));
         assert!(!links(&["-lno_such_library_anywhere"]));
     }

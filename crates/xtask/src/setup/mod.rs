@@ -74,8 +74,8 @@ pub(crate) fn for_tests() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What tests of windows need, by its Debian packages: a screen that nobody sees, keys and
-/// pictures, and the libraries that a window loads when it opens.
+/// What tests of windows need, by its Debian packages: a virtual screen, keys and pictures, and the
+/// libraries that a window loads when it opens.
 const SCREEN: [&str; 7] = [
     "xvfb",
     "xdotool",

@@ -1,4 +1,4 @@
-//! A system that nobody has tried yet: it is not known how to install anything.
+//! An untested system, without known commands to install anything.
 
 use std::path::Path;
 

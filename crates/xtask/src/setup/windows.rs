@@ -1,10 +1,10 @@
-//! Windows: Npcap and its SDK, which their licence allows nobody to bring along.
+//! Windows: Npcap and its SDK; their licence forbids redistribution.
 
 use std::path::Path;
 
 use crate::command::Failure;
 
-/// Looks for the SDK's import library where the linker does.
+/// Searches the SDK's import library in the linker's folders.
 pub(crate) fn libpcap() -> Result<(), Failure> {
     let folders = std::env::var_os("LIB").unwrap_or_default();
     let has_library = |folder: std::path::PathBuf| folder.join("wpcap.lib").is_file();

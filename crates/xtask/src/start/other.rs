@@ -1,4 +1,4 @@
-//! Windows, and systems that nobody has tried: a process cannot become another, so this one waits.
+//! Windows, and untested systems: a process cannot become another, so this one waits.
 
 use std::process::{Command, ExitCode};
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 /// Pixels of a side of a picture within.
 const MAX_PICTURE: u32 = 1_024;
 
-/// `data:image/png;base64,…`, whose header tells a size that icons have.
+/// `data:image/png;base64,…`, with a size in its header that icons may have.
 pub(super) fn is_small_png(link: &str) -> bool {
     let Some(data) = link.strip_prefix("data:image/png;base64,") else {
         return false;

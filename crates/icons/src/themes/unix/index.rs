@@ -67,7 +67,7 @@ fn list(value: &str) -> Vec<&str> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
-/// A directory; `None` where nobody says of what size its icons are.
+/// A directory; `None` if the theme does not give the size of its icons.
 fn directory(name: &str, keys: &Keys<'_>, is_listed_scaled: bool) -> Option<DirectoryIndex> {
     let number = |key: &str| keys.get(key).and_then(|value| value.parse::<u32>().ok());
     let size = number("Size")?;

@@ -13,7 +13,7 @@ const FILES: [(&str, &str, &str); 3] = [
     ("kdeglobals", "[Icons]", "Theme"),
 ];
 
-/// The name of a theme, as far as anybody wrote it down.
+/// The name of a theme, if any settings have one.
 pub(super) fn theme(places: &Places) -> Option<String> {
     let mut folders = places.configuration();
     folders.find_map(|folder| {
