@@ -33,6 +33,11 @@
 //! `service`, `container`, `flatpak` and `snap`. Where only the user or such a unit is known,
 //! those keys stand alone.
 //!
+//! # Names in the way of Wireshark
+//!
+//! A Name Resolution Block before the first packet of a flow has the name of its remote address, if that is
+//! known, for Wireshark. Names of hosts behind a proxy, and names that only another host asked for, are not in it.
+//!
 //! # Processes in the way of Wireshark
 //!
 //! Beside the comment, a packet says which way it went (`epb_flags`), and points by its pid

@@ -8,6 +8,7 @@ use std::time::Duration;
 use etherparse::PacketBuilder;
 use flowner_core::capture::LinkType;
 use flowner_core::capture::pcapng::{Interface, Section, Writer};
+use flowner_core::recording::{Output, Recording, RecordingConfig, Rotation};
 use flowner_core::{Config, Filter, FlowRecord, Input, Monitor, NameSource, Report, select};
 
 const HOST: [u8; 4] = [10, 0, 0, 1];
@@ -184,4 +185,62 @@ fn nobody_looks_for_names_who_does_not_want_them() {
     traffic.connect(40_000, b"GET / HTTP/1.1\r\nHost: other.example\r\n\r\n");
     let report = traffic.read(false);
     assert!(report.flows.iter().all(|flow| flow.names.is_none()));
+}
+
+/// Wireshark shows the names of a recording.
+#[test]
+fn recordings_have_names_that_wireshark_shows() {
+    let mut traffic = Traffic::new();
+    traffic.resolve(50_000, "www.example.com");
+    traffic.connect(40_001, b"no name in here");
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (
+        folder.path().join("in.pcapng"),
+        folder.path().join("out.pcapng"),
+    );
+    std::fs::write(&input, traffic.writer.into_inner()).unwrap();
+    let config = Config {
+        input: Input::File(input),
+        local_addresses: vec![HOST.into()],
+        ..Config::default()
+    };
+    let recording = Recording::new(&RecordingConfig {
+        output: Output::File(output.clone()),
+        overwrite: false,
+        rotation: Rotation::default(),
+        filter: Filter::default(),
+    });
+    let account = recording.account();
+    Monitor::builder(&config)
+        .sink(recording)
+        .start()
+        .unwrap()
+        .wait();
+    assert!(account.failure().is_none());
+    let file = std::fs::read(&output).unwrap();
+    let name = b"\0www.example.com\0";
+    let is_name = |bytes: &&[u8]| bytes[1..] == name[1..] && bytes[0] == SERVER[3];
+    assert_eq!(
+        file.windows(name.len()).filter(is_name).count(),
+        1,
+        "the block is there once"
+    );
+    let mut tshark = std::process::Command::new("tshark");
+    let fields = [
+        "-N",
+        "n",
+        "-Y",
+        "tcp",
+        "-T",
+        "fields",
+        "-e",
+        "ip.dst_host",
+        "-r",
+    ];
+    let Ok(shown) = tshark.args(fields).arg(&output).output() else {
+        flowner_testing::skipped!("no tshark");
+        return;
+    };
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(shown.lines().collect::<Vec<_>>(), ["www.example.com"; 2]);
 }

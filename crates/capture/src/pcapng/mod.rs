@@ -28,6 +28,7 @@ mod block {
     /// Obsolete, but in old files.
     pub(super) const PACKET: u32 = 2;
     pub(super) const SIMPLE_PACKET: u32 = 3;
+    pub(super) const NAMES: u32 = 4;
     pub(super) const STATISTICS: u32 = 5;
     pub(super) const ENHANCED_PACKET: u32 = 6;
 }

@@ -221,6 +221,38 @@ impl<W: Write> Writer<W> {
         self.end()
     }
 
+    /// Adds a name of an address, in a Name Resolution Block: Wireshark shows it in the packets after it.
+    /// Leaves out a name of more than 65,000 bytes, or with a zero in it.
+    ///
+    /// # Errors
+    /// The errors of the output.
+    pub fn name(&mut self, address: IpAddr, name: &str) -> io::Result<()> {
+        const IPV4: u16 = 1;
+        const IPV6: u16 = 2;
+        const LONGEST: usize = 65_000;
+        let (kind, octets) = match address {
+            IpAddr::V4(address) => (IPV4, address.octets().to_vec()),
+            IpAddr::V6(address) => (IPV6, address.octets().to_vec()),
+        };
+        let len = u16::try_from(octets.len() + name.len() + 1);
+        let len = len
+            .ok()
+            .filter(|_| name.len() <= LONGEST && !name.contains('\0'));
+        let Some(len) = len else {
+            return Ok(());
+        };
+        self.begin(block::NAMES);
+        self.put(&kind.to_le_bytes());
+        self.put(&len.to_le_bytes());
+        self.put(&octets);
+        self.put(name.as_bytes());
+        self.put(&[0]);
+        self.pad(len.into());
+        // The end of the records.
+        self.put(&[0; 4]);
+        self.end()
+    }
+
     /// Writes the counters of an interface.
     ///
     /// # Errors
@@ -349,4 +381,36 @@ fn ticks(time: Duration) -> [[u8; 4]; 2] {
 fn cut_at(text: &str, max: usize) -> usize {
     let mut places = (0..=max.min(text.len())).rev();
     places.find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_of(address: &str, name: &str) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), &Section::default()).unwrap();
+        let before = writer.get_ref().len();
+        writer.name(address.parse().unwrap(), name).unwrap();
+        writer.into_inner().split_off(before)
+    }
+
+    /// As section 4.5 of the draft has it.
+    #[test]
+    fn a_name_is_a_record_with_zeros_around() {
+        let block = block_of("192.0.2.1", "ab");
+        let record = [1, 0, 7, 0, 192, 0, 2, 1, b'a', b'b', 0, 0];
+        let whole = [
+            &[4, 0, 0, 0, 28, 0, 0, 0][..],
+            &record,
+            &[0; 4],
+            &[28, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(block, whole);
+        let block = block_of("2001:db8::1", "abc");
+        assert_eq!(block[8..12], [2, 0, 20, 0]);
+        assert!(block.len().is_multiple_of(4) && block[12..14] == [0x20, 0x01]);
+        assert!(block_of("192.0.2.1", "a\0b").is_empty());
+        assert!(block_of("192.0.2.1", &"a".repeat(65_001)).is_empty());
+    }
 }

@@ -1,8 +1,11 @@
 //! A counted packet: its flow, its ends, and the knowledge about their owners.
 
+use std::net::IpAddr;
+
 use flowner_flows::FlowId;
 
 use super::community_id::Tuple;
+use super::names::Name;
 use super::principal::Owner;
 
 /// A packet, and its flow.
@@ -54,4 +57,6 @@ pub(crate) struct ResolvedOwner {
     pub(crate) is_wanted: bool,
     /// The parts from which its Community ID is made.
     pub(crate) community: Tuple,
+    /// The name of the remote address.
+    pub(crate) name: Option<(IpAddr, Name)>,
 }

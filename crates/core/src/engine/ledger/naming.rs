@@ -4,7 +4,7 @@
 //! known, as each program has the names that it asked for.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use flowner_names::{Evidence, FlowFacts, FlowOwner, Hosts, NameTable, Source};
 use super::{End, Ledger, Owners};
 use crate::engine::places::Places;
 use crate::engine::unnamed::Unnamed;
-use crate::model::names::FlowNames;
+use crate::model::names::{AskedBy, FlowNames, HostName, Name};
 use crate::model::packet_ref::PacketRef;
 use crate::model::place::RemotePlace;
 
@@ -177,6 +177,16 @@ pub(super) fn of_connection(flow: &Flow<Owners>) -> Option<Box<Naming>> {
 pub(super) fn has_name(flow: &Flow<Owners>) -> bool {
     let names = flow.data.naming.as_ref().and_then(|it| it.names.as_ref());
     names.is_some_and(|names| names.remote.is_some())
+}
+
+/// The remote address with its name, where that is one of the address: not that of a host behind a
+/// proxy, and not one that another host asked for.
+pub(super) fn of_address(flow: &Flow<Owners>) -> Option<(IpAddr, Name)> {
+    let names = flow.data.naming.as_ref()?.names.as_ref()?;
+    let is_of_address =
+        |it: &&HostName| it.source != Source::Proxy && it.asked_by != AskedBy::AnotherHost;
+    let remote = names.remote.as_ref().filter(is_of_address)?;
+    Some((flow.remote().ip(), remote.name.clone()))
 }
 
 /// A flow is new: finds out where its remote end is, and its names.

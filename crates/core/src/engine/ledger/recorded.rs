@@ -9,7 +9,7 @@ use flowner_flows::{Direction, EndReason, Flow, FlowId, Mark, Packet, Protocol};
 use super::confirm::count_by_second;
 use super::question::is_unproven;
 use super::uncertain::Tail;
-use super::{Effect, End, Ledger, Owners, credit};
+use super::{Effect, End, Ledger, Owners, credit, naming};
 use crate::engine::traffic_history::{Credit, PacketOf, Second};
 use crate::model::community_id::Tuple;
 use crate::model::event::Event;
@@ -80,6 +80,7 @@ impl Ledger {
                 && (ended.is_some() || flow.data.is_confirmed(of.number)),
             is_wanted: wanted.is_everything() || wanted.matches(&record()),
             community: community(flow),
+            name: naming::of_address(flow),
         })
     }
 

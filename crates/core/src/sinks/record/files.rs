@@ -1,10 +1,11 @@
 //! The output files, one after the other.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use flowner_capture::pcapng::{Counters, Interface, PacketOptions, ProcessFacts, 
 
 use super::config::{Output, RecordingConfig};
 use crate::model::error::Error;
+use crate::model::names::Name;
 use crate::system::private_file::{Directory, Existing};
 use crate::system::removed;
 
@@ -40,6 +42,8 @@ pub(crate) struct Files {
     current: Writer<Blocks>,
     /// The processes that the current file describes, by pid.
     described: HashMap<u32, ProcessFacts>,
+    /// The names of addresses that it has.
+    named: HashSet<(IpAddr, Name)>,
     /// The start of the current file, since the Unix epoch.
     begun: Duration,
     /// The existing files, with the current one last.
@@ -69,6 +73,7 @@ impl Files {
             origin,
             current,
             described: HashMap::new(),
+            named: HashSet::new(),
             begun: now,
             kept: path.into_iter().collect(),
             count: 1,
@@ -96,8 +101,10 @@ impl Files {
             comments,
             process,
             names,
+            host,
         } = *packet;
         let described = process.map_or(Ok(()), |facts| self.describe(facts));
+        let described = described.and_then(|()| host.map_or(Ok(()), |host| self.name(host)));
         described.map_err(|error| self.failed(error))?;
         let comments = comments.iter().map(String::as_str).collect::<Vec<_>>();
         let mut about = PacketOptions::of_comments(&comments);
@@ -119,6 +126,17 @@ impl Files {
         }
         self.described.insert(facts.pid, facts.clone());
         self.current.process(facts)
+    }
+
+    /// Adds the name of an address, unless the file already has it.
+    fn name(&mut self, host: &(IpAddr, Name)) -> io::Result<()> {
+        if self.named.len() >= MAX_DESCRIBED {
+            self.named.clear();
+        }
+        if !self.named.insert(host.clone()) {
+            return Ok(());
+        }
+        self.current.name(host.0, host.1.as_str())
     }
 
     /// Flushes the buffer to the operating system.
@@ -185,7 +203,8 @@ impl Files {
             texts.into_iter().flatten().map(String::len).sum::<usize>()
         };
         let process = packet.process.map_or(0, |facts| AROUND + texts(facts));
-        let len = AROUND + packet.data.len() + comments.sum::<usize>() + process;
+        let host = packet.host.map_or(0, |(_, name)| 48 + name.as_str().len());
+        let len = AROUND + packet.data.len() + comments.sum::<usize>() + process + host;
         let has_packets = self.current.written() > self.current.get_ref().head;
         let by_size = self.config.rotation.size.is_some_and(|size| {
             has_packets && self.current.written().saturating_add(len as u64) > size
@@ -210,6 +229,7 @@ impl Files {
         self.complete += self.current.written();
         self.current = next;
         self.described.clear();
+        self.named.clear();
         self.count += 1;
         self.begun = now;
         self.kept.extend(path);
@@ -245,6 +265,8 @@ pub(super) struct Packet<'a> {
     pub(super) process: Option<&'a ProcessFacts>,
     /// Whether the comments name a process.
     pub(super) names: bool,
+    /// The remote address with its name.
+    pub(super) host: Option<&'a (IpAddr, Name)>,
 }
 
 /// The number of packets, and of those that name a process.

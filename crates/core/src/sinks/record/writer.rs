@@ -1,6 +1,7 @@
 //! The writing thread: it has the clock, and never makes the capture thread wait.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use super::files::{Files, Packet};
 use super::recorder::{Captured, Recorder, RecordingStats, Turn};
 use crate::engine::{claims, comment};
 use crate::model::error::Error;
+use crate::model::names::Name;
 use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
 use crate::model::selection::Selection;
 
@@ -120,12 +122,13 @@ impl<L: LedgerAccess> Job<L> {
                 tally.left_out += 1;
                 continue;
             }
+            let host = known.as_ref().and_then(|known| known.name.clone());
             let comments = packet
                 .flow
                 .zip(known)
                 .map(|(belonging, known)| comments.of(belonging, known));
             let comments = comments.unwrap_or(&none);
-            result = self.write(packet, comments);
+            result = self.write(packet, comments, host.as_ref());
             if result.is_ok() {
                 tally.written += 1;
                 tally.named += u64::from(comments.names);
@@ -144,7 +147,12 @@ impl<L: LedgerAccess> Job<L> {
         result.map(|()| !packets.is_empty())
     }
 
-    fn write(&mut self, packet: &Captured, comment: &Comment) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        packet: &Captured,
+        comment: &Comment,
+        host: Option<&(IpAddr, Name)>,
+    ) -> Result<(), Error> {
         let Self {
             files,
             ledger,
@@ -159,6 +167,7 @@ impl<L: LedgerAccess> Job<L> {
             comments: &comment.texts,
             process: comment.process.as_ref(),
             names: comment.names,
+            host,
         };
         let counters = || counters(ledger.statistics(), recorder.tally());
         files.packet(&packet, wall_clock(), counters)

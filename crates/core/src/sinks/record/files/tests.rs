@@ -40,6 +40,7 @@ fn write(config: &RecordingConfig, packets: u8) -> Files {
             comments: &["a comment".to_owned()],
             process: Some(&process),
             names: false,
+            host: None,
         };
         files.packet(&packet, now, Counters::default).unwrap();
     }
@@ -247,6 +248,7 @@ fn check_cut(taken: usize, kept: u64, lost: Packets) {
         comments: &[],
         process: None,
         names: true,
+        host: None,
     };
     for _ in 0..3 {
         files.packet(&packet, NEW_YEAR, Counters::default).unwrap();
@@ -335,6 +337,7 @@ fn all_files_are_in_the_directory_of_the_first() {
             comments: &[],
             process: None,
             names: false,
+            host: None,
         };
         files.packet(&packet, now, Counters::default).unwrap();
     }
