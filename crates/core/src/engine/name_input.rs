@@ -2,7 +2,7 @@
 //! other; this is the seam.
 
 #[cfg(test)]
-mod agreement;
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
