@@ -36,7 +36,7 @@ fn main() {
     for &processes in loads {
         let _load = Load::start(processes, SOCKETS).expect("the load starts");
         if is_benchmark {
-            // Of those that were just started, the native table looks at the parents, too.
+            // For new processes, the native table reads the parents, too.
             std::thread::sleep(Duration::from_millis(2_500));
         }
         measure(&mut criterion, processes);
@@ -52,7 +52,7 @@ fn measure(criterion: &mut Criterion, processes: usize) {
     let snapshot = table().snapshot().expect("sockets are listed");
     let (open, closed) = (listener(&snapshot), closed(&snapshot));
     let (local, remote) = connection(&snapshot);
-    // Of a connection that nobody has: it may be a new one.
+    // A connection without a socket: it may be a new one.
     let peer = SocketAddr::from(([127, 0, 0, 1], 9));
     for (what, local, remote, is_open) in [
         ("open port", open, None, true),
@@ -100,8 +100,7 @@ fn one(group: &mut BenchmarkGroup<'_, WallTime>, what: &str, query: &SocketQuery
     });
 }
 
-/// The sockets of this network whose owners are named, so that there is something to
-/// find.
+/// The sockets of this network namespace with a named owner, so that there is something to find.
 fn named(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Socket> {
     let sockets = snapshot.sockets().iter();
     sockets.filter(|socket| {
@@ -120,7 +119,7 @@ fn listener(snapshot: &Snapshot) -> SocketAddr {
     listeners[listeners.len() / 2].local
 }
 
-/// A connection, or where the table does not tell any, what may be one.
+/// A connection, or a made-up one if the table lists none.
 fn connection(snapshot: &Snapshot) -> (SocketAddr, SocketAddr) {
     let connections: Vec<_> = named(snapshot)
         .filter_map(|socket| Some((socket.local, socket.remote?)))
@@ -131,7 +130,7 @@ fn connection(snapshot: &Snapshot) -> (SocketAddr, SocketAddr) {
     }
 }
 
-/// A port that nobody has.
+/// A port without a socket.
 fn closed(snapshot: &Snapshot) -> SocketAddr {
     let is_free = |port: &u16| snapshot.sockets().iter().all(|s| s.local.port() != *port);
     let port = (1_024..u16::MAX).find(is_free).expect("a port is free");

@@ -116,7 +116,7 @@ fn app() -> App {
         origin: Some(Origin::Demo(Demo::Recorded)),
         ..Launch::default()
     };
-    // Nobody runs its tasks, so the demo ends at once.
+    // Nothing runs its tasks, so the demo ends at once.
     let (mut app, _tasks) = App::new(launch, Store::nowhere());
     let _task = app.update(Message::News(1, News::Started));
     let _task = app.update(Message::PageChosen(Page::Inspect));

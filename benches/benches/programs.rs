@@ -1,5 +1,5 @@
-//! Which program a process is of: that is found out on the capturing thread, for the first
-//! packet of a flow whose owner is known at once.
+//! Which program a process is of: that is found out on the capturing thread, for the first packet
+//! of a flow with an owner that is known at once.
 
 use std::hint::black_box;
 

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 /// The argument by which a process of the load knows that it is one.
 const ARGUMENT: &str = "flowner-load-process";
 
-/// What else a process has open: to find its sockets, all has to be looked at.
+/// The other open files of a process: the search for its sockets reads them all.
 const FILES: usize = 10;
 
 /// Background processes, until it is dropped.

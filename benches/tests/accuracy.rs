@@ -1,6 +1,5 @@
-//! The harness, for a few exchanges of each kind: nobody is named wrongly, and most are
-//! named who stay for a moment. How many are, on a machine that does nothing else, the
-//! harness itself tells.
+//! The harness, for a few exchanges of each kind: no owner is wrong, and most are named who stay
+//! for a moment. How many are, on a machine that does nothing else, the harness itself tells.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 

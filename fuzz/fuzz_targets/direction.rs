@@ -1,4 +1,4 @@
-//! Any bytes as what the kernel tells of devices, addresses and packet sockets, and of where a
+//! Any bytes as the kernel's reports on devices, addresses and packet sockets, and of where a
 //! packet comes from. Linux only.
 
 #![no_main]

@@ -1,5 +1,5 @@
-//! Any bytes as text that somebody else wrote: nothing comes through that a terminal obeys or
-//! that nobody sees, and what is visible stays as it is.
+//! Any bytes as text from another program: no control characters or invisible characters pass, and
+//! visible text stays as it is.
 
 #![no_main]
 

@@ -8,7 +8,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(icon) = Icon::decode(data, 48) else {
         return;
     };
-    // Perhaps nothing of it is seen.
+    // The picture may be invisible.
     let Some(drawn) = icon.rendered(48) else {
         return;
     };

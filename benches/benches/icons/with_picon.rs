@@ -21,7 +21,7 @@ pub(super) fn picon(group: &mut BenchmarkGroup<'_, WallTime>, home: &Path) {
     }
 }
 
-/// It can be told in no other way where entries are.
+/// This is the only way to give it the folders of entries.
 #[expect(unsafe_code, reason = "what is set is of the whole process")]
 fn set_home(home: &Path) {
     // SAFETY: no other thread reads or writes the environment: benchmarks run one after the

@@ -1,11 +1,11 @@
 //! Writes a capture file of made-up traffic, the same each time: what readers of capture
 //! files are compared with.
 //!
-//! `traffic FILE [PACKETS] [names]`, one million packets unless told otherwise. A host with an IPv4
-//! and an IPv6 address does what desktops do: web connections with a heavy tail of sizes,
-//! datagrams of QUIC, name lookups, pings; some 1,500 flows are open at a time, and there are
-//! some 40 packets to a flow. Frames are whole, with zeros for what they carry;
-//! with `names`, lookups and what clients say first are real.
+//! `traffic FILE [PACKETS] [names]`, one million packets by default. A host with an IPv4 and an
+//! IPv6 address does what desktops do: web connections with a heavy tail of sizes, datagrams of
+//! QUIC, name lookups, pings; some 1,500 flows are open at a time, and there are some 40 packets to
+//! a flow. Frames are whole, with zeros for what they carry; with `names`, lookups and what clients
+//! say first are real.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

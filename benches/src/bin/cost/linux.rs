@@ -66,7 +66,7 @@ fn middle(mut shares: Vec<f64>) -> f64 {
     f64::midpoint(shares[(shares.len() - 1) / 2], shares[shares.len() / 2])
 }
 
-/// Who tells the owners.
+/// The source of owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     None,
@@ -125,7 +125,7 @@ fn busy(table: Table) -> Result<Busy> {
     })
 }
 
-/// Tells what a monitor does when no packet comes.
+/// Measures a monitor without packets.
 fn idle(table: Table) -> Result<()> {
     let monitor = monitor(table)?;
     let asked =
@@ -213,7 +213,7 @@ fn connect() -> Result<()> {
     for number in 1_u32.. {
         exchange(address)?;
         let next = began + Duration::from_secs(1) * number / RATE;
-        // The pace is what is asked for.
+        // The pace is the requested one.
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     Ok(())

@@ -15,7 +15,7 @@ use super::other_program::{OTHER_PROGRAM, OTHER_SUFFIX};
 /// How long owners that are still looked for are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Observes a device until a line comes in, then tells what it found.
+/// Observes a device until it reads a line, then prints its findings.
 pub(crate) fn run(table: &str, device: &str) -> Result<()> {
     let config = Config {
         input: Input::Device(device.to_owned()),

@@ -25,7 +25,7 @@ pub(crate) struct Stage {
     /// The observer first.
     processes: Vec<Child>,
     told: (Sender<String>, Receiver<String>),
-    /// Lines that nobody waited for yet.
+    /// Lines that no caller has waited for yet.
     kept: Vec<String>,
     truths: Vec<Truth>,
     /// Messages that processes sent, where each message is judged.
@@ -89,13 +89,13 @@ impl Stage {
         })
     }
 
-    /// Plays a role whose lines count to its end.
+    /// Runs a role to its end, and counts its lines.
     pub(crate) fn perform(&mut self, side: Side, arguments: &[&str]) -> Result<()> {
         let place = self.start(side, arguments)?;
         self.finish(place)
     }
 
-    /// Starts a role whose lines count, to be [finished](Self::finish).
+    /// Starts a role; its lines count when it is [finished](Self::finish).
     pub(crate) fn start(&mut self, side: Side, arguments: &[&str]) -> Result<usize> {
         let mut process = self
             .venue
@@ -116,7 +116,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Says that nobody on the observed host sent so many messages.
+    /// Records that no process of the observed host sent so many messages.
     pub(crate) fn nobody_sent(&mut self, way: bytes::Way, messages: u64) {
         self.sent.push(Sent {
             way,
@@ -136,7 +136,7 @@ impl Stage {
         });
     }
 
-    /// Waits until so many processes told what they sent.
+    /// Waits until so many processes reported what they sent.
     pub(crate) fn await_sent(&mut self, count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.sent.iter().filter(|sent| sent.pid.is_some()).count() < count {

@@ -13,7 +13,7 @@ use crate::platform::bytes::MESSAGE;
 
 /// Entries of a ring.
 const ENTRIES: u32 = 8;
-/// Sends messages with a socket that is registered with a ring, and whose descriptor is closed.
+/// Sends messages with a socket that is registered with a ring, after it closes the descriptor.
 /// With `made=ring`, the ring makes the socket, too.
 pub(super) fn run(options: &Options<'_>) -> Result<()> {
     let mut ring = IoUring::new(ENTRIES)?;
@@ -43,7 +43,7 @@ fn made_by(ring: &mut IoUring) -> Result<OwnedFd> {
     let kind = i32::try_from(rustix::net::SocketType::DGRAM.as_raw())?;
     let made = complete(ring, &opcode::Socket::new(domain, kind, 0).build())?;
     #[expect(unsafe_code, reason = "a ring gives descriptors as numbers")]
-    // SAFETY: the kernel has opened it for this process just now, and nobody else knows it.
+    // SAFETY: the kernel has opened it for this process just now, and no other code knows it.
     let socket = unsafe { OwnedFd::from_raw_fd(made) };
     Ok(socket)
 }

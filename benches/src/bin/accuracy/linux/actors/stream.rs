@@ -1,5 +1,5 @@
-//! Processes that send messages of one size, and say how many: sinks that take them, and
-//! senders whose socket changes hands, or program, in the middle.
+//! Processes that send messages of one size, and say how many: sinks that take them, and senders
+//! with a socket that changes its owner, or its program, in the middle.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -167,7 +167,7 @@ impl Sender {
         }
         let socket = UdpSocket::from(socket);
         for _ in 0..count {
-            // Nobody may listen there; the message was sent all the same.
+            // There may be no listener; the message was sent all the same.
             let _refused = if self.is_connected {
                 socket.send(&message)
             } else {

@@ -21,15 +21,15 @@ pub(crate) enum Need {
     All,
     /// Processes that exit at once: nearly all.
     AtOnce,
-    /// No wrong answer; how many are named is only told.
+    /// No wrong answer; the share of named ends is printed, not judged.
     NoneWrong,
-    /// Nobody is named, but the user is.
+    /// No process is named, but the user is.
     Users,
-    /// Nobody is named, since the sockets are in another network namespace.
+    /// No process is named, since the sockets are in another network namespace.
     Nobody,
     /// No wrong answer, and half are named: what changes is found out a moment later.
     Half,
-    /// Nobody is named, since no process of the host sent it.
+    /// No owner is named, since no process of the host sent it.
     NoneNamed,
 }
 

@@ -15,7 +15,7 @@ use super::watched::Counted;
 use crate::platform::Result;
 use crate::platform::venue::{DEVICES, Side, ip};
 
-/// A port where nobody listens.
+/// A port without a listener.
 const DISCARD: u16 = 9;
 /// Bytes of an Ethernet header, which the kernel counts on devices that have one.
 const ETHERNET: u64 = 14;
@@ -79,7 +79,7 @@ impl Frames {
         frames
     }
 
-    /// As a capture counts them whose frames begin with so many bytes.
+    /// Counts bytes as a capture does, with link-layer headers of this length.
     fn counted(self, header: u64) -> Counted {
         let ethernet = self.ethernet;
         let loopback = self.loopback;
@@ -127,8 +127,8 @@ pub(super) fn change(load: &Load<'_>, gone: &Gone, batches: &Sender<Batch>) -> R
     Ok([devices, addresses])
 }
 
-/// A device with an address from which somebody sends, while it goes down and up, and gets
-/// another address.
+/// A device with an address from which a process sends, while it goes down and up, and gets another
+/// address.
 fn come_and_go(load: &Load<'_>, gone: &Gone, number: u32, batches: &Sender<Batch>) -> Result<()> {
     let peer = load.venue.network(Side::Client).ok_or("no such network")?;
     let device = format!("extra{number}");

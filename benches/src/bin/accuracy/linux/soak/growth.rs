@@ -46,7 +46,7 @@ pub(super) const RULE: &str = "grown: after the warm-up, the median of the last 
     the median of the middle third, by more than 5 % and 1 MiB (memory), 2 (descriptors), \
     0 (threads)";
 
-/// Fewer seconds after the warm-up than this tell nothing.
+/// A run with fewer seconds after the warm-up proves nothing.
 const LEAST: usize = 60;
 
 /// How one of them went.

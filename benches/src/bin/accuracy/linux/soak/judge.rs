@@ -69,8 +69,8 @@ impl Score {
 /// What is not judged yet.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// Ends that are there all the time, with those who hold them: nobody of the watched host
-    /// holds those of others.
+    /// Ends that are there all the time, with their owners: nobody of the watched host holds those
+    /// of others.
     servers: HashMap<(String, SocketAddr), Vec<u32>>,
     ends: HashMap<Way, Vec<HeldBy>>,
     sent: HashMap<Way, (Vec<Sent>, bool)>,
@@ -235,7 +235,7 @@ impl Judge {
                 let worth = match (self.judged.get(&way), &seen.answer) {
                     (Some(held_by), answer) if !held_by.is_empty() => best(held_by, answer),
                     (Some(_), _) if seen.bytes == 0 => continue,
-                    // More than was sent, or of nobody who wrote anything down.
+                    // More than the process sent, or a process that recorded nothing.
                     (_, Answer::Named(_)) => Worth::Wrong,
                     _ => continue,
                 };

@@ -52,7 +52,7 @@ pub(super) struct Known {
 }
 
 impl Servers {
-    /// Starts all; also tells who holds which end.
+    /// Starts all; also returns the owner of each end.
     pub(super) fn start(
         venue: &Venue,
         (lines, told): (&Sender<String>, &Receiver<String>),
@@ -142,7 +142,7 @@ impl Load<'_> {
         self.stop.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 
-    /// A port that nobody has used yet, until they have gone round.
+    /// An unused port, until the numbers start over.
     pub(super) fn port(&self) -> u16 {
         let number = self.ports.fetch_add(1, Ordering::Relaxed);
         u16::try_from(FIRST_PORT + number % PORTS).unwrap_or(u16::MAX)
@@ -245,7 +245,7 @@ impl Load<'_> {
         Ok(told)
     }
 
-    /// A socket that is passed on, or inherited, or whose process becomes another program.
+    /// A socket that is passed on, or inherited, or a process that executes another program.
     fn hand_over(&self, random: &mut Random, place: &Place, from: SocketAddr) -> Result<Vec<Told>> {
         let (kind, to) = kind_and_sink(random, place);
         let how = random.pick(&["how=pass", "how=exec", "how=fork"]);

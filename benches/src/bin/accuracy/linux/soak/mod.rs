@@ -42,7 +42,7 @@ accuracy soak [OPTIONS]   a mixed load for a long time beside `flowner watch`
 
 /// Where a run was, once a second.
 const TICK: Duration = Duration::from_secs(1);
-/// What a monitor has not told that long after the load is over, it tells when it is stopped.
+/// The time that a monitor gets after the load to print the rest; later lines come when it stops.
 const QUIET: Duration = Duration::from_secs(2);
 /// Seconds that may grow.
 const WARM_UP: u64 = 120;
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
     })?;
     let outcome = soak(&options, &stop);
     if is_interrupted.load(Ordering::Relaxed) {
-        // What did not end well because of that tells nothing.
+        // A failure because of that proves nothing.
         if let Ok(outcome) = outcome {
             outcome.print();
         }
@@ -228,7 +228,7 @@ fn soak(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
     outcome.summary = watched.summary.ok_or("it ended without a summary")?;
     outcome.remarks.append(&mut watched.remarks);
     if stop.load(Ordering::Relaxed) {
-        // Who was ended has not told what it sent.
+        // A killed process did not report what it sent.
         outcome.judge.settle();
     } else {
         outcome.judge.finish();
@@ -237,7 +237,7 @@ fn soak(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Starts the program while nothing is sent: also tells what the kernel had counted then.
+/// Starts the program while nothing is sent; also returns the kernel's counts at that time.
 fn start(program: &Path, gone: &Gone) -> Result<(Watched, Counted)> {
     // Devices that have just come say so, for some seconds.
     const TRIES: usize = 30;
@@ -253,7 +253,7 @@ fn start(program: &Path, gone: &Gone) -> Result<(Watched, Counted)> {
     Err("something sends all the time".into())
 }
 
-/// What is looked at each second.
+/// The measurements of each second.
 struct Watch<'a> {
     options: &'a Options,
     load: &'a Load<'a>,
@@ -363,7 +363,7 @@ impl Outcome {
             self.broken.push(words);
         }
         let kernel = self.kernel;
-        // How long those were that were dropped, nobody counts.
+        // The kernel does not count the bytes of dropped packets.
         let is_fit = total.packets + dropped == kernel.packets
             && (dropped > 0 || total.bytes == kernel.bytes);
         if !is_fit {

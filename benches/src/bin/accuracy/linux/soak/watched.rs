@@ -19,7 +19,7 @@ use crate::platform::truth::Answer;
 /// How long it may take to begin, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One flow, as a line tells it.
+/// One flow, from its line.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) protocol: String,
@@ -178,7 +178,7 @@ impl Drop for Watched {
     }
 }
 
-/// A flow whose ends have ports; of others, nobody writes down what is true.
+/// A flow with ports at its ends; the processes record no other flows.
 fn flow(value: &Value) -> Result<Option<Line>> {
     let text = |key: &str| value[key].as_str().ok_or("a line without its ends");
     let (protocol, local, remote) = (text("protocol")?, text("local")?, text("remote")?);
