@@ -79,8 +79,8 @@ pub use model::report::{DeviceTotals, EndState, InputInfo, LocalAddressSource, R
 pub use model::stop_handle::StopHandle;
 pub use model::text;
 pub use model::totals::{
-    ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, NameGroup, NetworkGroup, PodGroup,
-    ProcessPrincipal, Service, Share, Totals, UnitGroup,
+    ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, HostGroup, NameGroup, NetworkGroup,
+    PodGroup, ProcessPrincipal, Service, Share, Totals, UnitGroup,
 };
 pub use monitor::Monitor;
 pub use monitor::address_names::AddressNames;

@@ -152,7 +152,7 @@ fn two_names_of_one_address_leave_a_flow_without() {
     let others: Vec<&str> = names
         .others
         .iter()
-        .map(flowner_core::Name::as_str)
+        .map(|other| other.name.as_str())
         .collect();
     assert_eq!(others, ["b.example", "a.example"]);
 }

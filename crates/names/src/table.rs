@@ -170,8 +170,8 @@ pub struct Names {
     /// The one that the flow is about. `None` if nothing tells, or if several are possible and nothing
     /// tells which: a wrong name is worse than none.
     pub name: Option<HostName>,
-    /// The other ones that the address has, the latest first.
-    pub others: Vec<Name>,
+    /// The other ones that the address has, the latest first, each with its evidence.
+    pub others: Vec<HostName>,
 }
 
 /// What was observed of the names of addresses. Pure: time is put in, as that of the packets.
@@ -372,23 +372,41 @@ impl NameTable {
                 .or_else(|| self.of_reverse(address))
         };
         let name = of_flow(flow).or(found).or_else(weaker);
-        let mut others: Vec<Name> = Vec::new();
-        let mut add = |other: &Name| {
-            let is_chosen = name.as_ref().is_some_and(|name| name.name == *other);
-            if !is_chosen && !others.contains(other) {
-                others.push(other.clone());
+        let mut others: Vec<HostName> = Vec::new();
+        let mut add = |other: HostName| {
+            if name.as_ref().is_some_and(|name| name.name == other.name) {
+                return;
+            }
+            match others.iter_mut().find(|known| known.name == other.name) {
+                // The nearest of those who asked for one name.
+                Some(known) if distance(other.asked_by) < distance(known.asked_by) => {
+                    *known = other;
+                }
+                Some(_) => {}
+                None => others.push(other),
             }
         };
         for answer in &answers {
-            add(&answer.name);
+            add(answer.named(self.asked_by(answer, flow), flow.began));
         }
         if is_ambiguous {
             let silent = [self.of_hosts(address), self.of_reverse(address)];
-            for silent in silent.iter().flatten() {
-                add(&silent.name);
-            }
+            silent.into_iter().flatten().for_each(add);
         }
         Names { name, others }
+    }
+
+    /// Who asked for what an answer says, as a flow has it.
+    fn asked_by(&self, answer: &Answer, flow: &FlowFacts<'_>) -> AskedBy {
+        if self.is_elsewhere(answer, flow) {
+            return AskedBy::AnotherHost;
+        }
+        let asker = self.askers.get(&answer.flow).map(|asker| asker.program);
+        if asker.is_some() && asker == flow.owner.map(|owner| owner.program) {
+            AskedBy::Program
+        } else {
+            AskedBy::Host
+        }
     }
 
     fn of_hosts(&self, address: IpAddr) -> Option<HostName> {
@@ -427,6 +445,16 @@ impl NameTable {
             questions_dropped: self.questions.dropped(),
             names_dropped: self.answers.dropped(),
         }
+    }
+}
+
+/// How far from a flow those are who asked for a name.
+const fn distance(asked_by: AskedBy) -> u8 {
+    match asked_by {
+        AskedBy::Program => 0,
+        AskedBy::Host => 1,
+        AskedBy::Nobody => 2,
+        AskedBy::AnotherHost => 3,
     }
 }
 

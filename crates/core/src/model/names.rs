@@ -11,8 +11,8 @@ pub struct FlowNames {
     /// The name of the remote end, with its evidence. `None` if it is unknown, or if several are
     /// possible.
     pub remote: Option<HostName>,
-    /// Other names that the remote address has.
-    pub others: Vec<Name>,
+    /// Other names that the remote address has, each with its evidence.
+    pub others: Vec<HostName>,
     /// The names that a flow of DNS requests: the first ones, at most
     /// [`MAX_QUESTIONS`](Self::MAX_QUESTIONS), in order.
     pub questions: Vec<Name>,
@@ -30,7 +30,7 @@ impl FlowNames {
     /// All names of the remote end, with the one that the flow is about first.
     pub fn of_remote(&self) -> impl Iterator<Item = &Name> {
         let first = self.remote.iter().map(|remote| &remote.name);
-        first.chain(&self.others)
+        first.chain(self.others.iter().map(|other| &other.name))
     }
 
     /// What is left where the other end is the remote one: the questions.

@@ -14,8 +14,8 @@ use crate::model::principal::Principal;
 use crate::model::retired::RetiredView;
 use crate::model::selection::Selection;
 use crate::model::totals::{
-    Breakdown, ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, KeptView, Key,
-    NameGroup, NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
+    Breakdown, ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, HostGroup, KeptView,
+    Key, NameGroup, NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
 };
 
 /// An immutable snapshot of a monitor's ledger.
@@ -67,6 +67,7 @@ struct Sums {
     programs: OnceLock<Breakdown<Principal>>,
     processes: OnceLock<Breakdown<ProcessPrincipal>>,
     hosts: OnceLock<Breakdown<IpAddr>>,
+    hosts_by_name: OnceLock<Breakdown<HostGroup>>,
     services: OnceLock<Breakdown<Service>>,
     protocols: OnceLock<Breakdown<Protocol>>,
     coverage: OnceLock<Breakdown<Coverage>>,
@@ -342,6 +343,11 @@ impl Report {
     /// By the remote end's address; for flows between others, the responder's.
     pub fn hosts(&self) -> Vec<Group<IpAddr>> {
         self.groups(&self.sums.hosts, &self.retired.all.hosts)
+    }
+
+    /// By the name of the remote end, or by its address where no name is known.
+    pub fn hosts_by_name(&self) -> Vec<Group<HostGroup>> {
+        self.groups(&self.sums.hosts_by_name, &self.retired.all.hosts_by_name)
     }
 
     /// By protocol and the responder's port.

@@ -6,6 +6,7 @@
 //! byte once: there, such a byte belongs only to its sender, and each breakdown adds up to the same
 //! total, that of the host.
 
+mod hosts;
 mod kept;
 mod remote;
 mod units;
@@ -21,6 +22,7 @@ use flowner_flows::{Counters, Direction, Protocol, Rate};
 
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
+pub use hosts::HostGroup;
 pub(crate) use kept::{Breakdowns, BreakdownsView, KeptView};
 pub use remote::{CountryGroup, DomainGroup, NameGroup, NetworkGroup};
 pub use units::{ContainerGroup, PodGroup, UnitGroup};

@@ -91,6 +91,11 @@ pub fn observed(evidence: &Evidence, first_seen: Duration) -> String {
         .observed_at
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    beside_first_packet(observed, first_seen)
+}
+
+/// How long before or after the first packet of a flow something was seen, both since the Unix epoch.
+pub(super) fn beside_first_packet(observed: Duration, first_seen: Duration) -> String {
     let order = if observed >= first_seen {
         "after"
     } else {

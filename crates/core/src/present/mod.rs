@@ -7,16 +7,20 @@
 mod address;
 mod column;
 mod evidence;
+mod names;
 mod number;
 mod owner;
+mod place;
 mod row;
 mod time;
 
 pub use address::{endpoint, local_end, remote_end, service, socket_protocol};
 pub use column::{Column, OrderKey, Value};
 pub use evidence::{coverage, matched, observed, reason_sentence, source, verdict_sentence};
+pub use names::{is_weak_name, name_evidence, name_source, shortened_name};
 pub use number::{DIGIT_GROUPS, Quantity, Unit, bytes, count, counted, grouped, percent, share};
 pub use owner::{owner, path, pids, principal, socket_owner, unit, unknown, user, verdict};
+pub use place::{country, network};
 pub use row::Row;
 pub use time::{clock, date, date_of, duration, load_time_zone, moment, since};
 

@@ -115,7 +115,39 @@ fn what_the_client_said_is_stronger_than_any_answer() {
         (name.name.as_str(), name.source),
         ("www.example.com", Source::Tls)
     );
-    assert_eq!(names.others, [Name::from_text(b"cdn.example").unwrap()]);
+    let others: Vec<_> = names.others.iter().map(said).collect();
+    assert_eq!(others, [("cdn.example", Source::Dns, AskedBy::Host)]);
+}
+
+fn said(name: &HostName) -> (&str, Source, AskedBy) {
+    (name.name.as_str(), name.source, name.asked_by)
+}
+
+#[test]
+fn each_other_name_has_its_own_evidence() {
+    let mut host = Host::new();
+    let own = host.resolve(HOST, "a.example", CDN, 300, 100);
+    let theirs = host.resolve(HOST, "b.example", CDN, 300, 101);
+    host.resolve(OTHER, "c.example", CDN, 300, 102);
+    // The same name, asked for by this host before another one did.
+    host.resolve(OTHER, "b.example", CDN, 300, 103);
+    let owner = FlowOwner::process(1, 10);
+    host.table.set_asker(own, owner);
+    host.table.set_asker(theirs, FlowOwner::process(2, 20));
+    let names = host.names(HOST, Some(owner), 104);
+    assert_eq!(
+        names.name.as_ref().map(said),
+        Some(("a.example", Source::Dns, AskedBy::Program))
+    );
+    let mut others: Vec<_> = names.others.iter().map(said).collect();
+    others.sort_unstable_by_key(|it| it.0);
+    assert_eq!(
+        others,
+        [
+            ("b.example", Source::Dns, AskedBy::Host),
+            ("c.example", Source::Dns, AskedBy::AnotherHost),
+        ]
+    );
 }
 
 /// A process of a program, both by number.
@@ -209,7 +241,11 @@ fn no_weaker_source_names_what_has_several_names() {
     let reverse = Name::from_text(b"reverse.example").unwrap();
     host.table.observe_reverse(ip(CDN), reverse, seconds(1));
     let others = |names: &Names| {
-        let mut others: Vec<String> = names.others.iter().map(Name::to_string).collect();
+        let mut others: Vec<String> = names
+            .others
+            .iter()
+            .map(|other| other.name.to_string())
+            .collect();
         others.sort();
         others
     };

@@ -241,7 +241,7 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
     if flow.remote().port() == DNS
         && let Some(name) = found.name.take_if(|name| name.source == Source::Dns)
     {
-        found.others.insert(0, name.name);
+        found.others.insert(0, name);
     }
     let before = naming.and_then(|naming| naming.names.as_deref());
     let questions = before.map(|names| names.questions.clone());

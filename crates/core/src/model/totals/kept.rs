@@ -7,8 +7,8 @@ use flowner_flows::Protocol;
 use flowner_flows::chunked::{Chunked, View};
 
 use super::{
-    Breakdown, ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, Key, NameGroup,
-    NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup, by_size,
+    Breakdown, ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, HostGroup, Key,
+    NameGroup, NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup, by_size,
 };
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
@@ -104,6 +104,7 @@ pub(crate) struct Breakdowns {
     programs: Kept<Principal>,
     processes: Kept<ProcessPrincipal>,
     hosts: Kept<IpAddr>,
+    hosts_by_name: Kept<HostGroup>,
     services: Kept<Service>,
     protocols: Kept<Protocol>,
     coverage: Kept<Coverage>,
@@ -123,6 +124,7 @@ pub(crate) struct BreakdownsView {
     pub(crate) programs: KeptView<Principal>,
     pub(crate) processes: KeptView<ProcessPrincipal>,
     pub(crate) hosts: KeptView<IpAddr>,
+    pub(crate) hosts_by_name: KeptView<HostGroup>,
     pub(crate) services: KeptView<Service>,
     pub(crate) protocols: KeptView<Protocol>,
     pub(crate) coverage: KeptView<Coverage>,
@@ -143,6 +145,7 @@ impl Breakdowns {
             programs: Kept::new(max),
             processes: Kept::new(max),
             hosts: Kept::new(max),
+            hosts_by_name: Kept::new(max),
             services: Kept::new(max),
             protocols: Kept::new(max),
             coverage: Kept::new(max),
@@ -161,6 +164,7 @@ impl Breakdowns {
         self.programs.count(flow);
         self.processes.count(flow);
         self.hosts.count(flow);
+        self.hosts_by_name.count(flow);
         self.services.count(flow);
         self.protocols.count(flow);
         self.coverage.count(flow);
@@ -180,6 +184,7 @@ impl Breakdowns {
             programs: self.programs.view(),
             processes: self.processes.view(),
             hosts: self.hosts.view(),
+            hosts_by_name: self.hosts_by_name.view(),
             services: self.services.view(),
             protocols: self.protocols.view(),
             coverage: self.coverage.view(),

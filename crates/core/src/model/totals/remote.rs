@@ -69,7 +69,8 @@ impl DomainGroup {
 }
 
 impl CountryGroup {
-    fn of(flow: &FlowRecord) -> Self {
+    /// The group of a flow.
+    pub fn of(flow: &FlowRecord) -> Self {
         match (flow.country(), flow.range()) {
             (Some(country), _) => Self::Country(country.clone()),
             (None, Some(range)) => Self::Range(range),
@@ -87,7 +88,8 @@ impl CountryGroup {
 }
 
 impl NetworkGroup {
-    fn of(flow: &FlowRecord) -> Self {
+    /// The group of a flow.
+    pub fn of(flow: &FlowRecord) -> Self {
         let place = flow.place();
         let name = place.and_then(|place| place.network_name.clone());
         match (place.and_then(|place| place.asn), name, flow.range()) {
