@@ -1,5 +1,7 @@
 //! The actors of the made-up host and their conversations: plain data.
 
+use std::net::IpAddr;
+
 /// The host's addresses.
 pub(super) const HOST_V4: &str = "192.168.1.20";
 pub(super) const HOST_V6: &str = "2001:db8:5::20";
@@ -46,6 +48,8 @@ pub(super) struct Talk {
     pub(super) protocol: u8,
     pub(super) local: &'static str,
     pub(super) remotes: &'static [&'static str],
+    /// Their names, in the same order, where they have some.
+    pub(super) names: &'static [&'static str],
     /// The responder's port.
     pub(super) port: u16,
     /// Seconds until the first conversation; negative if it began before the capture.
@@ -59,6 +63,16 @@ pub(super) struct Talk {
     /// Bytes of payload sent and received in each exchange, at most.
     pub(super) sent: u32,
     pub(super) received: u32,
+}
+
+impl Talk {
+    /// Whether the client says first, in TLS, which server it wants.
+    pub(super) const fn says_server(&self) -> bool {
+        matches!(self.kind, Kind::Outgoing)
+            && self.protocol == TCP
+            && self.port == 443
+            && self.from >= 0.0
+    }
 }
 
 /// The end that opens a conversation.
@@ -75,6 +89,8 @@ pub(super) enum Kind {
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 pub(super) const ICMP: u8 = 1;
+/// The port of DNS.
+pub(super) const DNS: u16 = 53;
 
 const ADA: (u32, &str) = (1000, "ada");
 const ROOT: (u32, &str) = (0, "root");
@@ -112,6 +128,7 @@ const WEB: Talk = Talk {
     protocol: TCP,
     local: HOST_V4,
     remotes: &[],
+    names: &[],
     port: 443,
     from: 0.0,
     every: 0.0,
@@ -129,6 +146,14 @@ const CDN: &[&str] = &[
     "192.0.2.201",
 ];
 const CDN_V6: &[&str] = &["2001:db8:80::a", "2001:db8:80::1:b", "2001:db8:43:7::9"];
+const CDN_NAMES: &[&str] = &[
+    "www.example.com",
+    "images.cdn.example.com",
+    "static.assets-eu-central-1.content.example.net",
+    "news.example.org",
+    "fonts.example.net",
+];
+const CDN_V6_NAMES: &[&str] = &["video.example.net", "video.example.net", "wiki.example.org"];
 
 // One line for each kind of conversation.
 #[rustfmt::skip]
@@ -139,16 +164,16 @@ pub(super) static CAST: &[Actor] = &[
             ..who("firefox", 3120, "/usr/lib/firefox/firefox")
         }),
         talks: &[
-            Talk { remotes: CDN, every: 3.4, lasts: 28.0, beat: 0.9, sent: 900, received: 38_000, ..WEB },
-            Talk { remotes: CDN_V6, local: HOST_V6, every: 6.1, lasts: 40.0, beat: 1.1, sent: 700, received: 52_000, ..WEB },
-            Talk { remotes: &["203.0.113.61"], protocol: UDP, from: 45.0, every: 150.0, lasts: 95.0, beat: 0.25, sent: 160, received: 64_000, ..WEB },
+            Talk { remotes: CDN, names: CDN_NAMES, every: 3.4, lasts: 28.0, beat: 0.9, sent: 900, received: 38_000, ..WEB },
+            Talk { remotes: CDN_V6, names: CDN_V6_NAMES, local: HOST_V6, every: 6.1, lasts: 40.0, beat: 1.1, sent: 700, received: 52_000, ..WEB },
+            Talk { remotes: &["203.0.113.61"], names: &["video.example.net"], protocol: UDP, from: 45.0, every: 150.0, lasts: 95.0, beat: 0.25, sent: 160, received: 64_000, ..WEB },
         ],
     },
     Actor {
         owner: Owner::One(who("jitsi-meet", 4410, "/opt/jitsi-meet/jitsi-meet")),
         talks: &[
-            Talk { remotes: &["203.0.113.17"], protocol: UDP, port: 10_000, from: 90.0, every: 900.0, lasts: 780.0, beat: 0.06, sent: 11_500, received: 16_500, ..WEB },
-            Talk { remotes: &["203.0.113.18"], from: 88.0, every: 900.0, lasts: 800.0, beat: 4.0, sent: 900, received: 1_400, ..WEB },
+            Talk { remotes: &["203.0.113.17"], names: &["bridge.meet.example.org"], protocol: UDP, port: 10_000, from: 90.0, every: 900.0, lasts: 780.0, beat: 0.06, sent: 11_500, received: 16_500, ..WEB },
+            Talk { remotes: &["203.0.113.18"], names: &["meet.example.org"], from: 88.0, every: 900.0, lasts: 800.0, beat: 4.0, sent: 900, received: 1_400, ..WEB },
         ],
     },
     Actor {
@@ -158,7 +183,7 @@ pub(super) static CAST: &[Actor] = &[
             arguments: &["apt-get", "upgrade"],
             ..who("apt-get", 5120, "/usr/bin/apt-get")
         }),
-        talks: &[Talk { remotes: &["192.0.2.10", "192.0.2.11"], from: 205.0, every: 260.0, lasts: 42.0, beat: 0.05, sent: 220, received: 61_000, ..WEB }],
+        talks: &[Talk { remotes: &["192.0.2.10", "192.0.2.11"], names: &["packages.example.org", "packages.example.org"], from: 205.0, every: 260.0, lasts: 42.0, beat: 0.05, sent: 220, received: 61_000, ..WEB }],
     },
     Actor {
         owner: Owner::One(Who {
@@ -167,13 +192,13 @@ pub(super) static CAST: &[Actor] = &[
             service: Some("backup.service"),
             ..who("restic", 5300, "/usr/bin/restic")
         }),
-        talks: &[Talk { remotes: &["198.51.100.200", "198.51.100.201"], from: 330.0, every: 75.0, lasts: 62.0, beat: 0.08, sent: 58_000, received: 300, ..WEB }],
+        talks: &[Talk { remotes: &["198.51.100.200", "198.51.100.201"], names: &["s3.backup.example.com", "s3.backup.example.com"], from: 330.0, every: 75.0, lasts: 62.0, beat: 0.08, sent: 58_000, received: 300, ..WEB }],
     },
     Actor {
         owner: Owner::One(who("thunderbird", 2944, "/usr/lib/thunderbird/thunderbird")),
         talks: &[
             Talk { remotes: &["192.0.2.25"], port: 993, from: -1.0, beat: 29.0, sent: 90, received: 2_400, ..WEB },
-            Talk { remotes: &["192.0.2.25"], port: 465, from: 120.0, every: 190.0, lasts: 6.0, beat: 0.5, sent: 21_000, received: 160, ..WEB },
+            Talk { remotes: &["192.0.2.25"], names: &["mail.example.org"], port: 465, from: 120.0, every: 190.0, lasts: 6.0, beat: 0.5, sent: 21_000, received: 160, ..WEB },
         ],
     },
     Actor {
@@ -210,12 +235,12 @@ pub(super) static CAST: &[Actor] = &[
         owner: Owner::One(service("systemd-resolved", 702, "/usr/lib/systemd/systemd-resolved", (997, "systemd-resolve"), "systemd-resolved.service")),
         talks: &[
             Talk { remotes: &["192.168.1.1"], protocol: UDP, port: 53, every: 1.7, lasts: 0.2, beat: 1.0, sent: 46, received: 140, ..WEB },
-            Talk { remotes: &["192.0.2.53"], port: 853, from: 20.0, every: 40.0, lasts: 18.0, beat: 2.0, sent: 140, received: 420, ..WEB },
+            Talk { remotes: &["192.0.2.53"], names: &["resolver.example.net"], port: 853, from: 20.0, every: 40.0, lasts: 18.0, beat: 2.0, sent: 140, received: 420, ..WEB },
         ],
     },
     Actor {
         owner: Owner::One(service("chronyd", 745, "/usr/sbin/chronyd", (110, "_chrony"), "chrony.service")),
-        talks: &[Talk { remotes: &["192.0.2.123", "198.51.100.123"], protocol: UDP, port: 123, from: 8.0, every: 64.0, lasts: 0.3, beat: 1.0, sent: 48, received: 48, ..WEB }],
+        talks: &[Talk { remotes: &["192.0.2.123", "198.51.100.123"], names: &["0.time.example.org", "1.time.example.org"], protocol: UDP, port: 123, from: 8.0, every: 64.0, lasts: 0.3, beat: 1.0, sent: 48, received: 48, ..WEB }],
     },
     Actor {
         owner: Owner::One(who("syncthing", 2210, "/usr/bin/syncthing")),
@@ -230,7 +255,7 @@ pub(super) static CAST: &[Actor] = &[
             arguments: &["git", "fetch", "origin"],
             ..who("git", 5544, "/usr/bin/git")
         }),
-        talks: &[Talk { remotes: &["198.51.100.55"], from: 60.0, every: 85.0, lasts: 4.0, beat: 0.3, sent: 1_500, received: 33_000, ..WEB }],
+        talks: &[Talk { remotes: &["198.51.100.55"], names: &["git.example.com"], from: 60.0, every: 85.0, lasts: 4.0, beat: 0.3, sent: 1_500, received: 33_000, ..WEB }],
     },
     Actor {
         owner: Owner::Each(Who {
@@ -238,7 +263,7 @@ pub(super) static CAST: &[Actor] = &[
             arguments: &["curl", "-sO", "https://downloads.example.org/data.json"],
             ..who("curl", 6300, "/usr/bin/curl")
         }),
-        talks: &[Talk { remotes: &["203.0.113.99"], from: 15.0, every: 31.0, lasts: 1.2, beat: 0.3, sent: 340, received: 18_000, ..WEB }],
+        talks: &[Talk { remotes: &["203.0.113.99"], names: &["downloads.example.org"], from: 15.0, every: 31.0, lasts: 1.2, beat: 0.3, sent: 340, received: 18_000, ..WEB }],
     },
     Actor {
         owner: Owner::One(Who {
@@ -246,7 +271,7 @@ pub(super) static CAST: &[Actor] = &[
             arguments: &["/usr/share/code/code", "--type=utility"],
             ..who("code", 3571, "/usr/share/code/code")
         }),
-        talks: &[Talk { remotes: &["192.0.2.140", "192.0.2.141"], from: 22.0, every: 55.0, lasts: 20.0, beat: 2.0, sent: 3_200, received: 9_000, ..WEB }],
+        talks: &[Talk { remotes: &["192.0.2.140", "192.0.2.141"], names: &["marketplace.example.com", "telemetry.example.com"], from: 22.0, every: 55.0, lasts: 20.0, beat: 2.0, sent: 3_200, received: 9_000, ..WEB }],
     },
     Actor {
         owner: Owner::One(Who {
@@ -283,15 +308,15 @@ pub(super) static CAST: &[Actor] = &[
     },
     Actor {
         owner: Owner::One(service("packagekitd", 1180, "/usr/libexec/packagekitd", ROOT, "packagekit.service")),
-        talks: &[Talk { remotes: &["192.0.2.10"], from: 140.0, every: 240.0, lasts: 7.0, beat: 0.4, sent: 300, received: 27_000, ..WEB }],
+        talks: &[Talk { remotes: &["192.0.2.10"], names: &["packages.example.org"], from: 140.0, every: 240.0, lasts: 7.0, beat: 0.4, sent: 300, received: 27_000, ..WEB }],
     },
     Actor {
         owner: Owner::User(1001, "grace"),
-        talks: &[Talk { remotes: &["198.51.100.77", "2001:db8:80::a"], from: 40.0, every: 22.0, lasts: 30.0, beat: 1.4, sent: 800, received: 11_000, ..WEB }],
+        talks: &[Talk { remotes: &["198.51.100.77", "2001:db8:80::a"], names: &["shop.example.com", "chat.example.com"], from: 40.0, every: 22.0, lasts: 30.0, beat: 1.4, sent: 800, received: 11_000, ..WEB }],
     },
     Actor {
         owner: Owner::Container("ci-runner"),
-        talks: &[Talk { remotes: &["192.0.2.77"], from: 70.0, every: 60.0, lasts: 25.0, beat: 0.6, sent: 1_200, received: 7_000, ..WEB }],
+        talks: &[Talk { remotes: &["192.0.2.77"], names: &["registry.example.net"], from: 70.0, every: 60.0, lasts: 25.0, beat: 0.6, sent: 1_200, received: 7_000, ..WEB }],
     },
     Actor {
         owner: Owner::Kernel,
@@ -323,6 +348,15 @@ pub(super) fn server(port: u16) -> Option<&'static Actor> {
         _ => false,
     };
     CAST.iter().find(holds)
+}
+
+/// What the resolver of the host is asked for, each name with an address.
+pub(super) fn lookups() -> impl Iterator<Item = (&'static str, IpAddr)> {
+    let asked = talks().filter(|talk| talk.kind == Kind::Outgoing);
+    asked.flat_map(|talk| {
+        let addresses = talk.remotes.iter().filter_map(|remote| remote.parse().ok());
+        talk.names.iter().copied().zip(addresses)
+    })
 }
 
 /// All conversations of all actors, in one list.

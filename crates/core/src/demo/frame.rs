@@ -1,12 +1,14 @@
-//! Bytes of a frame: Ethernet, IP and transport headers. The payload of the transport is missing,
-//! as with a short snap length.
+//! Bytes of a frame: Ethernet, IP and transport headers. What the transport carries is left out, as a
+//! short snap length does, but for what names somebody.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::cast::{ICMP, TCP, UDP};
 
-/// The maximum length of the headers of these frames: Ethernet, IPv6, TCP.
-pub(super) const MAX_LEN: usize = 14 + 40 + 20;
+/// The most that any of these frames has: Ethernet, IPv6, TCP, and a message that names somebody.
+pub(super) const MAX_LEN: usize = 14 + 40 + 20 + MAX_MESSAGE;
+/// The most bytes of such a message.
+pub(super) const MAX_MESSAGE: usize = 128;
 
 /// Control bits of TCP (RFC 9293, 3.1).
 pub(super) const FIN: u8 = 0x01;
@@ -18,7 +20,7 @@ pub(super) const DATA: u8 = ACK | PSH;
 
 /// The contents of a frame.
 #[derive(Clone, Copy)]
-pub(super) struct Content {
+pub(super) struct Content<'a> {
     pub(super) protocol: u8,
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
@@ -27,10 +29,12 @@ pub(super) struct Content {
     pub(super) sequence: u32,
     /// Bytes above the transport header.
     pub(super) payload: u32,
+    /// The first of them, as far as they are captured.
+    pub(super) message: &'a [u8],
 }
 
-/// Writes the headers; returns their length and the length of the whole frame.
-pub(super) fn write(content: &Content, into: &mut [u8; MAX_LEN]) -> (usize, u32) {
+/// Writes what is captured; returns its length and the length of the whole frame.
+pub(super) fn write(content: &Content<'_>, into: &mut [u8; MAX_LEN]) -> (usize, u32) {
     let transport: &[u8] = &match content.protocol {
         TCP => tcp(content).to_vec(),
         UDP => udp(content).to_vec(),
@@ -62,13 +66,14 @@ pub(super) fn write(content: &Content, into: &mut [u8; MAX_LEN]) -> (usize, u32)
         [0x86, 0xdd]
     };
     let ethernet = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]].concat();
-    let bytes = [&ethernet, kind.as_slice(), &ip, transport].concat();
+    let headers = [&ethernet, kind.as_slice(), &ip, transport].concat();
+    let bytes = [&headers, content.message].concat();
     into[..bytes.len()].copy_from_slice(&bytes);
-    let headers = u32::try_from(bytes.len()).unwrap_or(0);
+    let headers = u32::try_from(headers.len()).unwrap_or(0);
     (bytes.len(), headers + content.payload)
 }
 
-fn tcp(content: &Content) -> [u8; 20] {
+fn tcp(content: &Content<'_>) -> [u8; 20] {
     let mut header = [0; 20];
     header[..2].copy_from_slice(&content.source.port().to_be_bytes());
     header[2..4].copy_from_slice(&content.destination.port().to_be_bytes());
@@ -78,7 +83,7 @@ fn tcp(content: &Content) -> [u8; 20] {
     header
 }
 
-fn udp(content: &Content) -> [u8; 8] {
+fn udp(content: &Content<'_>) -> [u8; 8] {
     let mut header = [0; 8];
     header[..2].copy_from_slice(&content.source.port().to_be_bytes());
     header[2..4].copy_from_slice(&content.destination.port().to_be_bytes());
@@ -87,7 +92,7 @@ fn udp(content: &Content) -> [u8; 8] {
 }
 
 /// An echo request.
-fn icmp(_content: &Content) -> [u8; 8] {
+fn icmp(_content: &Content<'_>) -> [u8; 8] {
     [8, 0, 0, 0, 0, 1, 0, 1]
 }
 

@@ -6,6 +6,7 @@
 
 mod cast;
 mod frame;
+mod messages;
 mod owners;
 mod ports;
 mod traffic;
@@ -146,6 +147,49 @@ mod tests {
         assert_eq!(flows(&report), flows(&alone));
         let again = Monitor::builder(&config).start().unwrap().wait();
         assert_eq!(programs, bytes(&again));
+    }
+
+    #[test]
+    fn its_packets_name_whom_programs_talk_to() {
+        let config = Config {
+            input: Input::Demo(Demo::Recorded),
+            ..Config::default()
+        };
+        let report = Monitor::builder(&config).start().unwrap().wait();
+        let known: std::collections::HashSet<_> = cast::lookups().collect();
+        for (name, address) in &known {
+            let longest = [
+                messages::client_hello(name),
+                messages::answer(0, name, *address),
+            ];
+            assert!(
+                longest.iter().all(|it| it.len() <= frame::MAX_MESSAGE),
+                "{name}"
+            );
+        }
+        let named = report.flows.iter().filter_map(|flow| {
+            let host = flow.remote_name()?;
+            Some((flow, host))
+        });
+        let mut sources = std::collections::BTreeSet::new();
+        for (flow, host) in named {
+            sources.insert(host.source);
+            let is_known = known
+                .iter()
+                .any(|(name, at)| *name == host.name.as_str() && *at == flow.remote.ip());
+            assert!(is_known, "{} is not {}", flow.remote, host.name);
+        }
+        assert!(sources.contains(&crate::NameSource::Tls), "{sources:?}");
+        assert!(sources.contains(&crate::NameSource::Dns), "{sources:?}");
+        let asked = report
+            .flows
+            .iter()
+            .filter(|it| !it.dns_questions().is_empty());
+        assert!(asked.count() > 100);
+        // Who was there before the capture began has no name.
+        let is_ssh = |flow: &&crate::FlowRecord| flow.service_port == 22;
+        let ssh: Vec<_> = report.flows.iter().filter(is_ssh).collect();
+        assert!(!ssh.is_empty() && ssh.iter().all(|flow| flow.remote_name().is_none()));
     }
 
     /// A protocol of flows that has sockets.

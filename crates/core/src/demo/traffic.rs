@@ -5,8 +5,9 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::cast::{Kind, TCP, Talk, talks};
-use super::frame::{self, ACK, Content, DATA, FIN, MAX_LEN, SYN};
+use super::cast::{DNS, Kind, TCP, Talk, lookups, talks};
+use super::frame::{self, ACK, Content, DATA, FIN, MAX_LEN, MAX_MESSAGE, SYN};
+use super::messages;
 use super::ports::{first_port, port_of};
 
 /// A frame, with its capture time since the beginning.
@@ -50,8 +51,12 @@ enum Step {
 #[derive(Debug, Clone, Copy)]
 struct Conversation {
     talk: usize,
+    /// The so-manieth of its talk.
+    number: u32,
     initiator: SocketAddr,
     responder: SocketAddr,
+    /// What the initiator says first, of a client that names the server.
+    server: Option<&'static str>,
     until: Duration,
     /// How much of the traffic of its kind this conversation has, in per cent.
     size: u32,
@@ -103,7 +108,7 @@ impl Traffic {
                 },
             );
         }
-        let Some((initiator, responder)) = ends(talk, index, number, &mut random) else {
+        let Some((initiator, responder, server)) = ends(talk, index, number, &mut random) else {
             return;
         };
         let until = if talk.lasts > 0.0 {
@@ -113,8 +118,10 @@ impl Traffic {
         };
         let mut conversation = Conversation {
             talk: index,
+            number,
             initiator,
             responder,
+            server: server.filter(|_| talk.says_server()),
             until,
             size: 40 + random.below(61),
             sequence: [0; 2],
@@ -132,10 +139,10 @@ impl Traffic {
     /// Opens a connection; returns the time when it is open.
     fn greet(&mut self, at: Duration, it: &mut Conversation) -> Duration {
         let trip = trip(it.responder);
-        self.send(at, it, Way::There, SYN, 0);
-        self.send(at + trip, it, Way::Back, SYN | ACK, 0);
+        self.send(at, it, Way::There, SYN, 0, &[]);
+        self.send(at + trip, it, Way::Back, SYN | ACK, 0, &[]);
         let open = at + trip + Duration::from_micros(40);
-        self.send(open, it, Way::There, ACK, 0);
+        self.send(open, it, Way::There, ACK, 0, &[]);
         open + Duration::from_micros(300)
     }
 
@@ -143,9 +150,9 @@ impl Traffic {
         let talk = talk(it.talk);
         if at >= it.until {
             if talk.protocol == TCP {
-                self.send(at, &mut it, Way::There, FIN | ACK, 0);
+                self.send(at, &mut it, Way::There, FIN | ACK, 0, &[]);
                 let answered = at + trip(it.responder);
-                self.send(answered, &mut it, Way::Back, FIN | ACK, 0);
+                self.send(answered, &mut it, Way::Back, FIN | ACK, 0, &[]);
             }
             return;
         }
@@ -157,18 +164,34 @@ impl Traffic {
         } else {
             (Way::There, Way::Back)
         };
+        let [first, second] = said(&mut it, talk);
+        // A message is all that its packet carries.
+        let length = |message: &[u8], most| match message.len() {
+            0 => scaled(most),
+            length => u32::try_from(length).unwrap_or(most),
+        };
         if talk.sent > 0 {
-            self.send(at, &mut it, by_host, DATA, scaled(talk.sent));
+            let length = length(&first, talk.sent);
+            self.send(at, &mut it, by_host, DATA, length, &first);
         }
         if talk.received > 0 {
             let answered = at + trip(it.responder);
-            self.send(answered, &mut it, by_other, DATA, scaled(talk.received));
+            let length = length(&second, talk.received);
+            self.send(answered, &mut it, by_other, DATA, length, &second);
         }
         let pause = seconds(talk.beat * it.random.between(0.7, 1.3));
         self.schedule(at + pause, Step::Exchange(it));
     }
 
-    fn send(&mut self, at: Duration, it: &mut Conversation, way: Way, flags: u8, payload: u32) {
+    fn send(
+        &mut self,
+        at: Duration,
+        it: &mut Conversation,
+        way: Way,
+        flags: u8,
+        payload: u32,
+        message: &[u8],
+    ) {
         let (source, destination) = match way {
             Way::There => (it.initiator, it.responder),
             Way::Back => (it.responder, it.initiator),
@@ -184,6 +207,7 @@ impl Traffic {
             flags,
             sequence,
             payload,
+            message,
         };
         let mut bytes = [0; MAX_LEN];
         let (len, wire_len) = frame::write(&content, &mut bytes);
@@ -220,14 +244,43 @@ enum Way {
     Back = 1,
 }
 
+/// What both sides say in an exchange, as far as it names somebody.
+fn said(it: &mut Conversation, talk: &Talk) -> [Vec<u8>; 2] {
+    let messages = if let Some(server) = it.server.take() {
+        [messages::client_hello(server), Vec::new()]
+    } else if talk.port == DNS {
+        let all = lookups().count();
+        let wanted = usize::try_from(it.number).unwrap_or(0) % all.max(1);
+        lookups()
+            .nth(wanted)
+            .map_or_else(Default::default, |(name, address)| {
+                let id = it.initiator.port();
+                [
+                    messages::question(id, name, address),
+                    messages::answer(id, name, address),
+                ]
+            })
+    } else {
+        Default::default()
+    };
+    messages.map(|message| {
+        if message.len() > MAX_MESSAGE {
+            Vec::new()
+        } else {
+            message
+        }
+    })
+}
+
 fn ends(
     talk: &Talk,
     index: usize,
     number: u32,
     random: &mut Random,
-) -> Option<(SocketAddr, SocketAddr)> {
+) -> Option<(SocketAddr, SocketAddr, Option<&'static str>)> {
     let choice = random.below(u32::try_from(talk.remotes.len()).ok()?);
     let remote = talk.remotes[choice as usize].parse().ok()?;
+    let name = talk.names.get(choice as usize).copied();
     // A host of each family may be among the remote ones.
     let local = talk.local.parse().ok()?;
     let local = match (local, remote) {
@@ -240,12 +293,12 @@ fn ends(
         port_of(index, number)
     };
     Some(match talk.kind {
-        Kind::Outgoing => ((local, port).into(), (remote, talk.port).into()),
+        Kind::Outgoing => ((local, port).into(), (remote, talk.port).into(), name),
         Kind::Incoming => {
             let port = 40_000 + u16::try_from(number * 7 % 20_000).unwrap_or(0);
-            ((remote, port).into(), (local, talk.port).into())
+            ((remote, port).into(), (local, talk.port).into(), None)
         }
-        Kind::Group => ((local, talk.port).into(), (remote, talk.port).into()),
+        Kind::Group => ((local, talk.port).into(), (remote, talk.port).into(), None),
     })
 }
 
