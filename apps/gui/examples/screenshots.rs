@@ -88,7 +88,7 @@ fn take(folder: &Path, size: Size, scheme: Scheme) {
     for (page, steps) in PAGES {
         let origin = Origin::Demo(Demo::Recorded);
         let mut stage = stage::open(Some(origin), &settings, size);
-        stage.expect("finished");
+        stage.expect("In at the end");
         for step in steps {
             stage.run(step);
         }

@@ -329,8 +329,8 @@ impl App {
     ) -> Task<Message> {
         self.sessions += 1;
         let id = self.sessions;
-        let ended_flows = self.settings.ended_flows;
-        let (session, news) = Session::start(id, origin, viewpoint, capture_filter, ended_flows);
+        let settings = &self.settings;
+        let (session, news) = Session::start(id, origin, viewpoint, capture_filter, settings);
         self.session = Some(session);
         self.overview = overview::State::default();
         self.inspect = inspect::State::default();
@@ -408,7 +408,7 @@ impl App {
                 unit: self.settings.unit,
                 pictures: &self.pictures,
             };
-            export::row(picture, row, &self.settings.columns, around)
+            export::row(picture, row, &self.settings.shown_columns(), around)
         });
         text.map_or_else(Task::none, |text| self.copy(&text))
     }

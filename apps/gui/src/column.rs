@@ -19,17 +19,18 @@ pub struct Surroundings<'a> {
 }
 
 /// Those that a new user sees.
-pub const SHOWN: [Column; 12] = [
+pub const SHOWN: [Column; 13] = [
     Column::Program,
+    Column::Name,
     Column::Remote,
     Column::Service,
     Column::Rate,
     Column::Bytes,
     Column::Age,
-    Column::State,
-    Column::Direction,
     Column::Pid,
     Column::User,
+    Column::State,
+    Column::Direction,
     Column::Local,
     Column::Packets,
 ];
@@ -88,6 +89,10 @@ pub fn cell(column: Column, flow: &FlowRecord, around: Surroundings<'_>) -> Cell
             let picture = around.pictures.of(flow.named_principal());
             cell.pictured(Some(picture))
         }
+        Column::Name => match flow.remote_name() {
+            Some(host) if present::is_weak_name(host) => cell.as_name().muted(),
+            _ => cell.as_name(),
+        },
         Column::State if flow.ended.is_some() => cell.muted(),
         Column::Pid | Column::User | Column::Local | Column::Direction => cell.muted(),
         _ => cell,

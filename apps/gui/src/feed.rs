@@ -2,7 +2,6 @@
 //! into order what the pages show of it, and hands that over. The window never waits.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -14,6 +13,8 @@ use flowner_core::{
     Report, Service, Sort, SortKey, choose_flows, privileges,
 };
 use iced::futures::channel::mpsc;
+
+use crate::hosts::Hosts;
 
 /// How often there is a new report.
 const TICK: Duration = Duration::from_secs(1);
@@ -55,7 +56,7 @@ pub struct Picture {
     /// What those were chosen by.
     pub wish: Wish,
     pub programs: Vec<Group<Principal>>,
-    pub hosts: Vec<Group<IpAddr>>,
+    pub hosts: Hosts,
     pub services: Vec<Group<Service>>,
     pub coverage: Vec<Group<Coverage>>,
     /// Flows that are not over.
@@ -77,7 +78,7 @@ pub struct Profile {
     /// The report of its flows alone.
     pub report: Report,
     pub processes: Vec<Group<ProcessPrincipal>>,
-    pub hosts: Vec<Group<IpAddr>>,
+    pub hosts: Hosts,
     pub services: Vec<Group<Service>>,
 }
 
@@ -305,7 +306,7 @@ impl Picture {
                 .count(),
             processes: processes(&report.flows),
             programs: report.programs(),
-            hosts: report.hosts(),
+            hosts: Hosts::of(report),
             services: report.services(),
             coverage: report.coverage(),
             principal: wish
@@ -363,7 +364,7 @@ impl Profile {
         Self {
             principal: principal.clone(),
             processes: report.processes(),
-            hosts: report.hosts(),
+            hosts: Hosts::of(&report),
             services: report.services(),
             report,
         }

@@ -37,6 +37,8 @@ pub enum Intent {
     Detail,
     /// Asks whose capture it is.
     Viewpoint,
+    /// Lists hosts by their names, or by their addresses.
+    HostsBy,
     SortNext,
     SortPrevious,
     SortReverse,
@@ -72,6 +74,7 @@ pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
             shortcut(",", "Settings", Intent::Settings),
             shortcut("Space", "Pause, or go on", Intent::Pause),
             shortcut("x", "Stop capturing", Intent::Stop),
+            shortcut("n", "Names or addresses", Intent::HostsBy),
             shortcut("Ctrl O", "Open a capture file", Intent::OpenFile),
             shortcut("w", "Host that captured a file", Intent::Viewpoint),
             shortcut("Tab", "The next button or field", Intent::NextControl),
@@ -98,7 +101,7 @@ pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
             shortcut("/", "Search", Intent::Search),
             shortcut("]", "Sort by the next column", Intent::SortNext),
             shortcut("[", "Sort by the one before", Intent::SortPrevious),
-            shortcut("r", "Turn the order round", Intent::SortReverse),
+            shortcut("r", "Reverse the order", Intent::SortReverse),
             shortcut("c", "Choose columns", Intent::Columns),
             shortcut("d", "Show or hide details", Intent::Detail),
             shortcut("e", "Export what is shown", Intent::Export),
@@ -162,6 +165,7 @@ fn of_character(text: &str) -> Option<Intent> {
         " " => Intent::Pause,
         "x" => Intent::Stop,
         "w" => Intent::Viewpoint,
+        "n" => Intent::HostsBy,
         "k" => Intent::Up,
         "j" => Intent::Down,
         "g" => Intent::First,

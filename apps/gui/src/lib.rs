@@ -13,6 +13,7 @@ pub mod column;
 pub mod devices;
 pub mod export;
 pub mod feed;
+pub mod hosts;
 pub mod keys;
 pub mod launch;
 mod nothing;

@@ -1,10 +1,8 @@
 //! Filters that a click asks for, in the language that is typed.
 
-use std::net::IpAddr;
-
 use flowner_core::attribution::{Reason, UnitKind};
 use flowner_core::text::mask;
-use flowner_core::{Coverage, Principal, Service};
+use flowner_core::{Coverage, HostGroup, Principal, Service};
 
 /// The flows of a principal.
 pub fn of_principal(principal: &Principal) -> String {
@@ -31,8 +29,13 @@ pub fn of_principal(principal: &Principal) -> String {
 }
 
 /// The flows with a host.
-pub fn of_host(host: IpAddr) -> String {
-    format!("host:{host}")
+pub fn of_host(host: &HostGroup) -> Option<String> {
+    Some(match host {
+        HostGroup::Name(name) => term("name", name.as_str()),
+        HostGroup::Address(address) => format!("host:{address}"),
+        // Of a later version.
+        _ => return None,
+    })
 }
 
 /// The flows of a service.
@@ -76,7 +79,7 @@ mod tests {
 
     use flowner_core::attribution::{Process, Unit, User};
     use flowner_core::flows::Protocol;
-    use flowner_core::{Filter, Program};
+    use flowner_core::{Filter, Name, Program};
 
     #[track_caller]
     fn check(query: &str, expected: &str) {
@@ -108,7 +111,17 @@ mod tests {
             "verdict:partial user:7",
         );
         check(&of_principal(&Principal::Unattributed), "verdict:unknown");
-        check(&of_host("2001:db8::1".parse().unwrap()), "host:2001:db8::1");
+        let address = HostGroup::Address("2001:db8::1".parse().unwrap());
+        check(&of_host(&address).unwrap(), "host:2001:db8::1");
+        let named = |name: &[u8]| HostGroup::Name(Name::from_text(name).unwrap());
+        check(
+            &of_host(&named(b"www.example.com")).unwrap(),
+            "name:www.example.com",
+        );
+        check(
+            &of_host(&named(b"a\x1bb.example")).unwrap(),
+            r#"name:"a\027b.example""#,
+        );
         let service = |protocol, port| Service { protocol, port };
         check(
             &of_service(service(Protocol::TCP, 443)),

@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use flowner_core::attribution::{Evidence, Match, Ownership, Process, Source, Verdict};
 use flowner_core::flows::{Counters, Direction, FlowId, Protocol, Rate, State};
-use flowner_core::{EndState, FlowRecord, InputInfo, Principal, Report};
+use flowner_core::{
+    AskedBy, EndState, FlowNames, FlowRecord, HostName, InputInfo, Name, NameSource, Principal,
+    Report,
+};
 
 use crate::feed::{Picture, Wish};
 
@@ -62,6 +65,14 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         ),
     );
     record.with_owners(Some(owner), None)
+}
+
+/// The name of a remote end, that DNS gave.
+pub(crate) fn named(name: &str, asked_by: AskedBy) -> Arc<FlowNames> {
+    let name = Name::from_text(name.as_bytes()).unwrap();
+    let mut names = FlowNames::default();
+    names.remote = Some(HostName::new(name, NameSource::Dns, asked_by));
+    Arc::new(names)
 }
 
 /// What is shown of these flows.

@@ -8,6 +8,7 @@ use flowner_core::{Config, Demo, EndState, Input, Limits};
 use iced::futures::channel::mpsc;
 
 use crate::feed::{Feed, News, Picture, Wish};
+use crate::settings::Settings;
 use crate::viewpoint::Viewpoint;
 
 /// Where the packets come from.
@@ -66,7 +67,7 @@ impl Session {
         origin: Origin,
         viewpoint: Viewpoint,
         capture_filter: Option<String>,
-        ended_flows: usize,
+        settings: &Settings,
     ) -> (Self, mpsc::Receiver<News>) {
         let input = match &origin {
             Origin::Devices(names) if names.is_empty() => Input::AllDevices,
@@ -78,8 +79,10 @@ impl Session {
             input,
             capture_filter: capture_filter.clone(),
             realtime: true,
+            names: settings.names,
+            resolve: settings.resolve,
             limits: Limits {
-                ended_flows,
+                ended_flows: settings.ended_flows,
                 ..Limits::default()
             },
             ..Config::default()

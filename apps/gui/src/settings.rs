@@ -8,6 +8,7 @@ use flowner_core::present::{Column, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::column;
+use crate::hosts::HostsBy;
 use crate::theme::Scheme;
 use crate::trial::Trials;
 
@@ -22,6 +23,12 @@ pub struct Settings {
     pub columns: Vec<Column>,
     /// Flows that are over but stay listed.
     pub ended_flows: usize,
+    /// Whether names are read from packets.
+    pub names: bool,
+    /// Whether the system's resolver is asked for the names of addresses, which makes traffic.
+    pub resolve: bool,
+    /// What hosts are listed by.
+    pub hosts: HostsBy,
 }
 
 /// How large everything may be, in per cent.
@@ -38,6 +45,9 @@ impl Default for Settings {
             unit: Unit::default(),
             columns: column::SHOWN.to_vec(),
             ended_flows: 10_000,
+            names: true,
+            resolve: false,
+            hosts: HostsBy::default(),
         }
     }
 }
@@ -51,6 +61,9 @@ struct Written<'a> {
     unit: Unit,
     columns: &'a [Column],
     ended_flows: usize,
+    names: bool,
+    resolve: bool,
+    hosts: HostsBy,
 }
 
 impl Settings {
@@ -81,6 +94,9 @@ impl Settings {
             ended_flows: value(&table, "ended_flows")
                 .filter(|count| ENDED_FLOWS.contains(count))
                 .unwrap_or(default.ended_flows),
+            names: value(&table, "names").unwrap_or(default.names),
+            resolve: value(&table, "resolve").unwrap_or(default.resolve),
+            hosts: value(&table, "hosts").unwrap_or(default.hosts),
         }
     }
 
@@ -92,9 +108,24 @@ impl Settings {
             unit: self.unit,
             columns: &self.columns,
             ended_flows: self.ended_flows,
+            names: self.names,
+            resolve: self.resolve,
+            hosts: self.hosts,
         };
         // Numbers, words and a list of words: nothing that TOML could not hold.
         toml::to_string(&written).unwrap_or_default()
+    }
+
+    /// The columns that are shown now: where hosts are listed by address, that of the remote end takes
+    /// the place of their names.
+    pub fn shown_columns(&self) -> Vec<Column> {
+        let has_remote = self.columns.contains(&Column::Remote);
+        let columns = self.columns.iter().copied();
+        let shown = columns.filter_map(|column| match (column, self.hosts) {
+            (Column::Name, HostsBy::Address) => (!has_remote).then_some(Column::Remote),
+            _ => Some(column),
+        });
+        shown.collect()
     }
 
     /// The size above or below the one that is chosen.
@@ -206,6 +237,9 @@ mod tests {
             unit: Unit::Packets,
             columns: vec![Column::Remote, Column::Program],
             ended_flows: 1_000,
+            names: false,
+            resolve: true,
+            hosts: HostsBy::Address,
         }
     }
 
@@ -235,6 +269,25 @@ mod tests {
         assert_eq!(Settings::from_toml(text).columns, other().columns);
         assert_eq!(Settings::from_toml("columns = []").columns, column::SHOWN);
         assert_eq!(Settings::from_toml("not = [toml"), Settings::default());
+    }
+
+    #[test]
+    fn addresses_take_the_place_of_names() {
+        let shown = |columns: &[Column], hosts| {
+            let settings = Settings {
+                columns: columns.to_vec(),
+                hosts,
+                ..Settings::default()
+            };
+            settings.shown_columns()
+        };
+        let both = [Column::Program, Column::Name, Column::Remote];
+        assert_eq!(shown(&both, HostsBy::Name), both);
+        assert_eq!(
+            shown(&both, HostsBy::Address),
+            [Column::Program, Column::Remote]
+        );
+        assert_eq!(shown(&[Column::Name], HostsBy::Address), [Column::Remote]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Through every page, as a user would go.
 
+#[path = "pages/names.rs"]
+mod names;
 mod stage;
 
 use std::path::PathBuf;
@@ -49,6 +51,15 @@ fn the_start_page_leads_to_the_demo() {
 fn a_click_on_a_host_filters_inspect() {
     let mut stage = open(DEMO, &Settings::default(), WINDOW);
     stage.expect("finished");
+    stage.click("bridge.meet.example.org");
+    stage.expect("name:bridge.meet.example.org");
+    stage.expect("203.0.113.17:10000");
+    stage.expect_no("firefox");
+    // By its address, where addresses are listed.
+    stage.run("type escape");
+    stage.click("Overview");
+    stage.expect("Owners");
+    stage.click("Addresses");
     stage.click("203.0.113.17");
     stage.expect("host:203.0.113.17");
     stage.expect("203.0.113.17:10000");
@@ -161,7 +172,7 @@ fn what_is_shown_is_exported() {
         (
             "JSON lines",
             "flows.jsonl",
-            "{\"type\":\"start\",\"schema\":1",
+            "{\"type\":\"start\",\"schema\":2",
         ),
     ] {
         let path: PathBuf = folder.path().join(name);
@@ -193,9 +204,9 @@ fn help_is_one_key_away() {
     let mut stage = open(DEMO, &Settings::default(), WINDOW);
     stage.expect("finished");
     stage.type_text("?");
-    stage.expect("Turn the order round");
+    stage.expect("Reverse the order");
     stage.run("type escape");
-    stage.expect_no("Turn the order round");
+    stage.expect_no("Reverse the order");
 }
 
 #[test]
@@ -282,7 +293,9 @@ fn in_a_narrow_window_one_list_stands_below_the_chart() {
         stage.expect_in_sight(text);
     }
     stage.click("Hosts");
-    stage.expect_in_sight("203.0.113.17");
+    for text in ["bridge.meet.example.org", "Names", "Addresses"] {
+        stage.expect_in_sight(text);
+    }
     stage.expect_no("firefox");
     stage.click("Owners");
     stage.expect_in_sight("Named");

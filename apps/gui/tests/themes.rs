@@ -24,7 +24,7 @@ const WALK: [(&str, &str); 9] = [
     ("click \"Cancel\"", "Service"),
     ("click \"Open program\"", "Traffic of this program"),
     ("type \",\"", "Theme"),
-    ("type \"?\"", "Turn the order round"),
+    ("type \"?\"", "Reverse the order"),
 ];
 
 /// The whole window in a theme: no colour that the renderer refuses, and what is drawn is

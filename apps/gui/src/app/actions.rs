@@ -1,9 +1,11 @@
 //! What keys do, and what the pages cannot do themselves.
 
+use flowner_core::present::Column;
 use iced::Task;
 
 use super::tasks::{ask_for_file, ask_for_path, focus_search, reach_next, reach_previous, scroll};
 use super::{App, Message};
+use crate::hosts::HostsBy;
 use crate::keys::Intent;
 use crate::page::{Page, help, inspect, overview, preferences, program, start};
 
@@ -35,6 +37,7 @@ impl App {
             Intent::Stop => return self.update(Message::StopWanted),
             Intent::OpenFile => return ask_for_file(),
             Intent::Viewpoint => return self.ask_for_viewpoint(),
+            Intent::HostsBy => self.list_hosts_by(self.settings.hosts.other()),
             Intent::Larger => self.zoom(self.settings.zoomed(true)),
             Intent::Smaller => self.zoom(self.settings.zoomed(false)),
             Intent::NormalSize => self.zoom(100),
@@ -100,6 +103,7 @@ impl App {
                 self.program.open(principal);
                 return self.go(Page::Program);
             }
+            overview::Action::ListHostsBy(by) => self.list_hosts_by(by),
             overview::Action::Copy(text) => return self.copy(&text),
         }
         Task::none()
@@ -114,6 +118,11 @@ impl App {
                 return self.go(Page::Program);
             }
             inspect::Action::ShowColumns(columns) => {
+                let had_names = self.settings.columns.contains(&Column::Name);
+                if columns.contains(&Column::Name) && !had_names {
+                    // Who chooses that column wants to see names.
+                    self.settings.hosts = HostsBy::Name;
+                }
                 self.settings.columns = columns;
                 self.keep_settings();
             }
@@ -124,6 +133,12 @@ impl App {
             inspect::Action::FocusSearch => return focus_search(),
         }
         Task::none()
+    }
+
+    /// Shows hosts by their names or their addresses, everywhere and from now on.
+    fn list_hosts_by(&mut self, by: HostsBy) {
+        self.settings.hosts = by;
+        self.keep_settings();
     }
 
     pub(super) fn act_on_program(&mut self, action: program::Action) -> Task<Message> {

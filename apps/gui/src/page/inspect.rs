@@ -3,6 +3,7 @@
 mod columns_sheet;
 mod detail;
 mod export_sheet;
+mod marked;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use flowner_core::{Filter, FilterError, FlowRecord, Principal, Sort};
 use iced::widget::{column, container, row, text_input};
 use iced::{Center, Element, Fill, Font};
 
+use self::marked::marked;
 use super::Context;
 use crate::column::{self, Surroundings};
 use crate::export::Format;
@@ -151,7 +153,7 @@ impl State {
         let picture = context
             .session
             .and_then(|session| session.picture.as_deref());
-        let columns = &context.settings.columns;
+        let columns = &context.settings.shown_columns();
         match message {
             Message::QueryChanged(query) => self.search(query),
             Message::Cleared => self.search(String::new()),
@@ -160,7 +162,10 @@ impl State {
                     self.sort_by(*column);
                 }
             }
-            Message::Reordered(from, to) => return columns_sheet::reordered(columns, from, to),
+            Message::Reordered(from, to) => {
+                let all = &context.settings.columns;
+                return columns_sheet::reordered(all, columns, from, to);
+            }
             Message::Selected(flow) => self.select_flow(flow, picture),
             Message::Activated(flow) => {
                 self.select_flow(flow, picture);
@@ -169,7 +174,9 @@ impl State {
             Message::ProgramWanted(principal) => return Action::OpenProgram(principal),
             Message::DetailToggled => self.has_detail = !self.has_detail,
             Message::ColumnsWanted => self.sheet = Sheet::Columns,
-            Message::ColumnToggled(column) => return columns_sheet::toggled(columns, column),
+            Message::ColumnToggled(column) => {
+                return columns_sheet::toggled(&context.settings.columns, column);
+            }
             Message::ExportWanted => self.begin_export(Format::default()),
             Message::FormatChosen(format) => self.begin_export(format),
             Message::PathChanged(path) => self.choose_path(path.as_ref()),
@@ -214,8 +221,8 @@ impl State {
             Intent::Export => return self.update(Message::ExportWanted, context),
             Intent::Columns => return self.update(Message::ColumnsWanted, context),
             Intent::Detail => return self.update(Message::DetailToggled, context),
-            Intent::SortNext => return self.sort_beside(1, &context.settings.columns),
-            Intent::SortPrevious => return self.sort_beside(-1, &context.settings.columns),
+            Intent::SortNext => return self.sort_beside(1, &context.settings.shown_columns()),
+            Intent::SortPrevious => return self.sort_beside(-1, &context.settings.shown_columns()),
             Intent::SortReverse => {
                 self.sort.descending = !self.sort.descending;
                 return Action::Wish;
@@ -334,7 +341,7 @@ impl State {
 
     fn view_bar<'a>(&'a self, picture: &Picture, colors: Colors) -> Element<'a, Message> {
         let field = text_input(
-            "Search: firefox, port:443, host:10.0.0.0/8, !dir:loopback, bytes>1M",
+            "Search: firefox, name:example.com, port:443, host:10.0.0.0/8, !dir:loopback, bytes>1M",
             &self.query,
         )
         .id(SEARCH)
@@ -408,7 +415,7 @@ impl State {
         }
         let clear = parts::press("Clear the search", false, Some(Message::Cleared), colors);
         let advice = format!(
-            "None of {} is chosen by this search.",
+            "This search matches none of {}.",
             present::counted(picture.report.flows.len() as u64, "flow")
         );
         parts::nothing("Nothing matches", advice, Some(clear), colors)
@@ -419,10 +426,11 @@ impl State {
         context: Context<'a>,
         picture: &'a Picture,
     ) -> Element<'a, Message> {
-        let columns = &context.settings.columns;
+        let columns = context.settings.shown_columns();
+        let sorted = self.sorted(&columns);
         let flow_in = |row: usize| picture.listed(row).map(|flow| flow.id);
         table(context, picture, columns)
-            .sorted(self.sorted(columns))
+            .sorted(sorted)
             .selected(self.row)
             .on_select(move |row, _| Message::Selected(flow_in(row)))
             .on_activate(move |row| Message::Activated(flow_in(row)))
@@ -437,7 +445,7 @@ impl State {
 fn table<'a>(
     context: Context<'a>,
     picture: &'a Picture,
-    columns: &'a [Column],
+    columns: Vec<Column>,
 ) -> Table<'a, Message> {
     let around = Surroundings {
         now: picture.report.now,
@@ -482,14 +490,6 @@ pub fn mark(flow: &FlowRecord, now: Duration, is_live: bool) -> Mark {
     } else {
         Mark::None
     }
-}
-
-/// The filter with marks below what is wrong.
-fn marked(error: &FilterError) -> String {
-    let rendered = error.render();
-    rendered
-        .split_once('\n')
-        .map_or(String::new(), |(_, lines)| lines.to_owned())
 }
 
 #[cfg(test)]

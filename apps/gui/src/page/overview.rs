@@ -3,20 +3,20 @@
 mod figures;
 mod lists;
 mod ranking;
+mod span;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use flowner_core::present::{self, Unit};
-use flowner_core::{Coverage, Principal, Service};
+use flowner_core::{Coverage, HostGroup, Principal, Service};
 use iced::widget::{Row as Line, Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
 use self::ranking::{PROGRAM_HEADS, Row, color_of, paint, program_cell, rows, rows_of};
+pub use self::span::Span;
 use super::Context;
 use crate::feed::Picture;
+use crate::hosts::HostsBy;
 use crate::keys::Intent;
 use crate::query;
 use crate::theme::palette::SERIES;
@@ -29,51 +29,10 @@ use crate::widget::table::{Table, key_of};
 const NARROW: f32 = 920.0;
 /// Below this height there is no chart above a list.
 const LOW: f32 = 260.0;
+/// The height of a line with tabs.
+const HEAD: f32 = 28.0;
 /// Steps of the chart, at most.
 const STEPS: usize = 360;
-
-/// How much of the past the chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Span {
-    #[default]
-    FiveMinutes,
-    QuarterHour,
-    Hour,
-    All,
-}
-
-impl Span {
-    const ALL: [Self; 4] = [Self::FiveMinutes, Self::QuarterHour, Self::Hour, Self::All];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::FiveMinutes => "5 min",
-            Self::QuarterHour => "15 min",
-            Self::Hour => "1 h",
-            Self::All => "All",
-        }
-    }
-
-    /// The packet times between which a report is shown.
-    fn range(self, picture: &Picture) -> Range {
-        let report = &picture.report;
-        let first = report.span.map_or(report.now, |(first, _)| first);
-        let last = if report.input.is_live {
-            report.now
-        } else {
-            report.span.map_or(report.now, |(_, last)| last)
-        };
-        let long = match self {
-            Self::FiveMinutes => Duration::from_secs(300),
-            Self::QuarterHour => Duration::from_secs(900),
-            Self::Hour => Duration::from_secs(3_600),
-            Self::All => (last.saturating_sub(first)).max(Duration::from_secs(60)),
-        };
-        // The second that has just begun is not over yet.
-        let end = last + Duration::from_secs(u64::from(!report.input.is_live));
-        (end.saturating_sub(long), end)
-    }
-}
 
 /// What programs are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +130,8 @@ pub enum Message {
     RangeSelected(Option<Range>),
     /// In a column.
     ProgramChosen(Option<Principal>, usize),
-    HostChosen(Option<IpAddr>),
+    HostChosen(Option<HostGroup>),
+    HostsByChosen(HostsBy),
     ServiceChosen(Option<Service>),
     CoverageChosen(Option<Coverage>),
     Copied(String),
@@ -185,6 +145,7 @@ pub enum Action {
     Refresh,
     Inspect(String),
     OpenProgram(Principal),
+    ListHostsBy(HostsBy),
     Copy(String),
 }
 
@@ -197,8 +158,10 @@ impl State {
             Message::RangeSelected(range) => self.range = range,
             Message::ProgramChosen(principal, column) => return choose_program(principal, column),
             Message::HostChosen(host) => {
-                return host.map_or(Action::None, |host| Action::Inspect(query::of_host(host)));
+                let query = host.as_ref().and_then(query::of_host);
+                return query.map_or(Action::None, Action::Inspect);
             }
+            Message::HostsByChosen(by) => return Action::ListHostsBy(by),
             Message::ServiceChosen(service) => {
                 return service.map_or(Action::None, |it| Action::Inspect(query::of_service(it)));
             }
@@ -310,13 +273,24 @@ impl State {
         let colors = context.colors;
         let unit = context.settings.unit;
         let programs = column![self.view_program_head(context), self.view_programs(context)];
+        let hosts = column![
+            container(
+                row![parts::caption("Hosts", colors), Space::new().width(Fill)]
+                    .extend(view_hosts_by(context))
+                    .spacing(2)
+                    .align_y(Center)
+            )
+            .center_y(HEAD),
+            lists::view_hosts(picture, context),
+        ];
+        let services = column![
+            container(parts::caption("Services", colors)).center_y(HEAD),
+            lists::view_services(picture, unit, colors),
+        ];
+        // Names of hosts are longer than those of services.
         let tables = row![
-            parts::section("Hosts", lists::view_hosts(picture, unit, colors), colors),
-            parts::section(
-                "Services",
-                lists::view_services(picture, unit, colors),
-                colors
-            ),
+            hosts.width(iced::FillPortion(8)),
+            services.width(iced::FillPortion(5)),
         ]
         .spacing(space::M);
         let right = column![
@@ -356,14 +330,14 @@ impl State {
             parts::tab(list.name(), self.list == list, chosen, colors)
         });
         let head = row(tabs).push(Space::new().width(Fill));
-        let head = if self.list == List::Programs {
-            head.extend(self.view_order(context))
-        } else {
-            head
+        let head = match self.list {
+            List::Programs => head.extend(self.view_order(context)),
+            List::Hosts => head.extend(view_hosts_by(context)),
+            List::Services | List::Owners => head,
         };
         let list = match self.list {
             List::Programs => self.view_programs(context),
-            List::Hosts => lists::view_hosts(picture, unit, colors),
+            List::Hosts => lists::view_hosts(picture, context),
             List::Services => lists::view_services(picture, unit, colors),
             List::Owners => lists::view_coverage(picture, colors),
         };
@@ -483,6 +457,14 @@ fn choose_program(principal: Option<Principal>, column: usize) -> Action {
 
 fn open(principal: Option<Principal>) -> Action {
     principal.map_or(Action::None, Action::OpenProgram)
+}
+
+/// What hosts are listed by.
+fn view_hosts_by(context: Context<'_>) -> impl Iterator<Item = Element<'_, Message>> {
+    HostsBy::ALL.into_iter().map(move |by| {
+        let is_on = context.settings.hosts == by;
+        parts::tab(by.name(), is_on, Message::HostsByChosen(by), context.colors)
+    })
 }
 
 /// What stands above a list.

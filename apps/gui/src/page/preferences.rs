@@ -5,6 +5,7 @@ use iced::widget::{Space, button, column, container, row};
 use iced::{Center, Element, Fill};
 
 use super::Context;
+use crate::hosts::HostsBy;
 use crate::settings::{ENDED_FLOWS, Settings, ZOOMS};
 use crate::theme::{Colors, Scheme, measure, space, style};
 use crate::widget::parts;
@@ -16,6 +17,9 @@ pub enum Message {
     ZoomChosen(u16),
     UnitChosen(Unit),
     EndedFlowsChosen(usize),
+    NamesChosen(bool),
+    ResolveChosen(bool),
+    HostsByChosen(HostsBy),
     ColumnsReset,
 }
 
@@ -29,6 +33,9 @@ pub fn update(settings: &mut Settings, message: Message) {
         Message::ZoomChosen(zoom) => settings.zoom = zoom,
         Message::UnitChosen(unit) => settings.unit = unit,
         Message::EndedFlowsChosen(count) => settings.ended_flows = count,
+        Message::NamesChosen(names) => settings.names = names,
+        Message::ResolveChosen(resolve) => settings.resolve = resolve,
+        Message::HostsByChosen(by) => settings.hosts = by,
         Message::ColumnsReset => settings.columns = Settings::default().columns,
     }
 }
@@ -62,6 +69,17 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
         let message = Message::EndedFlowsChosen(count);
         choice(word, settings.ended_flows == count, message, colors)
     });
+    let names = on_or_off(settings.names, Message::NamesChosen, colors);
+    let resolve = on_or_off(settings.resolve, Message::ResolveChosen, colors);
+    let hosts = HostsBy::ALL.into_iter().map(|by| {
+        let word = by.name().to_owned();
+        choice(
+            word,
+            settings.hosts == by,
+            Message::HostsByChosen(by),
+            colors,
+        )
+    });
     let columns = settings.columns.iter().map(|column| column.title());
     let columns = columns.collect::<Vec<_>>().join(", ");
     let kept = place.map_or_else(
@@ -76,6 +94,24 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
             "Units",
             "Bits: rates in bits a second, amounts in bytes. Packets: amounts in packets, rates in bits a second.",
             row(units).spacing(space::XS).wrap(),
+            colors
+        ),
+        part(
+            "Hosts",
+            "Lists have the names of hosts, or their addresses only. The key n changes it, too.",
+            row(hosts).spacing(space::XS).wrap(),
+            colors
+        ),
+        part(
+            "Names from packets",
+            "The app reads names in packets (DNS, TLS, QUIC, HTTP) and asks nobody. A change applies to the next capture.",
+            row(names).spacing(space::XS).wrap(),
+            colors
+        ),
+        part(
+            "Look up names of addresses",
+            "Off by default: lookups make traffic, and tell a DNS server which addresses you look at. A change applies to the next live capture.",
+            row(resolve).spacing(space::XS).wrap(),
             colors
         ),
         part(
@@ -120,6 +156,17 @@ fn part<'a>(
     row![words, container(content).width(Fill)]
         .spacing(space::L)
         .into()
+}
+
+/// Two choices, of which one is made.
+fn on_or_off<'a>(
+    is_on: bool,
+    message: fn(bool) -> Message,
+    colors: Colors,
+) -> impl Iterator<Item = Element<'a, Message>> {
+    [(true, "On"), (false, "Off")]
+        .into_iter()
+        .map(move |(value, word)| choice(word.to_owned(), is_on == value, message(value), colors))
 }
 
 fn choice<'a>(word: String, is_on: bool, message: Message, colors: Colors) -> Element<'a, Message> {

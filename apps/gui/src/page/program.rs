@@ -1,21 +1,24 @@
 //! One program: its processes, its traffic over time, its hosts and flows.
 
-use std::collections::BTreeMap;
+mod processes;
+
 use std::hash::Hash;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_core::attribution::Process;
 use flowner_core::flows::FlowId;
 use flowner_core::present::{self, Column};
-use flowner_core::{FlowRecord, Group, Principal, Series, Service};
-use iced::widget::{Space, column, container, responsive, row};
+use flowner_core::{FlowRecord, Group, HostGroup, Principal, Series, Service};
+use iced::widget::{column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
+use self::processes::{processes, view_tree};
 use super::Context;
 use crate::column::{self, Surroundings};
 use crate::feed::{Picture, Profile};
+use crate::hosts::HostsBy;
 use crate::keys::Intent;
 use crate::query;
 use crate::theme::{Colors, space};
@@ -24,7 +27,8 @@ use crate::widget::parts;
 use crate::widget::table::{Cell, Head, Table, Width, key_of};
 
 /// The columns of its flows.
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
+    Column::Name,
     Column::Remote,
     Column::Service,
     Column::Local,
@@ -56,7 +60,7 @@ type End = (FlowId, SocketAddr);
 pub enum Message {
     InspectWanted,
     FlowSelected(Option<End>),
-    HostChosen(Option<IpAddr>),
+    HostChosen(Option<HostGroup>),
     ServiceChosen(Option<Service>),
     Copied(String),
 }
@@ -89,7 +93,7 @@ impl State {
                 None
             }
             Message::InspectWanted => self.principal.as_ref().map(query::of_principal),
-            Message::HostChosen(host) => host.map(query::of_host),
+            Message::HostChosen(host) => host.as_ref().and_then(query::of_host),
             Message::ServiceChosen(service) => service.map(query::of_service),
             Message::Copied(text) => return Action::Copy(text),
         };
@@ -224,12 +228,16 @@ impl State {
         let flow = move |row: usize| flow_in(flows, row);
         let selected = self.selected.and_then(|end| row_of(flows, end));
         let is_live = profile.report.input.is_live;
+        let columns: Vec<Column> = match context.settings.hosts {
+            HostsBy::Name => COLUMNS.to_vec(),
+            HostsBy::Address => without_names().collect(),
+        };
+        let heads = columns.iter().copied().map(column::head).collect();
         let cell = move |row: usize, place: usize| {
             flow(row)
-                .map(|flow| column::cell(COLUMNS[place], flow, around))
+                .map(|flow| column::cell(columns[place], flow, around))
                 .unwrap_or_default()
         };
-        let heads = COLUMNS.into_iter().map(column::head).collect();
         Table::new(context.colors, heads, flows.len(), cell)
             .flush()
             .version(super::inspect::version(around.now))
@@ -244,6 +252,10 @@ impl State {
             .on_copy(Message::Copied)
             .into()
     }
+}
+
+fn without_names() -> impl Iterator<Item = Column> {
+    COLUMNS.into_iter().filter(|column| *column != Column::Name)
 }
 
 /// The flow in a row: the newest first, which stand at the end of a report.
@@ -329,75 +341,21 @@ fn view_head<'a>(
     container(head).padding([space::S, space::M]).into()
 }
 
-/// Every process that owns one of its flows.
-fn processes(profile: &Profile) -> Vec<Arc<Process>> {
-    let mut found = BTreeMap::new();
-    let shares = profile.report.flows.iter().flat_map(FlowRecord::shares);
-    for share in shares.filter(|share| *share.principal == profile.principal) {
-        for process in share
-            .owner
-            .map_or(&[][..], |owner| owner.verdict.processes())
-        {
-            found.insert(process.id(), Arc::clone(process));
-        }
-    }
-    found.into_values().collect()
-}
-
-/// Processes below those that started them.
-fn view_tree<'a>(processes: &[Arc<Process>], colors: Colors) -> Element<'a, Message> {
-    let lines = tree(processes).into_iter().map(|(depth, process)| {
-        let depth = u16::try_from(depth).unwrap_or(u16::MAX);
-        row![
-            Space::new().width(f32::from(depth.min(8)) * 14.0),
-            container(parts::body(process.pid.to_string(), colors.muted)).width(52),
-            parts::body(process.name.clone(), colors.text),
-            Space::new().width(space::S),
-            parts::small(about(&process), colors.muted),
-        ]
-        .align_y(Center)
-        .into()
-    });
-    parts::scroll(column(lines).spacing(5).width(Fill), colors)
-}
-
-fn about(process: &Process) -> String {
-    let parent = process.parent.map(|pid| format!("from {pid}"));
-    let unit = process.unit.as_ref().map(|unit| unit.name.clone());
-    let words = [parent, unit].into_iter().flatten();
-    words.collect::<Vec<_>>().join("  ")
-}
-
-/// Each process with how deep it stands: below its parent, where that is one of them.
-fn tree(processes: &[Arc<Process>]) -> Vec<(usize, Arc<Process>)> {
-    let is_one = |pid: Option<u32>| processes.iter().any(|process| Some(process.pid) == pid);
-    let mut lines = Vec::new();
-    let mut stack: Vec<(usize, &Arc<Process>)> = processes
-        .iter()
-        .rev()
-        .filter(|process| !is_one(process.parent) || process.parent == Some(process.pid))
-        .map(|process| (0, process))
-        .collect();
-    while let Some((depth, process)) = stack.pop() {
-        let children = processes
-            .iter()
-            .rev()
-            .filter(|child| child.parent == Some(process.pid) && child.pid != process.pid);
-        stack.extend(children.map(|child| (depth + 1, child)));
-        lines.push((depth, Arc::clone(process)));
-        // Pids that were used again can make a circle.
-        if lines.len() > processes.len() {
-            break;
-        }
-    }
-    lines
-}
-
 const LIST_HEADS: [Head; 2] = [Head::text("", Width::Share(1.0, 90.0)), Head::amount("")];
 
 fn view_hosts<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
-    list(&profile.hosts, |host| host.to_string(), context)
-        .on_select(|row, _| Message::HostChosen(profile.hosts.get(row).and_then(|it| it.key)))
+    let unit = context.settings.unit;
+    let rows = profile.hosts.rows(context.settings.hosts);
+    let cell = move |row: usize, place: usize| match place {
+        0 => rows[row].cell(),
+        _ => Cell::quantity(unit.amount(rows[row].totals.total())),
+    };
+    Table::new(context.colors, LIST_HEADS.to_vec(), rows.len(), cell)
+        .key(|row| key_of(&rows[row].host))
+        .headless()
+        .flush()
+        .on_select(|row, _| Message::HostChosen(rows.get(row).and_then(|it| it.host.clone())))
+        .on_copy(Message::Copied)
         .into()
 }
 
@@ -457,32 +415,5 @@ mod tests {
         assert_eq!(selected(&state), Some(2));
         state.intend(Intent::Up, Some(&flows(&[1, 2])));
         assert_eq!(selected(&state), Some(2));
-    }
-
-    #[track_caller]
-    fn check(parents: &[(u32, u32)], expected: &[(usize, u32)]) {
-        let processes: Vec<_> = parents
-            .iter()
-            .map(|(pid, parent)| {
-                Arc::new({
-                    let mut process = Process::new(*pid, "p");
-                    process.parent = Some(*parent);
-                    process
-                })
-            })
-            .collect();
-        let lines = tree(&processes).into_iter();
-        let lines: Vec<_> = lines.map(|(depth, process)| (depth, process.pid)).collect();
-        assert_eq!(lines, expected);
-    }
-
-    #[test]
-    fn children_stand_below_their_parents() {
-        check(
-            &[(5, 1), (6, 5), (7, 5), (8, 6), (9, 1)],
-            &[(0, 5), (1, 6), (2, 8), (1, 7), (0, 9)],
-        );
-        check(&[], &[]);
-        check(&[(3, 3)], &[(0, 3)]);
     }
 }

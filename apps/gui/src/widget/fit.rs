@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use flowner_core::present::shortened_name;
 use iced::advanced::text::{self, Paragraph, Text};
 use iced::{Font, Pixels, Renderer, Size, alignment};
 
@@ -48,6 +49,12 @@ impl Fitter {
             }
         }
         text
+    }
+
+    /// The name of a host, or its beginning and its end with an ellipsis between them.
+    pub fn fit_name(&self, name: &str, font: Font, size: f32, room: f32) -> String {
+        let width = |character| self.advance(character, font) * size;
+        shortened_name(name, room, width).into_owned()
     }
 
     fn advance(&self, character: char, font: Font) -> f32 {

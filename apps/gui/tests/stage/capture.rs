@@ -75,6 +75,41 @@ pub(crate) fn with_hostile_names(folder: &Path) -> PathBuf {
     path
 }
 
+/// The name that a client asks for there, as it may be shown.
+pub(crate) fn hostile_host() -> String {
+    format!(
+        r"a\226\128\174b\226\129\166c.{}.example.com",
+        "long".repeat(15)
+    )
+}
+
+/// A capture of requests for a web server of such a name, and for others.
+pub(crate) fn with_hostile_hosts(folder: &Path) -> PathBuf {
+    const RAW: u32 = 101;
+    let hostile = format!("a\u{202e}b\u{2066}c.{}.example.com", "long".repeat(15));
+    let hosts = [&hostile, "www.example.org", "example.net"];
+    let packets = (1_u8..).zip(hosts).map(|(number, host)| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let segment = segment([192, 168, 7, 9], [203, 0, 113, number], request.as_bytes());
+        (number, segment)
+    });
+    write(folder.join("hosts.pcap"), RAW, packets)
+}
+
+/// The first data of a connection with a web server over IPv4.
+fn segment(from: [u8; 4], to: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(40 + data.len()).unwrap();
+    let mut packet = vec![0x45, 0];
+    packet.extend(length.to_be_bytes());
+    packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    packet.extend(from);
+    packet.extend(to);
+    packet.extend([40_000_u16, 80].iter().flat_map(|port| port.to_be_bytes()));
+    packet.extend([0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, 0x18, 0, 64, 0, 0, 0, 0]);
+    packet.extend(data);
+    packet
+}
+
 /// A file of packets, each with the second in which it was captured.
 fn write(path: PathBuf, link: u32, packets: impl IntoIterator<Item = (u8, Vec<u8>)>) -> PathBuf {
     let mut bytes = Vec::new();

@@ -58,10 +58,17 @@ pub(super) fn view<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message>
         .into()
 }
 
-/// The columns with one at another place.
-pub(super) fn reordered(columns: &[Column], from: usize, to: usize) -> Action {
-    let mut columns = columns.to_vec();
-    if from < columns.len() && to < columns.len() {
+/// All columns with one at the place of another one; both places are those among the ones that are
+/// shown now.
+pub(super) fn reordered(all: &[Column], shown: &[Column], from: usize, to: usize) -> Action {
+    let mut columns = all.to_vec();
+    let place = |shown_at: usize| {
+        let column = shown.get(shown_at)?;
+        let found = all.iter().position(|it| it == column);
+        // It may stand in the place of another one.
+        found.or_else(|| all.iter().position(|it| !shown.contains(it)))
+    };
+    if let Some((from, to)) = place(from).zip(place(to)) {
         let column = columns.remove(from);
         columns.insert(to, column);
     }

@@ -1,5 +1,7 @@
 //! How the owner of a flow is known, or why it is not.
 
+mod names;
+
 use std::borrow::Cow;
 
 use flowner_core::FlowRecord;
@@ -44,6 +46,7 @@ pub(super) fn view<'a>(
         )
     });
     let mut pane = column![head].push(to_program).spacing(space::S);
+    pane = pane.push(names::view(flow, colors));
     let is_loop = flow.remote_owner.is_some() || flow.direction == Direction::Loopback;
     let name = if is_loop {
         "OWNER OF THE INITIATOR"

@@ -22,7 +22,8 @@ struct Page {
 impl Page {
     fn new() -> Self {
         let demo = Origin::Demo(flowner_core::Demo::Recorded);
-        let (session, _) = Session::start(1, demo, Viewpoint::default(), None, 1_000);
+        let (session, _) =
+            Session::start(1, demo, Viewpoint::default(), None, &Settings::default());
         Self {
             state: State::default(),
             session,
@@ -175,10 +176,27 @@ fn columns_are_moved_and_never_all_hidden() {
         _ => Vec::new(),
     };
     assert_eq!(
-        shown(reordered(&columns, 0, 2)),
+        shown(reordered(&columns, &columns, 0, 2)),
         [Column::Pid, Column::User, Column::Program]
     );
-    assert_eq!(shown(reordered(&columns, 7, 2)), columns);
+    assert_eq!(shown(reordered(&columns, &columns, 7, 2)), columns);
+    // Where names are not shown, they stay where they are.
+    let all = [Column::Program, Column::Name, Column::Remote, Column::Pid];
+    let without = [Column::Program, Column::Remote, Column::Pid];
+    assert_eq!(
+        shown(reordered(&all, &without, 0, 1)),
+        [Column::Name, Column::Remote, Column::Program, Column::Pid]
+    );
+    // An address that stands in the place of a name moves that.
+    assert_eq!(
+        shown(reordered(
+            &[Column::Name, Column::Pid],
+            &[Column::Remote, Column::Pid],
+            0,
+            1
+        )),
+        [Column::Pid, Column::Name]
+    );
     assert_eq!(
         shown(toggled(&columns, Column::Pid)),
         [Column::Program, Column::User]

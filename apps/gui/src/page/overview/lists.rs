@@ -1,7 +1,6 @@
 //! Hosts, services, and how owners are known.
 
 use std::hash::Hash;
-use std::net::IpAddr;
 
 use flowner_core::present::{self, Unit};
 use flowner_core::{Coverage, Group, Service};
@@ -9,6 +8,7 @@ use iced::Element;
 
 use super::Message;
 use crate::feed::Picture;
+use crate::page::Context;
 use crate::theme::{Colors, measure};
 use crate::widget::table::{Bar, Cell, Head, Table, Width, key_of};
 
@@ -18,10 +18,29 @@ const LIST_HEADS: [Head; 3] = [
     Head::amount(""),
 ];
 
-pub(super) fn view_hosts(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
-    let name = |host: Option<IpAddr>| host.map_or("all others".to_owned(), |host| host.to_string());
-    list(&picture.hosts, name, unit, colors)
-        .on_select(|row, _| Message::HostChosen(picture.hosts.get(row).and_then(|it| it.key)))
+/// As many characters as a name and an address have; where there is less room, rates go first.
+const HOST_HEADS: [Head; 3] = [
+    Head::text("", Width::Share(1.0, 230.0)),
+    Head::rate("").yielding(),
+    Head::amount(""),
+];
+
+pub(super) fn view_hosts<'a>(picture: &'a Picture, context: Context<'a>) -> Element<'a, Message> {
+    let unit = context.settings.unit;
+    let rows = picture.hosts.rows(context.settings.hosts);
+    let cell = move |row: usize, column: usize| {
+        let host = &rows[row];
+        match column {
+            0 => host.cell(),
+            1 => Cell::quantity(unit.rate(host.totals.rate)),
+            _ => Cell::quantity(unit.amount(host.totals.total())),
+        }
+    };
+    Table::new(context.colors, HOST_HEADS.to_vec(), rows.len(), cell)
+        .key(|row| key_of(&rows[row].host))
+        .headless()
+        .flush()
+        .on_select(|row, _| Message::HostChosen(rows.get(row).and_then(|it| it.host.clone())))
         .on_copy(Message::Copied)
         .into()
 }

@@ -45,6 +45,10 @@ pub struct Cell {
     pub(super) picture: Option<IconImage>,
     pub(super) swatch: Option<Color>,
     pub(super) bar: Option<Bar>,
+    /// Whether a text that is too long loses its middle and not its end.
+    pub(super) is_name: bool,
+    /// What stands behind the text where there is room for all of it.
+    pub(super) beside: Option<String>,
 }
 
 /// Two shares of a whole, from 0 to 1, as a bar.
@@ -71,6 +75,20 @@ impl Cell {
         Self {
             text: masked.unwrap_or(text),
             ..Self::default()
+        }
+    }
+
+    /// The name of a host.
+    pub fn name(text: impl Into<String>) -> Self {
+        Self::text(text).as_name()
+    }
+
+    /// The same text, as the name of a host: its end says whose it is, and stays readable.
+    #[must_use]
+    pub fn as_name(self) -> Self {
+        Self {
+            is_name: true,
+            ..self
         }
     }
 
@@ -101,6 +119,13 @@ impl Cell {
     #[must_use]
     pub fn muted(self) -> Self {
         self.toned(Tone::Muted)
+    }
+
+    /// The same, with something behind it where there is room for all of that.
+    #[must_use]
+    pub fn beside(self, beside: Option<String>) -> Self {
+        let beside = beside.map(|text| shown::line(&text).into_owned());
+        Self { beside, ..self }
     }
 
     /// The same, in another colour.

@@ -11,7 +11,7 @@ use iced::{Color, Font, Pixels, Point, Rectangle, Renderer, Size, alignment, bor
 use super::handle::Place;
 use super::metrics::{PADDING, SCROLL_BAR};
 use super::state::{Grabbed, State};
-use super::{Align, Head, Mark, Table};
+use super::{Align, Cell, Head, Mark, Table};
 use crate::picture::IconImage;
 use crate::theme::measure::{HAIRLINE, ICON, ROW};
 use crate::theme::{FONT, STRONG, size, space};
@@ -177,7 +177,20 @@ impl<Message> Table<'_, Message> {
                 cell.tone.color(self.colors)
             },
         };
-        let text = state.fitter.fit(cell.text, ink.font, ink.size, area.width);
+        if let Some((beside, place)) = behind(&cell, &state.fitter, area) {
+            let ink = Ink {
+                color: self.colors.muted,
+                font: FONT,
+                ..ink
+            };
+            write(renderer, &state.fitter, beside.to_owned(), place, &ink);
+        }
+        let text = if cell.is_name {
+            let room = area.width;
+            state.fitter.fit_name(&cell.text, ink.font, ink.size, room)
+        } else {
+            state.fitter.fit(cell.text, ink.font, ink.size, area.width)
+        };
         write(renderer, &state.fitter, text, area, &ink);
     }
 
@@ -276,11 +289,24 @@ impl<Message> Table<'_, Message> {
                 continue;
             }
             for column in state.seen_columns(bounds.width) {
-                let text = (self.cell)(row, column).content();
-                operation.text(None, cell_area(state, column, line), &text);
+                let cell = (self.cell)(row, column);
+                let area = cell_area(state, column, line);
+                operation.text(None, area, &cell.content());
+                if let Some((beside, place)) = behind(&cell, &state.fitter, area) {
+                    operation.text(None, place, beside);
+                }
             }
         }
     }
+}
+
+/// What stands behind the text of a cell, and where, if there is room.
+fn behind<'a>(cell: &'a Cell, fitter: &Fitter, area: Rectangle) -> Option<(&'a str, Rectangle)> {
+    let beside = cell.beside.as_deref()?;
+    let font = if cell.is_strong { STRONG } else { FONT };
+    let used = fitter.width(&cell.text, font, size::BODY) + space::S;
+    let width = fitter.width(beside, FONT, size::BODY);
+    (used + width <= area.width).then(|| (beside, push(area, used)))
 }
 
 /// The room for the content of a cell.
