@@ -107,7 +107,7 @@ fn one_command_would_show_everything() {
     assert_eq!(output.status.code(), Some(2), "{printed}");
     let json = program.as_nobody(&["doctor", "--json"]).unwrap();
     let json = text(&json.stdout);
-    assert!(json.lines().count() == 9, "{json}");
+    assert!(json.lines().count() == 10, "{json}");
     assert!(
         json.contains(r#""name":"processes","status":"limited""#),
         "{json}"

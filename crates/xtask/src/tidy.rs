@@ -21,7 +21,7 @@ const MAX_LINES: usize = 500;
 const LONG: [(&str, usize); 5] = [
     ("crates/attribution/src/tables/linux/fd_scanner/mod.rs", 570),
     ("crates/attribution/src/tables/linux/namespaces/mod.rs", 600),
-    ("crates/core/src/engine/ledger.rs", 575),
+    ("crates/core/src/engine/ledger.rs", 570),
     ("crates/core/src/engine/ledger/confirm.rs", 550),
     ("crates/icons/src/catalog.rs", 540),
 ];

@@ -172,9 +172,8 @@ pub(crate) struct Ledger {
     to_end: Vec<Token>,
     /// What DNS said of the names of addresses.
     name_table: NameTable,
-    /// Where addresses are.
+    /// Where addresses are, and flows without a name, where reverse lookups may name them.
     places: Places,
-    /// Flows without a name, where reverse lookups may name them.
     unnamed: Option<Unnamed>,
 }
 

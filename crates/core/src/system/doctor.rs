@@ -4,6 +4,7 @@ use std::path::Path;
 
 use flowner_attribution::permissions::{self, Fix, Level, Visibility};
 use flowner_capture::{LiveOptions, Source, shell_word};
+use flowner_names::geo::{GeoDatabases, usual_databases};
 
 use crate::system::privileges;
 
@@ -69,12 +70,41 @@ impl Checkup {
 pub fn examine(program: &Path) -> Checkup {
     let mut checks = vec![library(), capture()];
     checks.extend(permissions::check().into_iter().map(of_visibility));
+    checks.push(names());
     checks.push(sandbox());
     Checkup {
         system: permissions::system(),
         grants: grants(&wanted(&checks)),
         commands: commands(&checks, program),
         checks,
+    }
+}
+
+/// Where names, countries and networks come from.
+fn names() -> Check {
+    let (databases, errors) =
+        privileges::without_capabilities(|| GeoDatabases::open(usual_databases()));
+    let kinds: Vec<String> = databases
+        .loaded()
+        .map(|(path, kind, _)| format!("{kind} ({})", path.display()))
+        .collect();
+    let places = match (&kinds[..], &errors[..]) {
+        (_, [error, ..]) => error.to_string(),
+        ([], []) => "no MMDB file is installed".to_owned(),
+        (kinds, []) => kinds.join(", "),
+    };
+    Check {
+        name: "names",
+        status: if errors.is_empty() {
+            Status::Good
+        } else {
+            Status::Limited
+        },
+        detail: format!(
+            "from packets and the hosts file; nobody is asked without --resolve; countries and \
+             networks: {places}"
+        ),
+        remedy: None,
     }
 }
 

@@ -21,8 +21,7 @@ use crate::system::removed;
 /// The size of the write buffer.
 const BUFFER: usize = 64 << 10;
 
-/// The number of processes that a file is known to describe. Past that, this forgets all and
-/// describes them again.
+/// Processes and names that a file is known to have. Past that, this forgets and repeats them.
 const MAX_DESCRIBED: usize = 10_000;
 
 /// The header of all files.
@@ -40,9 +39,8 @@ pub(crate) struct Files {
     directory: Option<Directory>,
     origin: Origin,
     current: Writer<Blocks>,
-    /// The processes that the current file describes, by pid.
+    /// The processes that the current file describes, by pid, and its names of addresses.
     described: HashMap<u32, ProcessFacts>,
-    /// The names of addresses that it has.
     named: HashSet<(IpAddr, Name)>,
     /// The start of the current file, since the Unix epoch.
     begun: Duration,
