@@ -2,6 +2,7 @@
 
 mod errors;
 mod measured;
+mod sightings;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::address::{Direction, LocalAddresses, is_group};
+use crate::copies::Sightings;
 use crate::error::FlowError;
 use crate::key::scoped;
 use crate::packet::{FirstMessage, Icmp};
@@ -54,6 +56,8 @@ pub struct Flow<T = ()> {
     tcp: TcpTracker,
     /// Separate, because only TCP has them.
     measures: Option<Box<Measures>>,
+    /// What the initiator and the responder sent, where it may be seen on several devices.
+    sightings: Option<Box<[Sightings; 2]>>,
     by_initiator: Side,
     by_responder: Side,
     first_seen: Duration,
@@ -316,6 +320,7 @@ impl<T> Flow<T> {
             },
             tcp: TcpTracker::default(),
             measures: None,
+            sightings: None,
             by_initiator: Side::default(),
             by_responder: Side::default(),
             first_seen: packet.time,
@@ -421,6 +426,7 @@ impl<T> Flow<T> {
         let part = Self {
             errors: at_most(errors, [until.0, until.1]),
             measures: self.measures.clone(),
+            sightings: None,
             by_initiator: side(until.0),
             by_responder: side(until.1),
             last_seen: mark.last_seen,
@@ -580,6 +586,6 @@ mod tests {
     /// A table may hold 100,000 of them.
     #[test]
     fn flows_are_small() {
-        assert!(size_of::<Flow>() <= 288, "{}", size_of::<Flow>());
+        assert!(size_of::<Flow>() <= 296, "{}", size_of::<Flow>());
     }
 }

@@ -145,6 +145,19 @@ impl FlowKey {
         (key, is_low)
     }
 
+    /// The key that this packet would have if it were what it claims to be, and whether the first of
+    /// the [`ends`](Self::ends) sent it. This is its key.
+    pub(crate) fn genuine(&self, packet: &Packet) -> (Self, bool) {
+        let key = Self {
+            marks: Marks(self.marks.0 & !Marks::CLASS),
+            ..*self
+        };
+        let source = normalize(packet.source);
+        let (low, high) = self.ends();
+        let is_low = low.ip() == source.ip() && low.port() == source.port();
+        (key, is_low || low == high)
+    }
+
     pub(crate) const fn class(&self) -> Class {
         match self.marks.0 & Marks::CLASS {
             0 => Class::Genuine,

@@ -46,6 +46,7 @@ struct Readme;
 mod address;
 pub mod chunked;
 mod clock;
+mod copies;
 mod counters;
 mod error;
 mod flow;
@@ -59,6 +60,7 @@ mod table;
 mod tcp;
 
 pub use address::{Direction, LocalAddresses};
+pub use copies::{DeviceLink, Peer, Topology};
 pub use counters::{Counters, Mark};
 pub use error::FlowError;
 pub use flow::{Flow, FlowId};

@@ -341,6 +341,15 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         let more = (more > 0).then(|| format!("{more} more"));
         let devices: Vec<_> = shown.chain(more).collect();
         writeln!(out, "seen on: {}", devices.join(", "))?;
+        let again = report.table.seen_again;
+        if again.packets > 0 {
+            let packets = present::count(again.packets, "packet");
+            let bytes = present::bytes(again.bytes);
+            writeln!(
+                out,
+                "seen again: {packets}, {bytes}, on other devices of their way, not in the totals"
+            )?;
+        }
     }
     let within = report.within_host();
     if within.packets > 0 {

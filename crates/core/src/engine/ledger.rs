@@ -48,6 +48,7 @@ use crate::model::totals::Credited;
 use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming};
+pub(crate) use devices::CapturedDevices;
 use ended::{EndedFlows, listed_mut};
 use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
 use uncertain::Uncertain;
@@ -168,6 +169,8 @@ pub(crate) struct Ledger {
     /// Packet time of the packet before the newest one of its flow.
     previous: Duration,
     devices: Devices,
+    /// The devices that are captured, where a packet may be captured on several.
+    counted_once: Option<CapturedDevices>,
     /// Of flows whose question is of no use any more: to be ended by the thread that counts packets.
     to_end: Vec<Token>,
     /// What DNS said of the names of addresses.
@@ -210,6 +213,7 @@ impl Ledger {
             confirming: Confirming::default(),
             previous: Duration::ZERO,
             devices: Devices::default(),
+            counted_once: None,
             to_end: Vec::new(),
             name_table,
             places: Places::default(),
@@ -226,15 +230,28 @@ impl Ledger {
         }
     }
 
-    /// Counts a packet that was decoded; tells where it belongs.
-    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> PacketRef {
+    /// Counts a packet that was decoded. Returns where it belongs; `None` of one that is counted when
+    /// the device above shows it.
+    pub(crate) fn packet(
+        &mut self,
+        packet: &Packet,
+        effects: &mut Vec<Effect>,
+    ) -> Option<PacketRef> {
         self.stretch_span(packet.time);
+        self.devices.count(packet);
+        if self.table.is_on_its_way(packet) {
+            return None;
+        }
         self.take_back_earlier();
         self.confirming.packets += 1;
         effects.extend(self.to_end.drain(..).map(Effect::End));
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
-        self.devices.count(packet);
+        if update.change == Change::SeenAgain {
+            self.retire(&mut ended, effects);
+            self.just_ended = ended;
+            return Some(self.place_of(update));
+        }
         // What ended made room for this flow, and may have had its five-tuple.
         self.note_segment(update, packet, &mut ended);
         self.retire(&mut ended, effects);
@@ -243,6 +260,10 @@ impl Ledger {
             self.opened(update.id, effects);
         }
         self.counted(update, packet, effects);
+        Some(self.place_of(update))
+    }
+
+    const fn place_of(&self, update: Update) -> PacketRef {
         PacketRef {
             flow: update.id,
             from_initiator: update.from_initiator,
@@ -484,7 +505,7 @@ impl Ledger {
             return;
         };
         match update.change {
-            Change::Opened => {}
+            Change::Opened | Change::SeenAgain => {}
             Change::Continued => {
                 let is_bare = |tcp: flowner_flows::Tcp| !tcp.flags.contains(TcpFlags::FIN);
                 let is_bare = packet.payload_len == 0 && packet.tcp.is_some_and(is_bare);

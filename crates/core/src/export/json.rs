@@ -382,7 +382,8 @@ impl<'a> DeviceLine<'a> {
 /// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
 /// or the device did not hand over; `null` for files), `devices` where packets are captured from
 /// devices of this host (each with its `name`, and the `packets` and `bytes` that were counted on
-/// it), `unlisted` (`flows`, `packets` and
+/// it), `seen_again` where packets were captured on several devices of their way (the `packets` and
+/// `bytes` of their copies, which are in no total but those of devices), `unlisted` (`flows`, `packets` and
 /// `bytes` of what was asked for and has no line of its own: there was no place for it, or
 /// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
 /// where it is not complete because of a failure; `refused_claims` where comments of the file
@@ -399,6 +400,8 @@ pub struct SummaryLine<'a> {
     dropped: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<DeviceSums<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_again: Option<Sums>,
     unlisted: Unlisted,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -422,6 +425,8 @@ impl<'a> SummaryLine<'a> {
                 .capture
                 .map(|it| it.dropped_by_kernel.saturating_add(it.dropped_by_interface)),
             devices: report.devices.iter().map(DeviceSums::new).collect(),
+            seen_again: (report.table.seen_again.packets > 0)
+                .then(|| report.table.seen_again.into()),
             unlisted: Unlisted::default(),
             complete: matches!(report.ending, EndState::Complete | EndState::Stopped),
             message: match &report.ending {

@@ -78,7 +78,7 @@ impl CaptureThread {
         let mut newest = None;
         for (number, packet) in batch.frames.iter().enumerate() {
             newest = match packet {
-                Frame::Decoded(packet) => Some(ledger.packet(packet, &mut self.effects)),
+                Frame::Decoded(packet) => ledger.packet(packet, &mut self.effects),
                 Frame::Undecodable {
                     kind,
                     time,

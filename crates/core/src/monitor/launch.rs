@@ -24,7 +24,8 @@ use super::packet_input::PacketInput;
 use super::recording::OpenRecording;
 use super::reports::Reports;
 use super::{Monitor, Progress, Shared, Status};
-use crate::engine::ledger::{Ledger, OwnerScope};
+use crate::engine::ledger::{CapturedDevices, Ledger, OwnerScope};
+use crate::model::config::Input;
 use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::model::report::{EndState, InputInfo, LocalAddressSource};
@@ -63,14 +64,12 @@ impl Monitor {
             Some(_) => OwnerScope::Own,
         };
         let is_device = is_live && opened.clock.is_none();
-        let ledger = Ledger::new(
-            &config.limits,
+        let ledger = new_ledger(
+            config,
             opened.local.clone(),
             attributor_wanted,
             !queues.is_empty(),
         );
-        let ledger = ledger.with_community_seed(config.community_seed);
-        let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(begun(&opened.whose)),
@@ -160,6 +159,32 @@ fn begun(whose: &LocalAddressSource) -> Status {
         whose: whose.clone(),
         interruption: None,
         warning: None,
+    }
+}
+
+/// A ledger without packets.
+fn new_ledger(
+    config: &Config,
+    local: Option<LocalAddresses>,
+    asked: OwnerScope,
+    is_watched: bool,
+) -> Ledger {
+    Ledger::new(&config.limits, local, asked, is_watched)
+        .with_community_seed(config.community_seed)
+        .counting_once(captured_devices(&config.input))
+        .listing(Selection::from(&config.filter), config.limits.groups)
+}
+
+/// The devices whose packets may be copies of each other.
+fn captured_devices(input: &Input) -> Option<CapturedDevices> {
+    match input {
+        Input::AllDevices => Some(CapturedDevices::All),
+        Input::Devices(names) => Some(CapturedDevices::Named(names.iter().cloned().collect())),
+        Input::DefaultDevice
+        | Input::Device(_)
+        | Input::File(_)
+        | Input::StandardInput
+        | Input::Demo(_) => None,
     }
 }
 

@@ -28,12 +28,17 @@ impl<T: Clone + Default> FlowTable<T> {
         if !flow.may_have_sent(from_initiator, &about) {
             return None;
         }
-        self.lists.get_mut(slot)?.fail(!from_initiator, error);
         // The quoted bytes are not payload of this flow.
         let packet = Packet {
             payload_len: 0,
             ..*packet
         };
+        if let Some(update) = self.copy_of(slot, &packet, !from_initiator) {
+            return Some(update);
+        }
+        // So it is counted once.
+        self.point = None;
+        self.lists.get_mut(slot)?.fail(!from_initiator, error);
         Some(self.count(slot, &packet, !from_initiator))
     }
 }

@@ -1,6 +1,7 @@
 //! All flows of a host: finds them by key, follows, expires and evicts them.
 
 mod config;
+mod copies;
 mod errors;
 mod fragments;
 mod index;
@@ -17,8 +18,9 @@ use lists::{Class, Lists, Slot};
 
 use crate::chunked::View;
 use crate::clock::Clock;
+use crate::copies::{Point, Topology};
 use crate::name::named;
-use crate::{Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
+use crate::{Counters, Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
 
 /// The largest capacity, whatever the configuration says.
 const MAX_CAPACITY: usize = 1 << 30;
@@ -50,6 +52,8 @@ pub enum Change {
     /// It ended a connection. The flow stays for a while, for late packets, and leaves the table
     /// after that.
     Closed,
+    /// Nothing: the packet was counted before, when it was captured on another device.
+    SeenAgain,
 }
 
 /// A flow that left the table.
@@ -111,6 +115,9 @@ named!(EndReason, "way for a flow to end");
 pub struct TableStatistics {
     /// Packets that were counted.
     pub packets: u64,
+    /// Packets that were not counted: they were counted before or are counted afterwards, when they are
+    /// captured on another device of their way ([`FlowTable::set_topology`]).
+    pub seen_again: Counters,
     /// Flows that were opened.
     pub opened: u64,
     /// Flows that left after their connection was closed.
@@ -143,6 +150,9 @@ pub struct FlowTable<T = ()> {
     next_expiry: Duration,
     next_id: u64,
     statistics: TableStatistics,
+    topology: Option<Topology>,
+    /// Where the packet was captured that is being counted, if it may be captured elsewhere, too.
+    point: Option<Point>,
 }
 
 /// The flows of a table at one point in time.
@@ -177,6 +187,8 @@ impl<T: Clone + Default> FlowTable<T> {
             next_expiry: Duration::MAX,
             next_id: 0,
             statistics: TableStatistics::default(),
+            topology: None,
+            point: None,
         }
     }
 
@@ -185,6 +197,14 @@ impl<T: Clone + Default> FlowTable<T> {
         self.statistics.packets += 1;
         self.statistics.backwards += u64::from(self.clock.advance(packet.time));
         self.expire(ended);
+        let scoped;
+        let packet = match self.place(packet) {
+            Some(other) => {
+                scoped = other;
+                &scoped
+            }
+            None => packet,
+        };
         let update = match self.later_fragment(packet) {
             Some((slot, from_initiator)) => self.count(slot, packet, from_initiator),
             None => match self.ingest_error(packet) {
@@ -392,6 +412,9 @@ impl<T: Clone + Default> FlowTable<T> {
 
     fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
         let (key, from_low) = FlowKey::of_packet(packet, self.config.local.as_ref());
+        if let Some(update) = self.copy_of_genuine(packet, &key) {
+            return update;
+        }
         if let Some(slot) = self.by_key.find(&key, &self.lists)
             && let Some(flow) = self.lists.get(slot)
         {
@@ -419,6 +442,9 @@ impl<T: Clone + Default> FlowTable<T> {
     }
 
     fn count(&mut self, slot: Slot, packet: &Packet, from_initiator: bool) -> Update {
+        if let Some(update) = self.copy_of(slot, packet, from_initiator) {
+            return update;
+        }
         #[expect(
             clippy::expect_used,
             reason = "the slot was found or filled for this very packet"

@@ -1,3 +1,4 @@
+mod copies;
 mod cut;
 mod ends;
 mod errors;

@@ -526,6 +526,7 @@ fn a_summary() {
             packets: 12,
             bytes: 772,
         }],
+        seen_again: Some(counters(4, 300).into()),
         unlisted: Unlisted::default(),
         complete: false,
         message: Some("the disk is full"),
@@ -537,7 +538,7 @@ fn a_summary() {
         r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"owners":{
         "process-exited":{"packets":2,"bytes":7}},"undecodable":{
         "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
-        "dropped":5,"devices":[{"name":"eth0","packets":12,"bytes":772}],"unlisted":{"flows":0,"packets":0,"bytes":0},
+        "dropped":5,"devices":[{"name":"eth0","packets":12,"bytes":772}],"seen_again":{"packets":4,"bytes":300},"unlisted":{"flows":0,"packets":0,"bytes":0},
         "complete":false,"message":"the disk is full","refused_claims":2,"not_looked_up":3}"#,
     );
     let whole = SummaryLine {
@@ -545,6 +546,7 @@ fn a_summary() {
         undecodable: Reasons(&[]),
         dropped: None,
         devices: Vec::new(),
+        seen_again: None,
         complete: true,
         message: None,
         refused_claims: None,

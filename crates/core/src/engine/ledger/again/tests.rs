@@ -54,7 +54,7 @@ impl TestLedger {
     }
 
     fn packet(&mut self, packet: &Packet) -> PacketRef {
-        self.inner.packet(packet, &mut self.effects)
+        self.inner.packet(packet, &mut self.effects).unwrap()
     }
 
     /// What was asked since, and whether about a flow whose owner was named.

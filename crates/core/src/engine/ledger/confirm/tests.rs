@@ -58,7 +58,7 @@ impl TestLedger {
     }
 
     fn packet(&mut self, packet: &Packet) -> PacketRef {
-        self.inner.packet(packet, &mut self.effects)
+        self.inner.packet(packet, &mut self.effects).unwrap()
     }
 
     fn asked(&mut self) -> Option<Token> {

@@ -83,7 +83,7 @@ fn read(ledger: &mut Ledger, packets: &[(bool, u32, Option<Ownership>)]) -> Vec<
     let mut effects = Vec::new();
     let mut read = |(number, (is_sent, wire_len, owner)): (usize, &(bool, u32, Option<_>))| {
         let packet = packet(number as u64, *is_sent, *wire_len);
-        let of = ledger.packet(&packet, &mut effects);
+        let of = ledger.packet(&packet, &mut effects).unwrap();
         let owner: Option<Ownership> = owner.clone();
         let owners = if *is_sent {
             [owner.map(|it| read_again(PacketEnd::Source, it)), None]
@@ -169,7 +169,7 @@ fn a_connection_has_one_socket() {
             protocol: Protocol::TCP,
             ..packet(number, true, 100)
         };
-        let of = ledger.packet(&packet, &mut effects);
+        let of = ledger.packet(&packet, &mut effects).unwrap();
         ledger.recorded(of, &packet, [owner.map(Owner::from), None], &mut effects);
     }
     assert_eq!(flows(&mut ledger), [("p1".to_owned(), 300, 0)]);
@@ -273,7 +273,7 @@ fn a_change_at_both_ends_cuts_once() {
     let mut effects = Vec::new();
     for (number, pid) in [(0, 1), (1, 1), (2, 3)] {
         let packet = packet(number, true, 100);
-        let of = ledger.packet(&packet, &mut effects);
+        let of = ledger.packet(&packet, &mut effects).unwrap();
         let owners = [Some(process(pid).into()), Some(process(pid + 1).into())];
         ledger.recorded(of, &packet, owners, &mut effects);
     }

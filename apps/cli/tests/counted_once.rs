@@ -1,0 +1,276 @@
+//! Packets that are captured on several devices of their way count once. Real packets, in network
+//! namespaces of their own.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use std::io::Read;
+use std::net::UdpSocket;
+use std::process::Command;
+
+use common::namespace::Namespace;
+use common::{Running, json_lines};
+use serde_json::Value;
+
+const DATAGRAMS: u64 = 3_000;
+/// With the headers of UDP and IPv4, and that of Ethernet, which the kernel shows as 16 bytes where all
+/// devices are captured.
+const PAYLOAD: usize = 500;
+
+/// A host with two containers on a bridge, and a device that leads to a far host.
+struct World {
+    host: Namespace,
+    containers: [Namespace; 2],
+    far: Namespace,
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        let all = Self {
+            host: Namespace::new()?,
+            containers: [Namespace::new()?, Namespace::new()?],
+            far: Namespace::new()?,
+        };
+        all.host.ip("link add br0 type bridge");
+        all.host.ip("addr add 10.9.0.1/24 dev br0");
+        all.host.ip("link set br0 up");
+        for (number, container) in (2..).zip(&all.containers) {
+            wire(&all.host, &format!("c{number}"), container);
+            all.host.ip(&format!("link set c{number} master br0 up"));
+            container.ip(&format!("addr add 10.9.0.{number}/24 dev eth0"));
+            container.ip("link set eth0 up");
+            container.ip("route add default via 10.9.0.1");
+        }
+        wire(&all.host, "up0", &all.far);
+        all.host.ip("addr add 192.0.2.2/24 dev up0");
+        all.host.ip("link set up0 up");
+        all.far.ip("addr add 192.0.2.1/24 dev eth0");
+        all.far.ip("link set eth0 up");
+        all.far.ip("route add 10.9.0.0/24 via 192.0.2.2");
+        let forward = all
+            .host
+            .command("sysctl")
+            .args(["-qw", "net.ipv4.ip_forward=1"])
+            .status();
+        assert!(forward.unwrap().success());
+        Some(all)
+    }
+
+    fn watch(&self, devices: &[&str]) -> Running {
+        let mut command = self.host.command(env!("CARGO_BIN_EXE_flowner"));
+        command.args(["watch", "--json"]);
+        for device in devices {
+            command.args(["-i", device]);
+        }
+        let watch = Running::spawn(&mut command);
+        let head: Value = serde_json::from_str(&watch.line()).unwrap();
+        assert_eq!(head["type"], "start");
+        watch
+    }
+}
+
+/// A pair of veth devices: one of the host, and `eth0` of another.
+fn wire(host: &Namespace, device: &str, other: &Namespace) {
+    let name = other.name();
+    host.ip(&format!(
+        "link add {device} type veth peer name eth0 netns {name}"
+    ));
+}
+
+/// Sends datagrams from an address to another, so that no queue overflows.
+fn send(from: &Namespace, local: &str, remote: &str) {
+    let program = std::env::current_exe().unwrap();
+    let status = from
+        .command(program.to_str().unwrap())
+        .args(["--exact", "sender", "--ignored", "--nocapture"])
+        .env("ENDS", format!("{local} {remote}"))
+        .stdout(std::process::Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
+fn sender() {
+    let ends = std::env::var("ENDS").expect("only the other tests run this");
+    let (local, remote) = ends.split_once(' ').unwrap();
+    let socket = UdpSocket::bind(local).unwrap();
+    for number in 0..DATAGRAMS {
+        // A receiver without a socket answers with an error, which concerns nobody here.
+        let _refused = socket.send_to(&[7; PAYLOAD], remote);
+        if number % 50 == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
+fn receiver() {
+    let local = std::env::var("ENDS").expect("only the other tests run this");
+    let _socket = UdpSocket::bind(local).unwrap();
+    println!("\nSAYS ready");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+/// A process that has a socket there, so that nothing is refused.
+fn receive(at: &Namespace, local: &str) -> Running {
+    let program = std::env::current_exe().unwrap();
+    let mut command: Command = at.command(program.to_str().unwrap());
+    command
+        .args(["--exact", "receiver", "--ignored", "--nocapture"])
+        .env("ENDS", local);
+    let running = Running::spawn(&mut command);
+    running.line_with(|line| line == "SAYS ready");
+    running
+}
+
+/// The flow to a port, and the summary.
+fn ended(watch: &Running, port: u16) -> (Vec<Value>, Value) {
+    watch.interrupt();
+    let lines = json_lines(&watch.rest().join("\n"));
+    let port = format!(":{port}");
+    let is_to = |line: &&Value| {
+        let has = |end: &str| line[end].as_str().is_some_and(|end| end.ends_with(&port));
+        line["type"] == "flow" && (has("remote") || has("local"))
+    };
+    let flows = lines.iter().filter(is_to).cloned().collect();
+    (flows, lines.last().unwrap().clone())
+}
+
+fn packets(flow: &Value) -> u64 {
+    ["sent", "received"]
+        .iter()
+        .map(|way| flow[way]["packets"].as_u64().unwrap())
+        .sum()
+}
+
+/// The packets of one way through the host count once; how often they were seen besides.
+#[track_caller]
+fn check(host: &World, from: (&Namespace, &str), to: (&Namespace, &str), again: u64) {
+    let (place, remote) = to;
+    let _receiver = receive(place, remote);
+    let watch = host.watch(&["any"]);
+    let (sender, local) = from;
+    send(sender, local, remote);
+    let port = remote.rsplit(':').next().unwrap().parse().unwrap();
+    let (flows, summary) = ended(&watch, port);
+    assert_eq!(flows.len(), 1, "{local} {remote}: {flows:#?}");
+    assert_eq!(summary["dropped"], 0, "{summary}");
+    assert_eq!(packets(&flows[0]), DATAGRAMS, "{local} {remote}: {summary}");
+    let seen = summary["seen_again"]["packets"].as_u64().unwrap_or(0);
+    // Neighbours are asked for, and devices come up, meanwhile.
+    assert!(
+        (DATAGRAMS * again..DATAGRAMS * again + 100).contains(&seen),
+        "{local} {remote}: {summary}"
+    );
+}
+
+#[test]
+fn through_a_bridge_and_a_route() {
+    let Some(host) = World::new() else { return };
+    let [one, two] = &host.containers;
+    let far = (&host.far, "192.0.2.1:9000");
+    check(&host, (one, "10.9.0.2:5000"), far, 2);
+    check(
+        &host,
+        (&host.far, "192.0.2.1:5000"),
+        (one, "10.9.0.2:9000"),
+        2,
+    );
+    check(&host, (one, "10.9.0.2:5001"), (two, "10.9.0.3:9000"), 1);
+    check(
+        &host,
+        (&host.host, "10.9.0.1:5000"),
+        (two, "10.9.0.3:9001"),
+        1,
+    );
+    check(
+        &host,
+        (one, "10.9.0.2:5002"),
+        (&host.host, "10.9.0.1:9000"),
+        1,
+    );
+    check(&host, (&host.host, "192.0.2.2:5000"), far, 0);
+    check(
+        &host,
+        (&host.host, "127.0.0.1:5000"),
+        (&host.host, "127.0.0.1:9000"),
+        0,
+    );
+}
+
+/// A port alone, and a port with the device that leads outside.
+#[test]
+fn on_some_devices() {
+    let Some(host) = World::new() else { return };
+    let [one, _] = &host.containers;
+    for devices in [&["c2"][..], &["c2", "up0"], &["br0", "up0"]] {
+        for (to, remote) in [(&host.far, "192.0.2.1:9000"), (&host.host, "10.9.0.1:9001")] {
+            let _receiver = receive(to, remote);
+            let watch = host.watch(devices);
+            send(one, "10.9.0.2:5000", remote);
+            let port = remote.rsplit(':').next().unwrap().parse().unwrap();
+            let (flows, summary) = ended(&watch, port);
+            assert_eq!(flows.len(), 1, "{devices:?}: {flows:#?}");
+            assert_eq!(packets(&flows[0]), DATAGRAMS, "{devices:?}: {summary}");
+        }
+    }
+}
+
+/// The same address on both ends of a pair of devices of one host.
+#[test]
+fn through_a_pair_of_devices() {
+    let Some(host) = World::new() else { return };
+    host.host.ip("link add left type veth peer name right");
+    host.host.ip("addr add 10.8.0.1/24 dev left");
+    host.host.ip("link set left up");
+    host.host.ip("link set right up");
+    host.host
+        .ip("neigh add 10.8.0.2 lladdr 02:00:00:00:00:01 dev left nud permanent");
+    let watch = host.watch(&["any"]);
+    send(&host.host, "10.8.0.1:5000", "10.8.0.2:9000");
+    let (flows, summary) = ended(&watch, 9_000);
+    assert_eq!(flows.len(), 1, "{flows:#?}");
+    assert_eq!(flows[0]["direction"], "outgoing");
+    assert_eq!(packets(&flows[0]), DATAGRAMS, "{summary}");
+}
+
+#[test]
+fn over_a_vlan_on_a_bond() {
+    let Some(host) = World::new() else { return };
+    let add = |arguments: &str| {
+        let mut command = Command::new("ip");
+        command.args(["-n", host.host.name()]);
+        let made = command.args(arguments.split(' ')).output().unwrap();
+        made.status.success()
+    };
+    // A bond on some kernels only, and VLANs on some.
+    let parent = if add("link add bond0 type bond mode active-backup") {
+        host.host.ip("link set up0 down");
+        host.host.ip("link set up0 master bond0");
+        host.host.ip("link set bond0 up");
+        "bond0"
+    } else {
+        "up0"
+    };
+    if !add(&format!("link add link {parent} name vlan7 type vlan id 7")) {
+        flowner_testing::skipped!("no VLANs in this kernel");
+        return;
+    }
+    host.host.ip("addr add 10.7.0.1/24 dev vlan7");
+    host.host.ip("link set vlan7 up");
+    host.far.ip("link add link eth0 name vlan7 type vlan id 7");
+    host.far.ip("addr add 10.7.0.2/24 dev vlan7");
+    host.far.ip("link set vlan7 up");
+    let again = if parent == "bond0" { 2 } else { 1 };
+    let far = (&host.far, "10.7.0.2:9000");
+    check(&host, (&host.host, "10.7.0.1:5000"), far, again);
+    let near = (&host.host, "10.7.0.1:9000");
+    check(&host, (&host.far, "10.7.0.2:5000"), near, again);
+}
