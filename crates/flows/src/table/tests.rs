@@ -144,6 +144,9 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         .prop_map(
             |(time, source, destination, protocol, (wire_len, payload_len), tcp, more)| {
                 let (fragment, (origin, device), icmp) = more;
+                // What an error quotes is no payload of the flow that it is about.
+                let is_error = protocol == Protocol::ICMP && icmp.about.is_some();
+                let payload_len = if is_error { 0 } else { payload_len };
                 Packet {
                     time,
                     source,
