@@ -17,6 +17,7 @@ mod recorded;
 mod reopened;
 mod reverse;
 mod uncertain;
+mod uncounted;
 mod view;
 
 use std::collections::{BTreeMap, HashSet};
@@ -263,14 +264,6 @@ impl Ledger {
         Some(self.place_of(update))
     }
 
-    const fn place_of(&self, update: Update) -> PacketRef {
-        PacketRef {
-            flow: update.id,
-            from_initiator: update.from_initiator,
-            number: self.confirming.packets,
-        }
-    }
-
     /// A flow, live or listed, and why it is over.
     fn listed(&self, id: FlowId) -> Option<(&Flow<Owners>, Option<EndReason>)> {
         let ended = || {
@@ -279,21 +272,6 @@ impl Ledger {
         };
         let live = self.table.flow(id).map(|flow| (flow, None));
         live.or_else(ended)
-    }
-
-    /// Counts comments that claim an owner who cannot be.
-    pub(crate) const fn refuse_claims(&mut self, comments: u64) {
-        self.refused_claims += comments;
-    }
-
-    /// Counts a frame that could not be decoded, under the name of the reason.
-    pub(crate) fn undecodable(&mut self, kind: &'static str, time: Duration, wire_len: u32) {
-        self.stretch_span(time);
-        *self.undecodable.entry(kind).or_default() += Counters {
-            packets: 1,
-            bytes: u64::from(wire_len),
-            payload_bytes: 0,
-        };
     }
 
     /// Lets time pass without a packet.

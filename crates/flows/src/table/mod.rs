@@ -6,6 +6,7 @@ mod errors;
 mod fragments;
 mod index;
 mod lists;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,13 @@ pub use config::{TableConfig, Timeouts};
 use fragments::Fragments;
 use index::Index;
 use lists::{Class, Lists, Slot};
+pub use statistics::TableStatistics;
 
 use crate::chunked::View;
 use crate::clock::Clock;
 use crate::copies::{Point, Topology};
 use crate::name::named;
-use crate::{Counters, Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
+use crate::{Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
 
 /// The largest capacity, whatever the configuration says.
 const MAX_CAPACITY: usize = 1 << 30;
@@ -108,31 +110,6 @@ impl EndReason {
 }
 
 named!(EndReason, "way for a flow to end");
-
-/// What a table has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct TableStatistics {
-    /// Packets that were counted.
-    pub packets: u64,
-    /// Packets that were not counted: they were counted before or are counted afterwards, when they are
-    /// captured on another device of their way ([`FlowTable::set_topology`]).
-    pub seen_again: Counters,
-    /// Flows that were opened.
-    pub opened: u64,
-    /// Flows that left after their connection was closed.
-    pub closed: u64,
-    /// Flows that left after silence.
-    pub expired: u64,
-    /// Flows that left because the table was full.
-    pub evicted: u64,
-    /// Flows that left because another took their place.
-    pub replaced: u64,
-    /// Flows that were cut off because their owner changed.
-    pub cut: u64,
-    /// Packets whose time was before the latest one.
-    pub backwards: u64,
-}
 
 /// All flows. `T` is the caller's data for each: the table clones it while a
 /// [view](FlowTable::view) exists.

@@ -3,13 +3,23 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use flowner_flows::{EndReason, Flow, Protocol};
+use flowner_flows::{EndReason, Flow, Protocol, Update};
 
 use super::{Ledger, Owners};
 use crate::model::flow::{FlowRecord, TcpFacts};
+use crate::model::packet_ref::PacketRef;
 use crate::model::principal::Owner;
 
 impl Ledger {
+    /// Where the newest packet belongs.
+    pub(super) const fn place_of(&self, update: Update) -> PacketRef {
+        PacketRef {
+            flow: update.id,
+            from_initiator: update.from_initiator,
+            number: self.confirming.packets,
+        }
+    }
+
     /// The same, with this seed of the Community IDs of its flows.
     pub(crate) fn with_community_seed(mut self, seed: u16) -> Self {
         self.table.set_community_seed(seed);
