@@ -9,10 +9,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_capture::PacketOrigin;
 use flowner_capture::pcapng::{Counters, Interface, PacketOptions, ProcessFacts, Section, Writer};
 
 use super::config::{Output, RecordingConfig};
+use super::packet::{Packet, Packets};
 use crate::model::error::Error;
 use crate::model::names::Name;
 use crate::system::private_file::{Directory, Existing};
@@ -80,8 +80,7 @@ impl Files {
     }
 
     /// Writes a packet, perhaps into the next file. `counters` are for the end of the current one.
-    /// The packet is in the file after a [`flush`](Self::flush), or else counts as
-    /// [`lost`](Self::lost).
+    /// The packet is in the file after a [`flush`](Self::flush), or else [`lost`](Self::lost).
     pub(super) fn packet(
         &mut self,
         packet: &Packet<'_>,
@@ -248,36 +247,6 @@ impl Files {
 
     fn failed(&self, source: io::Error) -> Error {
         unwritable(self.kept.back().map(PathBuf::as_path), source)
-    }
-}
-
-/// A packet to write.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Packet<'a> {
-    pub(super) time: Duration,
-    pub(super) wire_len: u32,
-    pub(super) origin: PacketOrigin,
-    pub(super) data: &'a [u8],
-    pub(super) comments: &'a [String],
-    /// The process of the packet, if it is a single one.
-    pub(super) process: Option<&'a ProcessFacts>,
-    /// Whether the comments name a process.
-    pub(super) names: bool,
-    /// The remote address with its name.
-    pub(super) host: Option<&'a (IpAddr, Name)>,
-}
-
-/// The number of packets, and of those that name a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Packets {
-    pub(super) all: u64,
-    pub(super) named: u64,
-}
-
-impl Packets {
-    fn add(&mut self, names: bool) {
-        self.all += 1;
-        self.named += u64::from(names);
     }
 }
 

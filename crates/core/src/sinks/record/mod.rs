@@ -4,6 +4,7 @@
 
 mod config;
 mod files;
+mod packet;
 mod pending;
 mod recorder;
 mod recording;

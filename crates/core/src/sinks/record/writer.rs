@@ -10,7 +10,8 @@ use flowner_capture::Statistics;
 use flowner_capture::pcapng::{Counters, ProcessFacts};
 use flowner_flows::FlowId;
 
-use super::files::{Files, Packet};
+use super::files::Files;
+use super::packet::Packet;
 use super::recorder::{Captured, Recorder, RecordingStats, Turn};
 use crate::engine::{claims, comment};
 use crate::model::error::Error;

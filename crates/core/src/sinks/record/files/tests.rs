@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use flowner_capture::{FileReader, LinkType};
 use tempfile::TempDir;
 
+use flowner_capture::PacketOrigin;
+
 use super::*;
 use crate::query::filter::Filter;
 use crate::samples::NEW_YEAR;
