@@ -228,49 +228,6 @@ impl Confirmation<'_> {
         })
     }
 
-    /// The sockets that the kernel finds for these ends: in another namespace, one for each device
-    /// through which a packet can have arrived there.
-    fn exact_in(
-        &mut self,
-        place: &Where,
-        query: &SocketQuery,
-        remote: SocketAddr,
-    ) -> io::Result<Vec<DiagSocket>> {
-        let (protocol, local) = (query.protocol(), query.local());
-        match place {
-            Where::There(other) => self.found_there(other, query),
-            Where::Here | Where::Closed => {
-                let device = query.device_or_scope().unwrap_or_default();
-                let sockets = &mut self.lookup.sockets;
-                let found = sockets.exact_on(device, protocol, local, remote)?;
-                Ok(found.into_iter().collect())
-            }
-        }
-    }
-
-    /// As [`exact_in`](Self::exact_in): the connection, if there is one.
-    fn connection_in(
-        &mut self,
-        place: &Where,
-        query: &SocketQuery,
-        remote: SocketAddr,
-    ) -> io::Result<Option<DiagSocket>> {
-        let found = self.exact_in(place, query, remote)?;
-        let mut connections = found.iter().filter(|found| is_to(found, remote));
-        Ok(connections.next().or(found.first()).copied())
-    }
-
-    /// The sockets that wait for peers on the port of a query.
-    fn waiting_in(&mut self, place: &Where, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
-        let (protocol, port) = (query.protocol(), query.local().port());
-        match place {
-            Where::There(other) => namespaces::lock(other)
-                .sockets
-                .waiting(protocol, port, None),
-            Where::Here | Where::Closed => self.lookup.sockets.waiting(protocol, port, None),
-        }
-    }
-
     fn confirm_socket(
         &mut self,
         query: &SocketQuery,

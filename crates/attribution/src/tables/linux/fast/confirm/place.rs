@@ -1,4 +1,5 @@
-//! Checks whether the address of a packet still leads to the network namespace of a known socket.
+//! The sockets of the network namespace of a known socket, and whether the address of a packet still
+//! leads to that namespace.
 //!
 //! An address moves from one namespace to another (VRRP does that), and the sockets on its port stay
 //! open in both. The device of the packet may show which of them it reaches.
@@ -7,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use super::{Confirmation, Where};
+use super::{Confirmation, Where, is_to};
 use crate::answer::devices::Devices;
 use crate::answer::query::{normalize, unscoped};
 use crate::answer::{Match, Ownership, Protocol, SocketQuery};
@@ -126,9 +127,56 @@ impl Confirmation<'_> {
         }
     }
 
+    /// The sockets that the kernel finds for these ends: in another namespace, one for each device
+    /// through which a packet can have arrived there.
+    pub(super) fn exact_in(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        remote: SocketAddr,
+    ) -> io::Result<Vec<DiagSocket>> {
+        let (protocol, local) = (query.protocol(), query.local());
+        match place {
+            Where::There(other) => self.found_there(other, query),
+            Where::Here | Where::Closed => {
+                let device = query.device_or_scope().unwrap_or_default();
+                let sockets = &mut self.lookup.sockets;
+                let found = sockets.exact_on(device, protocol, local, remote)?;
+                Ok(found.into_iter().collect())
+            }
+        }
+    }
+
+    /// As [`exact_in`](Self::exact_in): the connection, if there is one.
+    pub(super) fn connection_in(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        let found = self.exact_in(place, query, remote)?;
+        let mut connections = found.iter().filter(|found| is_to(found, remote));
+        Ok(connections.next().or(found.first()).copied())
+    }
+
+    /// The sockets that wait for peers on the port of a query.
+    pub(super) fn waiting_in(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+    ) -> io::Result<Vec<DiagSocket>> {
+        let (protocol, port) = (query.protocol(), query.local().port());
+        match place {
+            Where::There(other) => namespaces::lock(other)
+                .sockets
+                .waiting(protocol, port, None),
+            Where::Here | Where::Closed => self.lookup.sockets.waiting(protocol, port, None),
+        }
+    }
+
     /// The sockets that the kernel finds in another namespace for packets of the query: on the
     /// devices that the packet's device leads to, or on any.
-    pub(super) fn found_there(
+    fn found_there(
         &self,
         other: &Mutex<Namespace>,
         query: &SocketQuery,
