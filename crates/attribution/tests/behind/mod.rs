@@ -75,6 +75,7 @@ impl Drop for Behind {
 }
 
 /// Runs conntrack(8), and returns its output.
+#[allow(dead_code, reason = "not every test program needs it")]
 pub(crate) fn conntrack(arguments: &str) -> String {
     let mut command = Command::new("conntrack");
     let output = command.args(arguments.split(' ')).output().unwrap();

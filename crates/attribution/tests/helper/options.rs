@@ -9,7 +9,7 @@ pub(super) struct Bound(Socket);
 /// Opens a socket whose address other sockets may share. `dev` binds it to a device, `to` connects
 /// it, `listen` makes a TCP socket listen, `share` lets other sockets have the same port
 /// (`SO_REUSEPORT`), `broadcast` lets it send broadcasts, `freebind` lets it have an address that
-/// no device has. `join=239.1.2.3@4` joins a multicast group on the device with that index.
+/// no device has, and `transparent` lets it send from there. `start` begins to connect it. `join=239.1.2.3@4` joins a multicast group on the device with that index.
 pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, SocketAddr)> {
     let mut words = words.split(' ');
     let local: SocketAddr = words.next().unwrap().parse().unwrap();
@@ -29,11 +29,16 @@ pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, Socke
                 let (group, device) = group.split_once('@').unwrap();
                 joins.push((group.parse().unwrap(), device.parse().unwrap()));
             }
+            Some(("start", address)) => {
+                socket.set_nonblocking(true)?;
+                to = Some(address.parse().unwrap());
+            }
             Some(("to", address)) => to = Some(address.parse().unwrap()),
             None if word == "listen" => listens = true,
             None if word == "share" => socket.set_reuse_port(true)?,
             None if word == "freebind" && local.is_ipv4() => socket.set_freebind_v4(true)?,
             None if word == "freebind" => socket.set_freebind_v6(true)?,
+            None if word == "transparent" => socket.set_ip_transparent_v4(true)?,
             None if word == "broadcast" => socket.set_broadcast(true)?,
             _ => panic!("not understood: {word}"),
         }
@@ -51,7 +56,11 @@ pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, Socke
         socket.listen(8)?;
     }
     if let Some(to) = to {
-        socket.connect(&to.into())?;
+        match socket.connect(&to.into()) {
+            Err(error)
+                if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+            result => result?,
+        }
     }
     let local = socket.local_addr()?.as_socket().unwrap();
     Ok((Bound(socket), local))

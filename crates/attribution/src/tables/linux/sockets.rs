@@ -229,6 +229,13 @@ pub(crate) fn standing_in(
 ) -> io::Result<Candidates> {
     let protocol = query.protocol();
     let mut found = found_by_kernel(sockets, query, reach, false)?;
+    // A transparent proxy is about to accept it.
+    let is_new = |one: &&DiagSocket| is_it(query, one) && one.is_unaccepted();
+    if protocol == Protocol::Tcp
+        && let Some(new) = found.iter().find(is_new)
+    {
+        return Ok(Candidates::Closed(*new));
+    }
     found.retain(|one| one.inode != 0);
     if protocol == Protocol::Tcp && found.iter().any(|one| is_it(query, one)) {
         found.retain(|one| is_it(query, one));

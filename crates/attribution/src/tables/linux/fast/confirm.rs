@@ -400,6 +400,10 @@ impl Confirmation<'_> {
             place => place,
         };
         let found = self.connection_in(&place, query, remote)?;
+        // A transparent proxy may have the connection in place of the listener.
+        if matches!(place, Where::There(_)) && self.has_rival_standing_in(query, known)? {
+            return Ok(Confirmed::Changed);
+        }
         let Some(found) = found.filter(|found| is_to(found, remote)) else {
             return Ok(Confirmed::Closed);
         };

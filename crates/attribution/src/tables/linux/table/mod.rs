@@ -30,9 +30,8 @@ use looker::Looker;
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::matching;
 use crate::answer::{
-    Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Protocol, Reason,
-    SkippedNamespaces, Snapshot, SocketId, SocketNamespace, SocketQuery, Source, TcpInfo,
-    TranslatedFrom,
+    Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Reason, SkippedNamespaces,
+    Snapshot, SocketId, SocketNamespace, SocketQuery, Source, TcpInfo, TranslatedFrom,
 };
 use crate::observers::Observer;
 use crate::observers::linux::send_watcher::SendWatchers;
@@ -282,12 +281,14 @@ impl LinuxTable {
         let ours = sockets::standing_in(&mut self.sockets, query, &reach);
         let ours = ours.map_err(|error| failed(&query, None, error))?;
         let found_by = SystemTime::now();
-        let is_connection = matches!(ours, Candidates::Open(Match::FiveTuple, _));
+        let is_to_be_accepted = matches!(ours, Candidates::Closed(_));
         let mut best = None;
         if ours != Candidates::None {
             let resolved = self.looker(asked).resolve(query.protocol(), ours);
+            // With a transparent proxy, the process for which it stands in may have the same ends.
             let found = ownership(resolved, (observed_at, found_by), None);
-            if query.protocol() == Protocol::Tcp && is_connection {
+            // The listener that accepts it has another port.
+            if is_to_be_accepted {
                 return Ok(found);
             }
             best = Some(found);

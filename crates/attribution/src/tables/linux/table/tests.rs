@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use super::*;
+use crate::answer::Protocol;
 use crate::answer::Verdict;
 use crate::answer::{Match, Socket};
 

@@ -98,7 +98,7 @@ impl Confirmation<'_> {
     }
 
     /// Whether a socket of our own namespace stands in for the address.
-    fn has_rival_standing_in(
+    pub(super) fn has_rival_standing_in(
         &mut self,
         query: &SocketQuery,
         known: &Ownership,
