@@ -7,7 +7,7 @@ use flowner_attribution::{Ownership, Process, Reason, Source, Verdict};
 use flowner_flows::{Direction, EndReason, Flow, FlowId, Mark, Packet, Protocol};
 
 use super::confirm::count_by_second;
-use super::question::is_unproven;
+use super::question::{can_be_confirmed, is_unproven};
 use super::uncertain::Tail;
 use super::{Effect, End, Ledger, Owners, credit, naming};
 use crate::engine::traffic_history::{Credit, PacketOf, Second};
@@ -65,9 +65,15 @@ impl Ledger {
         let record = || FlowRecord::new(flow, self.table.now(), ended);
         let again = flow.data.again.as_deref();
         let is_in_tail = again.is_some_and(|it| it.is_in_tail(of.number, flow.protocol()));
+        let confirmation = flow.data.confirmation.as_deref();
+        let is_unanswered = confirmation.is_some_and(|it| it.is_unanswered_at(of.number));
+        let protocol = flow.protocol();
         let owner_of = |owner: Owner| {
-            // A request that waits for a proof no longer gets no name.
-            if is_in_tail && is_unproven(&owner.ownership) {
+            // A request that waits for a proof no longer gets no name. So it is where a confirmation
+            // was due, and there was no time for it: the process may have exited before.
+            let is_unproven = (is_in_tail && is_unproven(&owner.ownership))
+                || (is_unanswered && can_be_confirmed(&owner.ownership, protocol));
+            if is_unproven {
                 let seen_at = owner.ownership.evidence.observed_at;
                 Owner::nobody(Ownership::unknown(Reason::Failed, seen_at, Source::None))
             } else {

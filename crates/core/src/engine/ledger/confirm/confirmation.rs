@@ -172,6 +172,11 @@ impl Confirmation {
         }
     }
 
+    /// Whether a packet came since it was confirmed, and there was no time to find out who sent it.
+    pub(in crate::engine::ledger) fn is_unanswered_at(&self, number: u64) -> bool {
+        self.is_unanswered && !self.is_sure() && number > self.sure_number
+    }
+
     pub(super) fn is_sure(&self) -> bool {
         self.unsure_since.is_none()
     }

@@ -494,8 +494,13 @@ fn what_was_not_confirmed_for_want_of_time_names_nobody() {
     ledger.packet(&packet(ms(1_200), true));
     assert_eq!(ledger.confirm(Confirmed::Same), 1);
     for time in [1_400, 1_600] {
-        ledger.packet(&packet(ms(time), true));
+        let newest = ledger.packet(&packet(ms(time), true));
         assert_eq!(ledger.confirm(Confirmed::Unanswered), 1);
+        // A recording waits no longer than some time for that.
+        let known = ledger.inner.known(newest, &Selection::default()).unwrap();
+        let [source, _] = known.owners;
+        let verdict = source.unwrap().ownership.verdict;
+        assert_eq!(verdict, Verdict::Unknown(Reason::Failed));
     }
     let over = ms(1_600) + Duration::from_secs(3_600);
     ledger.inner.advance(over, &mut ledger.effects);
