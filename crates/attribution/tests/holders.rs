@@ -84,6 +84,21 @@ fn a_thread_with_descriptors_of_its_own() {
     check_named(&actor, &mut warm);
 }
 
+/// The child has it in the table of its process, where a search looks first.
+#[test]
+fn a_child_of_a_thread_with_descriptors_of_its_own() {
+    let actor = Actor::new("thread-table-child");
+    let mut table = warm_table();
+    let mut fast_lookup = table.fast_lookup().unwrap();
+    let query = SocketQuery::udp(actor.address, "127.0.0.1:9".parse().unwrap());
+    let found = fast_lookup.lookup(&question(query)).ownership();
+    let found = found.map_or(Vec::new(), |found| pids(&found.verdict));
+    assert!(found.is_empty() || found.contains(&actor.pid), "{found:?}");
+    let found = table.find(&udp(actor.address)).unwrap().verdict;
+    let found = pids(&found);
+    assert!(found.len() == 2 && found.contains(&actor.pid), "{found:?}");
+}
+
 #[test]
 fn a_thousand_threads() {
     let mut warm = warm_table();

@@ -145,6 +145,7 @@ fn play() {
         "udp" => udp(),
         "bound" => bound(rest),
         "thread-table" => thread_table(rest.parse().unwrap()),
+        "thread-table-child" => thread_table_child(),
         "leader" => leader(),
         "thread-namespace" => thread_namespace(rest),
         "ring" => ring(rest),
@@ -200,6 +201,28 @@ fn thread_table(threads: usize) {
         say_started(address);
         wait_for_the_end();
         drop(socket);
+    });
+    thread.join().unwrap();
+}
+
+/// A thread has the socket in its own table, and so has a child that it has started.
+fn thread_table_child() {
+    let thread = std::thread::spawn(|| {
+        // SAFETY: this thread does not use the descriptors of other threads.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
+        let (socket, address) = open_udp();
+        let (end, alive) = UnixStream::pair().unwrap();
+        // SAFETY: the child only reads, and exits.
+        if unsafe { libc::fork() } == 0 {
+            drop(alive);
+            let mut byte = [0];
+            _ = rustix::io::read(&end, &mut byte);
+            // SAFETY: this never returns.
+            unsafe { libc::_exit(0) };
+        }
+        say_started(address);
+        wait_for_the_end();
+        drop((socket, alive));
     });
     thread.join().unwrap();
 }

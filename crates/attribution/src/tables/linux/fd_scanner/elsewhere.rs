@@ -4,11 +4,14 @@
 use std::cmp::{Ordering, Reverse};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::index::Holder;
 use super::miss::{Miss, is_gone};
 use super::wanted::Wanted;
 use super::{FdScanner, kcmp, lock};
+use crate::answer::Process;
 use crate::tables::linux::procfs::io_uring;
 use crate::tables::linux::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
 
@@ -48,6 +51,29 @@ impl FdScanner {
             lock(&self.budget).spend(began.elapsed());
         }
         is_everywhere
+    }
+
+    /// A process with a thread that has a socket in its own table, such as one that has started
+    /// another process, which has the socket from there.
+    pub(super) fn holder_with_threads(
+        &self,
+        pid: u32,
+        inode: u32,
+        buffers: &mut ReadBuffers,
+    ) -> Option<Arc<Process>> {
+        let began = Instant::now();
+        if !self.proc.threads(pid).is_ok_and(|threads| threads > 1)
+            || !lock(&self.budget).has_any(began)
+        {
+            return None;
+        }
+        self.scan_elsewhere_of(pid, buffers);
+        lock(&self.budget).spend(began.elapsed());
+        let index = self.index();
+        let is_it = |holder: &Holder| holder.pid == pid;
+        let is_held = index.holders(inode).iter().any(is_it);
+        let known = index.scanned(pid).filter(|_| is_held);
+        known.and_then(|known| known.process.clone())
     }
 
     /// The same for one process.

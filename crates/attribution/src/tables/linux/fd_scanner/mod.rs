@@ -428,7 +428,7 @@ impl FdScanner {
         buffers: &mut ReadBuffers,
     ) -> Option<Arc<Process>> {
         if self.proc.socket(parent, socket.number) != Some(socket.inode) {
-            return None;
+            return self.holder_with_threads(parent, socket.inode, buffers);
         }
         if !self.add_socket(parent, socket) && self.scan(parent, Part::End, buffers).is_err() {
             return None;
