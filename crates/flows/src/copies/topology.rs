@@ -235,20 +235,22 @@ impl Topology {
             .is_some_and(|device| device.above.contains(&upper))
     }
 
-    /// The veth devices on which a packet may arrive that was sent on a device.
+    /// The veth devices on which a packet may arrive that was sent on a device: others than that by which
+    /// it left, on which whoever is at its other end may forge what this host has sent.
     fn doors_from(&self, from: NonZeroU32) -> impl Iterator<Item = NonZeroU32> {
         let below = self.devices.get(&from).map(|device| &device.below[..]);
         let through = std::iter::once(from).chain(below.unwrap_or_default().iter().copied());
         let peers = through
             .take(MAX_BELOW)
-            .filter_map(|it| self.devices.get(&it)?.peer);
-        peers.flat_map(|peer| {
+            .filter_map(|it| Some((it, self.devices.get(&it)?.peer?)));
+        peers.flat_map(|(left_by, peer)| {
             let (here, elsewhere) = match peer {
                 Peer::Here(peer) => (Some(peer), None),
                 Peer::Elsewhere(namespace) => (None, self.doors.get(&namespace)),
             };
             here.into_iter()
                 .chain(elsewhere.into_iter().flatten().copied())
+                .filter(move |door| *door != left_by)
         })
     }
 }

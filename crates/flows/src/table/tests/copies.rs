@@ -236,6 +236,20 @@ fn forged_packets_hide_none() {
     assert_eq!(own.unwrap().sent().packets, 10);
 }
 
+/// The neighbour at the other end of a device sends as if it were this host.
+#[test]
+fn forged_packets_of_a_connection_are_no_copies_of_it() {
+    let mut table = counting_once();
+    for _ in 0..10 {
+        for (device, forged) in [(TO_GATEWAY, Origin::Received), (VETH, Origin::OtherHost)] {
+            for origin in [Origin::Sent, forged] {
+                let packet = captured((HOST, FAR), (device, origin), 100);
+                assert!(!count(&mut table, &packet), "{device} {origin:?}");
+            }
+        }
+    }
+}
+
 /// After a change of the route, packets come by another device alone.
 #[test]
 fn what_is_not_captured_first_is_counted_where_it_is() {
