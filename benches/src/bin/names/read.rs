@@ -65,7 +65,7 @@ fn read(file: &str, has_names: bool) -> Option<(Duration, Duration, usize)> {
     let time = begin.elapsed();
     let used = processor_time()
         .zip(used)
-        .map(|(after, before)| after - before);
+        .map(|(after, before)| after.saturating_sub(before));
     let named = report.flows.iter();
     Some((
         used.unwrap_or(time),

@@ -156,7 +156,7 @@ impl Sightings {
         passes_on: bool,
     ) -> bool {
         let is_copy = self.takes(packet, point, topology, passes_on);
-        if !is_copy || topology.may_come_back(point) {
+        if !is_copy || topology.may_come_back(point, passes_on) {
             self.expect(packet, point, is_copy);
         }
         is_copy
@@ -178,7 +178,7 @@ impl Sightings {
             counted.advance(packet.time);
             let pair = Pair::of(&mut self.pairs, counted, point, || {
                 if counted.are_copies {
-                    topology.comes_back(counted.point, point)
+                    topology.comes_back(counted.point, point, passes_on)
                 } else {
                     topology.reaches(counted.point, point, passes_on)
                 }

@@ -212,20 +212,22 @@ impl Topology {
             (Way::In, Way::In) => self.is_above(from.device, to.device),
             (Way::In, Way::Out) => passes_on,
             (Way::Out, Way::Out) => self.is_above(to.device, from.device),
-            (Way::Out, Way::In) => self.comes_back(from, to),
+            (Way::Out, Way::In) => self.comes_back(from, to, passes_on),
         }
     }
 
     /// Whether a packet that this host sent at one point may arrive at another one: through a pair of
-    /// veth devices, or through another network namespace.
-    pub(crate) fn comes_back(&self, from: Point, to: Point) -> bool {
+    /// veth devices, or, where it is not the host's own, through another network namespace. (No host
+    /// takes what others send with its own address.)
+    pub(crate) fn comes_back(&self, from: Point, to: Point, passes_on: bool) -> bool {
         let arrives = |door| door == to.device || self.is_above(door, to.device);
-        (from.way, to.way) == (Way::Out, Way::In) && self.doors_from(from.device).any(arrives)
+        (from.way, to.way) == (Way::Out, Way::In)
+            && self.doors_from(from.device, passes_on).any(arrives)
     }
 
     /// Whether a packet that this host sent at a point may come back.
-    pub(crate) fn may_come_back(&self, from: Point) -> bool {
-        from.way == Way::Out && self.doors_from(from.device).next().is_some()
+    pub(crate) fn may_come_back(&self, from: Point, passes_on: bool) -> bool {
+        from.way == Way::Out && self.doors_from(from.device, passes_on).next().is_some()
     }
 
     /// Whether `upper` takes frames from `lower`.
@@ -237,16 +239,19 @@ impl Topology {
 
     /// The veth devices on which a packet may arrive that was sent on a device: others than that by which
     /// it left, on which whoever is at its other end may forge what this host has sent.
-    fn doors_from(&self, from: NonZeroU32) -> impl Iterator<Item = NonZeroU32> {
+    fn doors_from(&self, from: NonZeroU32, passes_on: bool) -> impl Iterator<Item = NonZeroU32> {
         let below = self.devices.get(&from).map(|device| &device.below[..]);
         let through = std::iter::once(from).chain(below.unwrap_or_default().iter().copied());
         let peers = through
             .take(MAX_BELOW)
             .filter_map(|it| Some((it, self.devices.get(&it)?.peer?)));
-        peers.flat_map(|(left_by, peer)| {
+        peers.flat_map(move |(left_by, peer)| {
             let (here, elsewhere) = match peer {
                 Peer::Here(peer) => (Some(peer), None),
-                Peer::Elsewhere(namespace) => (None, self.doors.get(&namespace)),
+                Peer::Elsewhere(namespace) => {
+                    let doors = self.doors.get(&namespace);
+                    (None, doors.filter(|_| passes_on))
+                }
             };
             here.into_iter()
                 .chain(elsewhere.into_iter().flatten().copied())

@@ -351,6 +351,7 @@ impl Outcome {
     fn add_up(&mut self) {
         let Summary {
             total,
+            seen_again,
             undecodable,
             unlisted,
             dropped,
@@ -358,8 +359,9 @@ impl Outcome {
         let mut sum = self.judge.counted;
         sum += undecodable;
         sum += unlisted;
+        sum += seen_again;
         if sum != total {
-            let words = format!("lines, undecodable and unlisted are {sum:?}, the total {total:?}");
+            let words = format!("lines and named counters are {sum:?}, the total {total:?}");
             self.broken.push(words);
         }
         let kernel = self.kernel;

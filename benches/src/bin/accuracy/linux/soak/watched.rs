@@ -48,7 +48,10 @@ impl std::ops::AddAssign for Counted {
 /// What the program says at its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Summary {
+    /// With what was seen again.
     pub(super) total: Counted,
+    /// Packets on other devices of their way.
+    pub(super) seen_again: Counted,
     pub(super) undecodable: Counted,
     /// In flows that have no line.
     pub(super) unlisted: Counted,
@@ -206,8 +209,13 @@ fn summary(value: &Value) -> Summary {
     for reason in value["undecodable"].as_object().into_iter().flatten() {
         undecodable += counted(reason.1);
     }
+    // The kernel counts a packet on each device.
+    let seen_again = counted(&value["seen_again"]);
+    let mut total = counted(&value["total"]);
+    total += seen_again;
     Summary {
-        total: counted(&value["total"]),
+        total,
+        seen_again,
         undecodable,
         unlisted: counted(&value["unlisted"]),
         dropped: value["dropped"].as_u64().unwrap_or(0),
