@@ -48,7 +48,10 @@ impl Default for Seen {
 }
 
 impl Seen {
-    const PLACES: usize = 4_096;
+    /// Many more than the reader has flows, so that few others share a place with one of them.
+    const PLACES: usize = 1 << 16;
+    /// Packets after which only the reader's flows are noted.
+    const MOST: usize = 4_096;
 
     /// Whoever chooses ends so that they share a place makes a packet cost a lookup.
     fn place((_, one, other): &Ends) -> usize {
@@ -57,7 +60,7 @@ impl Seen {
             IpAddr::V6(address) => address.segments()[7],
         };
         let mixed = one.port() ^ other.port().rotate_left(5) ^ low(one) ^ low(other).rotate_left(9);
-        usize::from(mixed) % Self::PLACES
+        usize::from(mixed)
     }
 
     fn may_have(&self, ends: &Ends) -> bool {
@@ -66,7 +69,7 @@ impl Seen {
 
     fn note(&mut self, ends: &Ends, reader: &NameReader<Ends>) {
         self.noted += 1;
-        if self.noted >= Self::PLACES {
+        if self.noted >= Self::MOST {
             self.noted = 0;
             self.places.fill(false);
             for ends in reader.flows() {
