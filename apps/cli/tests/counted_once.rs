@@ -143,11 +143,10 @@ fn ended(watch: &Running, port: u16) -> (Vec<Value>, Value) {
     (flows, lines.last().unwrap().clone())
 }
 
-fn packets(flow: &Value) -> u64 {
-    ["sent", "received"]
-        .iter()
-        .map(|way| flow[way]["packets"].as_u64().unwrap())
-        .sum()
+/// Where owners change, as other tests have the same addresses at the same time, a flow is in parts.
+fn packets(flows: &[Value]) -> u64 {
+    let of = |flow: &Value| ["sent", "received"].map(|way| flow[way]["packets"].as_u64().unwrap());
+    flows.iter().flat_map(of).sum()
 }
 
 /// The packets of one way through the host count once; how often they were seen besides.
@@ -160,9 +159,8 @@ fn check(host: &World, from: (&Namespace, &str), to: (&Namespace, &str), again: 
     send(sender, local, remote);
     let port = remote.rsplit(':').next().unwrap().parse().unwrap();
     let (flows, summary) = ended(&watch, port);
-    assert_eq!(flows.len(), 1, "{local} {remote}: {flows:#?}");
     assert_eq!(summary["dropped"], 0, "{summary}");
-    assert_eq!(packets(&flows[0]), DATAGRAMS, "{local} {remote}: {summary}");
+    assert_eq!(packets(&flows), DATAGRAMS, "{local} {remote}: {summary}");
     let seen = summary["seen_again"]["packets"].as_u64().unwrap_or(0);
     // Neighbours are asked for, and devices come up, meanwhile.
     assert!(
@@ -217,8 +215,7 @@ fn on_some_devices() {
             send(one, "10.9.0.2:5000", remote);
             let port = remote.rsplit(':').next().unwrap().parse().unwrap();
             let (flows, summary) = ended(&watch, port);
-            assert_eq!(flows.len(), 1, "{devices:?}: {flows:#?}");
-            assert_eq!(packets(&flows[0]), DATAGRAMS, "{devices:?}: {summary}");
+            assert_eq!(packets(&flows), DATAGRAMS, "{devices:?}: {summary}");
         }
     }
 }
@@ -236,9 +233,9 @@ fn through_a_pair_of_devices() {
     let watch = host.watch(&["any"]);
     send(&host.host, "10.8.0.1:5000", "10.8.0.2:9000");
     let (flows, summary) = ended(&watch, 9_000);
-    assert_eq!(flows.len(), 1, "{flows:#?}");
-    assert_eq!(flows[0]["direction"], "outgoing");
-    assert_eq!(packets(&flows[0]), DATAGRAMS, "{summary}");
+    let is_outgoing = |flow: &Value| flow["direction"] == "outgoing";
+    assert!(flows.iter().all(is_outgoing), "{flows:#?}");
+    assert_eq!(packets(&flows), DATAGRAMS, "{summary}");
 }
 
 #[test]
