@@ -233,11 +233,23 @@ fn ask(socket: &UdpSocket, to: SocketAddr, is_connected: bool, holders: &str) ->
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     if is_connected {
         socket.connect(to)?;
-        socket.send(holders.as_bytes())?;
-    } else {
-        socket.send_to(holders.as_bytes(), to)?;
     }
-    socket.recv(&mut [0; 16])?;
+    let send = || {
+        if is_connected {
+            socket.send(holders.as_bytes())
+        } else {
+            socket.send_to(holders.as_bytes(), to)
+        }
+    };
+    send()?;
+    if let Err(error) = socket.recv(&mut [0; 16]) {
+        // The kernel drops one of two first datagrams that it translates to the same ends at once.
+        if error.kind() != std::io::ErrorKind::WouldBlock {
+            return Err(error.into());
+        }
+        send()?;
+        socket.recv(&mut [0; 16])?;
+    }
     Ok(())
 }
 
