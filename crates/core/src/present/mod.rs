@@ -1,7 +1,7 @@
 //! Text for people, in one form for all apps: sizes, rates, durations, local times, addresses,
 //! owners, directions, the reasons why an owner is unknown, and the columns of lists.
 //!
-//! Functions here [mask](crate::text::mask) text from other programs. JSON and CSV are data, and
+//! Functions here [`mask`] text from other programs. JSON and CSV are data, and
 //! have forms of their own.
 
 mod address;
