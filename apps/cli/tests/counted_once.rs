@@ -101,7 +101,7 @@ fn sender() {
     let (local, remote) = ends.split_once(' ').unwrap();
     let socket = UdpSocket::bind(local).unwrap();
     for number in 0..DATAGRAMS {
-        // A receiver without a socket answers with an error, which concerns nobody here.
+        // A receiver without a socket answers with an error, and the next datagram is sent all the same.
         let _refused = socket.send_to(&[7; PAYLOAD], remote);
         if number % 50 == 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));

@@ -74,7 +74,9 @@ fn tell(shared: &Shared, links: &mut Links) {
 
 impl Shared {
     fn set_links(&self, all: &[Link]) {
-        self.ledger().set_devices(all);
+        let captured = self.ledger().captured_devices();
+        let topology = captured.map(|captured| captured.topology(all));
+        self.ledger().set_devices(all, topology);
         self.links_changed
             .store(true, std::sync::atomic::Ordering::Release);
     }

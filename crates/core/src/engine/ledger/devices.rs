@@ -17,6 +17,22 @@ pub(crate) enum CapturedDevices {
     Named(BTreeSet<String>),
 }
 
+impl CapturedDevices {
+    /// How these devices hang together. The work grows with their number, so no lock is held for it.
+    pub(crate) fn topology(&self, all: &[Link]) -> Topology {
+        let is_vrf = |link: &&Link| link.kind.as_deref() == Some("vrf");
+        let vrfs: BTreeSet<u32> = all.iter().filter(is_vrf).map(|link| link.index).collect();
+        let topology = Topology::new(all.iter().filter_map(|link| device_link(link, &vrfs)));
+        match self {
+            Self::All => topology,
+            Self::Named(names) => {
+                let captured = all.iter().filter(|link| names.contains(&link.name));
+                topology.captured_on(captured.filter_map(|link| NonZeroU32::new(link.index)))
+            }
+        }
+    }
+}
+
 impl Ledger {
     /// Flows opened from now on to one of these addresses are for all hosts of a network.
     pub(crate) fn add_broadcasts(&mut self, addresses: impl Iterator<Item = IpAddr>) {
@@ -38,24 +54,16 @@ impl Ledger {
         self.devices.set_only(name);
     }
 
-    /// The devices that this host has now.
-    pub(crate) fn set_devices(&mut self, all: &[Link]) {
+    /// The captured devices, if a packet may be captured on several.
+    pub(crate) fn captured_devices(&self) -> Option<CapturedDevices> {
+        self.counted_once.clone()
+    }
+
+    /// Sets the devices that this host has now, and how the captured ones hang together.
+    pub(crate) fn set_devices(&mut self, all: &[Link], topology: Option<Topology>) {
         let names = all.iter().map(|link| (link.index, &*link.name));
         self.devices.set_names(names);
-        let Some(captured) = &self.counted_once else {
-            return;
-        };
-        let is_vrf = |link: &&Link| link.kind.as_deref() == Some("vrf");
-        let vrfs: BTreeSet<u32> = all.iter().filter(is_vrf).map(|link| link.index).collect();
-        let topology = Topology::new(all.iter().filter_map(|link| device_link(link, &vrfs)));
-        let topology = match captured {
-            CapturedDevices::All => topology,
-            CapturedDevices::Named(names) => {
-                let captured = all.iter().filter(|link| names.contains(&link.name));
-                topology.captured_on(captured.filter_map(|link| NonZeroU32::new(link.index)))
-            }
-        };
-        self.table.set_topology(Some(topology));
+        self.table.set_topology(topology);
     }
 
     /// Whether it was told of a device.
