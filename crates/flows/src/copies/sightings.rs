@@ -138,11 +138,27 @@ impl Pair {
     }
 }
 
+/// Whether packets of a [`Counted`] come by at a point later.
+fn is_later(
+    topology: &Topology,
+    (counted, are_copies): (Point, bool),
+    point: Point,
+    passes_on: bool,
+) -> bool {
+    if are_copies {
+        topology.comes_back(counted, point, passes_on)
+    } else {
+        topology.reaches(counted, point, passes_on)
+    }
+}
+
 /// Which packets of one direction of a flow were seen, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Sightings {
     counted: Vec<Counted>,
     pairs: Vec<Pair>,
+    /// The [`Topology::version`] by which the pairs were judged.
+    version: u32,
 }
 
 impl Sightings {
@@ -170,6 +186,12 @@ impl Sightings {
         topology: &Topology,
         passes_on: bool,
     ) -> bool {
+        if self.version != topology.version() {
+            self.version = topology.version();
+            for pair in &mut self.pairs {
+                pair.is_later = is_later(topology, pair.counted, pair.point, passes_on);
+            }
+        }
         let amount = Amount::of(packet);
         for counted in &mut self.counted {
             if counted.point == point {
@@ -177,11 +199,12 @@ impl Sightings {
             }
             counted.advance(packet.time);
             let pair = Pair::of(&mut self.pairs, counted, point, || {
-                if counted.are_copies {
-                    topology.comes_back(counted.point, point, passes_on)
-                } else {
-                    topology.reaches(counted.point, point, passes_on)
-                }
+                is_later(
+                    topology,
+                    (counted.point, counted.are_copies),
+                    point,
+                    passes_on,
+                )
             });
             if !pair.is_later {
                 continue;

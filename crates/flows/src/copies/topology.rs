@@ -93,6 +93,8 @@ pub struct Topology {
     doors: BTreeMap<i32, Vec<NonZeroU32>>,
     /// Those that are captured; `None` of all.
     captured: Option<BTreeSet<NonZeroU32>>,
+    /// Differs from that of the table's topology before.
+    version: u32,
 }
 
 impl Topology {
@@ -122,6 +124,16 @@ impl Topology {
             captured: Some(devices.into_iter().collect()),
             ..self
         }
+    }
+
+    /// The same, to come after another one.
+    pub(crate) fn after(self, earlier: Option<&Self>) -> Self {
+        let version = earlier.map_or(0, |earlier| earlier.version.wrapping_add(1));
+        Self { version, ..self }
+    }
+
+    pub(crate) const fn version(&self) -> u32 {
+        self.version
     }
 
     /// Finds what is above and below each device.

@@ -21,7 +21,8 @@ impl<T: Clone + Default> FlowTable<T> {
     /// The devices above ports have to be captured, and the packets to be in the order in which they
     /// were captured.
     pub fn set_topology(&mut self, topology: Option<Topology>) {
-        self.topology = topology.filter(Topology::has_several);
+        let topology = topology.filter(Topology::has_several);
+        self.topology = topology.map(|topology| topology.after(self.topology.as_ref()));
     }
 
     /// Whether a frame for another host has an address of this one for its destination because it is on

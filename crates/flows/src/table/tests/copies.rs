@@ -315,6 +315,30 @@ fn errors_of_a_flow_count_once() {
     assert_eq!(table.statistics().seen_again.packets, 2);
 }
 
+/// A device becomes a port of another bridge while a flow goes on.
+#[test]
+fn a_flow_follows_a_change_of_devices() {
+    let mut table = counting_once();
+    let steps = [(RIGHT, Origin::OtherHost), (BRIDGE, Origin::Received)];
+    let copies = |table: &mut FlowTable| {
+        let packets = steps.map(|step| captured(("10.8.0.2", HOST), step, 100));
+        // As if it were for a group, so that the port counts.
+        let packets = packets.map(|packet| Packet {
+            destination: "224.0.0.9:5000".parse().unwrap(),
+            ..packet
+        });
+        packets.map(|packet| count(table, &packet))
+    };
+    assert_eq!(copies(&mut table), [false, false]);
+    let link = |number: u32, master: Option<u32>| DeviceLink {
+        master: master.map(index),
+        ..DeviceLink::new(index(number))
+    };
+    let moved = [link(BRIDGE, None), link(RIGHT, Some(BRIDGE))];
+    table.set_topology(Some(Topology::new(moved)));
+    assert_eq!(copies(&mut table), [false, true]);
+}
+
 /// Else what goes to the host would be counted nowhere.
 #[test]
 fn a_port_alone_counts_what_goes_to_the_host() {
