@@ -28,7 +28,7 @@ fn is_named_again(program: &Path, case: &str) -> bool {
     (1..TIMES).any(|_| {
         let output = detect(program, case);
         let table = String::from_utf8_lossy(&output.stdout);
-        assert!(!table.contains("WRONG"), "{table}");
+        assert!(!table.contains("WRONG"), "wrong owner: {table}");
         table.contains("| 1 of 1 |")
     })
 }
@@ -51,7 +51,7 @@ fn situations_are_named_and_never_wrongly() {
         flowner_testing::skipped!("{errors}");
         return;
     }
-    assert!(!table.contains("WRONG"), "{table}{errors}");
+    assert!(!table.contains("WRONG"), "wrong owner: {table}{errors}");
     let rows = table.lines().filter(|line| line.starts_with("| "));
     // The head is one of them.
     let rows: Vec<&str> = rows

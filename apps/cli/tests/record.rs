@@ -312,7 +312,11 @@ fn only_the_packets_of_a_program() {
         assert_eq!(said(&client), "done");
         recording.interrupt();
         assert!(recording.child.wait().unwrap().success());
-        assert_eq!(flows(&stage.path()).len(), expected, "{program}");
+        let flows = flows(&stage.path());
+        // On a busy machine, a connection may end before there is time to confirm its owner. Then its
+        // last part is a flow of its own.
+        let connections: HashSet<_> = flows.iter().map(|it| &it["community_id"]).collect();
+        assert_eq!(connections.len(), expected, "{program}: {flows:#?}");
     }
 }
 
@@ -331,11 +335,12 @@ fn a_killed_recording_can_be_read() {
     drop(client);
     let flows = flows(&stage.path());
     assert!(flows.len() > 1);
-    assert!(
-        flows
-            .iter()
-            .all(|flow| pids(flow)[1] == Some(stage.server.pid().into()))
-    );
+    // On a busy machine, a connection may end before there is time to confirm its owner.
+    let server = Some(u64::from(stage.server.pid()));
+    let named = flows.iter().filter(|flow| pids(flow)[1] == server);
+    assert!(named.count() > 0, "{flows:#?}");
+    let is_right = |flow: &Value| [None, server].contains(&pids(flow)[1]);
+    assert!(flows.iter().all(is_right), "wrong owner: {flows:#?}");
     if let Some(output) = wireshark("capinfos", &[], &stage.path()) {
         assert!(output.status.success(), "{}", stderr(&output));
     }

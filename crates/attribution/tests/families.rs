@@ -348,11 +348,11 @@ impl Score {
         match &named[..] {
             [] => self.unknown += 1,
             [only] => {
-                assert_eq!(*only, pid, "wrong: {seen:?}");
+                assert_eq!(*only, pid, "wrong owner: {seen:?}");
                 self.named += 1;
             }
             several => {
-                assert!(several.contains(&pid), "wrong: {pid}, {seen:?}");
+                assert!(several.contains(&pid), "wrong owner for {pid}: {seen:?}");
                 self.shared += 1;
             }
         }

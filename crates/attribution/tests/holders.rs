@@ -93,7 +93,10 @@ fn a_child_of_a_thread_with_descriptors_of_its_own() {
     let query = SocketQuery::udp(actor.address, "127.0.0.1:9".parse().unwrap());
     let found = fast_lookup.lookup(&question(query)).ownership();
     let found = found.map_or(Vec::new(), |found| pids(&found.verdict));
-    assert!(found.is_empty() || found.contains(&actor.pid), "{found:?}");
+    assert!(
+        found.is_empty() || found.contains(&actor.pid),
+        "wrong owner: {found:?}"
+    );
     let found = table.find(&udp(actor.address)).unwrap().verdict;
     let found = pids(&found);
     assert!(found.len() == 2 && found.contains(&actor.pid), "{found:?}");
@@ -128,7 +131,10 @@ fn a_fast_lookup_finds_a_new_thread_with_descriptors_of_its_own() {
         .lookup(&question(udp(actor.address)))
         .ownership();
     let found = found.map_or(Vec::new(), |found| pids(&found.verdict));
-    assert!(found.is_empty() || found == [actor.pid], "{found:?}");
+    assert!(
+        found.is_empty() || found == [actor.pid],
+        "wrong owner: {found:?}"
+    );
     check_named(&actor, &mut table);
 }
 
@@ -273,7 +279,10 @@ fn a_process_that_passed_its_socket_on_is_not_named() {
     let fast_result = fast_lookup.lookup(&question(query)).ownership();
     let fast_result =
         fast_result.map_or(Vec::new(), |ownership: Ownership| pids(&ownership.verdict));
-    assert!(!fast_result.contains(&giver.pid), "{fast_result:?}");
+    assert!(
+        !fast_result.contains(&giver.pid),
+        "wrong owner: {fast_result:?}"
+    );
     assert_eq!(pids(&table.find(&query).unwrap().verdict), [taker.pid]);
     let again = patience::fast_answer(&mut *fast_lookup, &question(query));
     assert_eq!(pids(&again.verdict), [taker.pid]);

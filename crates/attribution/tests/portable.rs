@@ -74,7 +74,7 @@ fn sockets_on_all_addresses() {
         if bound.is_ipv4() {
             let v6 = SocketAddr::new("::1".parse().unwrap(), bound.port());
             let answer = ask(protocol, v6, None);
-            assert!(!names(&answer, helper.pid()), "{answer:?}");
+            assert!(!names(&answer, helper.pid()), "wrong owner: {answer:?}");
         }
     }
 }
@@ -130,7 +130,10 @@ fn protocols_do_not_cross() {
     };
     for (protocol, local) in [(Protocol::Tcp, udp), (Protocol::Udp, tcp)] {
         let ownership = ask(protocol, local, None);
-        assert!(!names(&ownership, helper.pid()), "{ownership:?}");
+        assert!(
+            !names(&ownership, helper.pid()),
+            "wrong owner: {ownership:?}"
+        );
     }
 }
 

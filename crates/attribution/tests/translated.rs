@@ -125,7 +125,10 @@ fn two_containers_behind_one_address_are_distinguished() {
             // The rest of a connection exists for a while, and the table remembers its owner.
             let answer = tables.table.find(&query).unwrap();
             let is_same = answer.verdict == known.verdict && protocol == Protocol::Tcp;
-            assert!(is_same || !answer.verdict.is_named(), "{answer:?}");
+            assert!(
+                is_same || !answer.verdict.is_named(),
+                "wrong owner: {answer:?}"
+            );
             assert_eq!(shown(&answer), shown(&known));
             let confirmed = tables.confirm(&query, &known);
             assert!(

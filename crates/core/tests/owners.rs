@@ -213,7 +213,7 @@ fn another_owner_at_the_end() {
     let named = named(&report).get("1").copied().unwrap_or_default();
     assert!(
         0 < named && named <= first,
-        "{named} of {first}\n{printed:?}"
+        "nobody, or a wrong owner: {named} of {first}\n{printed:?}"
     );
     println!("named {named} of {all} bytes");
 }
@@ -294,7 +294,7 @@ fn compare(report: &Report, sent: &Sent, is_fast: bool) {
         let true_bytes = sent.get(who).copied().unwrap_or_default();
         assert!(
             *bytes <= true_bytes,
-            "{who}: {bytes} of {true_bytes}\n{printed}"
+            "wrong owner, {who}: {bytes} of {true_bytes}\n{printed}"
         );
     }
     let (named, all): (u64, u64) = (named.values().sum(), sent.values().sum());

@@ -16,6 +16,9 @@ use std::path::Path;
 /// it, so that a test may run again in its own namespace and skip there.
 pub const LIST: &str = "FLOWNER_SKIPPED_LIST";
 
+/// What a test's message contains if it saw a wrong owner. `cargo xtask test` repeats other failures.
+pub const WRONG_OWNER: &str = "wrong owner";
+
 /// The prefix of a line that reports a skip.
 const MARK: &str = "SKIPPED: ";
 

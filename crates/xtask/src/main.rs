@@ -13,6 +13,7 @@ mod fuzz;
 mod imports;
 mod platforms;
 mod published;
+mod repeat;
 mod rule;
 mod run;
 mod screenshots;

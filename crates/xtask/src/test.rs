@@ -1,11 +1,11 @@
-//! `cargo xtask test`: every check of the source, and at its end what was skipped.
+//! `cargo xtask test`: every check of the source, and at its end what was skipped or is flaky.
 
 use std::fmt::Write;
 use std::time::Instant;
 
 use crate::command::{Failure, cargo, exists, run};
 use crate::skipped::{self, Skips};
-use crate::{published, setup, tidy};
+use crate::{published, repeat, setup, tidy};
 
 type Step = (&'static str, fn(&Skips) -> Result<(), Failure>);
 
@@ -29,8 +29,10 @@ const STEPS: [Step; 12] = [
     }),
     // Benchmarks run once, as tests.
     ("tests", |skips| {
-        let mut tests = cargo(&["test", "--workspace", "--all-targets", "--locked"]);
-        run(skips.of_tests(&mut tests))
+        for flaky in repeat::test(&["--workspace", "--all-targets"], skips)? {
+            skips.add(&flaky, repeat::FLAKY)?;
+        }
+        Ok(())
     }),
     ("documentation tests", |skips| {
         let mut tests = cargo(&["test", "--workspace", "--doc", "--locked"]);
