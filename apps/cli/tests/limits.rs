@@ -66,10 +66,12 @@ fn limits_of_files_memory_and_stack_are_reported() {
             );
         }
         check(&namespace, &["env"], "-v 60000", &words, "ulimit -v");
+        check(&namespace, &["env"], "-d 20000", &words, "ulimit -d");
         check(&namespace, &["env"], "-s 64", &words, "ulimit -s");
         // Enough to begin, and too little for as many flows as are listed.
         if ["watch", "record"].contains(&words[0].as_str()) {
             check(&namespace, &["env"], "-v 700000", &words, "ulimit -v");
+            check(&namespace, &["env"], "-d 350000", &words, "ulimit -d");
         }
     }
 }

@@ -139,6 +139,8 @@ pub use links::{Link, Links, LinksStopper};
 #[cfg(feature = "pcap")]
 pub use live_options::LiveOptions;
 #[cfg(feature = "pcap")]
+pub use offline::OpenFile;
+#[cfg(feature = "pcap")]
 pub use packet_senders::PacketSenders;
 #[cfg(feature = "pcap")]
 pub use raw_packet::{Next, Progress, RawPacket};

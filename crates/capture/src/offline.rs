@@ -27,35 +27,52 @@ pub(crate) struct Offline {
     stopper: Stopper,
 }
 
-impl Offline {
-    pub(crate) fn open(path: &Path, filter: Option<&str>) -> Result<Self, Error> {
-        let file = open_file(path)?;
-        let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
-        // A pipe has no size.
-        let len = metadata.is_file().then_some(metadata.len());
-        let again = file.try_clone().ok();
-        let this = Self::new(path.display().to_string(), Box::new(file), filter, len)?;
+/// A capture file, or standard input, that is open and of which nothing was read. A program can give up
+/// privileges before it [reads](crate::Source::open_file) what somebody else wrote.
+#[derive(Debug)]
+pub struct OpenFile {
+    input: String,
+    /// `None` for standard input.
+    file: Option<File>,
+}
+
+impl OpenFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchFile`], [`Error::IsDirectory`], [`Error::Unreadable`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         Ok(Self {
-            file: again,
-            ..this
+            input: path.display().to_string(),
+            file: Some(open_file(path)?),
         })
     }
 
-    pub(crate) fn stdin(filter: Option<&str>) -> Result<Self, Error> {
-        Self::new(
-            "standard input".to_owned(),
-            Box::new(io::stdin()),
-            filter,
-            None,
-        )
+    /// Standard input, which is always open.
+    pub fn stdin() -> Self {
+        Self {
+            input: "standard input".to_owned(),
+            file: None,
+        }
     }
+}
 
-    fn new(
-        input: String,
-        bytes: Box<dyn Read + Send>,
-        filter: Option<&str>,
-        len: Option<u64>,
-    ) -> Result<Self, Error> {
+impl Offline {
+    pub(crate) fn new(open: OpenFile, filter: Option<&str>) -> Result<Self, Error> {
+        let OpenFile { input, file } = open;
+        let (bytes, len, again): (Box<dyn Read + Send>, _, _) = match file {
+            None => (Box::new(io::stdin()), None, None),
+            Some(file) => {
+                let metadata = file.metadata();
+                let metadata = metadata.map_err(|error| unreadable(Path::new(&input), error))?;
+                // A pipe has no size.
+                let len = metadata.is_file().then_some(metadata.len());
+                let again = file.try_clone().ok();
+                (Box::new(file), len, again)
+            }
+        };
         let reader = FileReader::new(bytes).map_err(|error| classify(&input, error))?;
         let link_type = link_type(&reader);
         let filters = filter.map(|expression| Filters::new(expression, link_type));
@@ -65,7 +82,7 @@ impl Offline {
             link_type,
             filters: filters.transpose()?,
             len,
-            file: None,
+            file: again,
             stopper: Stopper::new(None),
         })
     }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::link_type::{LinkType, OtherLinkType};
 use crate::live::Live;
 use crate::live_options::LiveOptions;
-use crate::offline::Offline;
+use crate::offline::{Offline, OpenFile};
 use crate::raw_packet::{Next, Progress};
 use crate::several::Several;
 use crate::statistics::Statistics;
@@ -118,8 +118,7 @@ impl Source {
     /// [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the file's
     /// header, [`Error::Filter`].
     pub fn file(path: impl AsRef<Path>, filter: Option<&str>) -> Result<Self, Error> {
-        let origin = Origin::File(Box::new(Offline::open(path.as_ref(), filter)?));
-        Ok(Self { origin })
+        Self::open_file(OpenFile::open(path)?, filter)
     }
 
     /// Reads a pcap or pcapng file from standard input.
@@ -128,7 +127,17 @@ impl Source {
     ///
     /// As [`Source::file`].
     pub fn stdin(filter: Option<&str>) -> Result<Self, Error> {
-        let origin = Origin::File(Box::new(Offline::stdin(filter)?));
+        Self::open_file(OpenFile::stdin(), filter)
+    }
+
+    /// Reads the header of a file that is open, and then its packets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreadable`], [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the
+    /// header, [`Error::Filter`].
+    pub fn open_file(file: OpenFile, filter: Option<&str>) -> Result<Self, Error> {
+        let origin = Origin::File(Box::new(Offline::new(file, filter)?));
         Ok(Self { origin })
     }
 

@@ -274,8 +274,12 @@ fn named(report: &Report) -> Sent {
                 let is_perl = process.name == "perl";
                 let mut arguments = process.arguments.iter().flatten();
                 let said = arguments.find_map(|it| it.to_str()?.strip_prefix("who="));
+                let has_arguments = process.arguments.iter().flatten().next().is_some();
                 let who = match said {
                     Some(who) => who.to_owned(),
+                    // While a process executes a program, its arguments cannot be read: that does not
+                    // tell which of two scripts it was.
+                    None if is_perl && !has_arguments => continue,
                     None if is_perl => "perl".to_owned(),
                     None => pid,
                 };

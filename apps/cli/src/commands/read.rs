@@ -24,11 +24,11 @@ const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
-    // This may wait for standard input: until then, any signal ends the program. It reads no more
-    // than the header before it gives up the other privileges.
     let config = config::of_read(args, &filter);
+    // This opens the file. What is in it is read without privileges.
     let open = sandbox.with_rights_of_root(|| Monitor::builder(&config).open());
     sandbox.keep(&Needs::nothing())?;
+    // This may wait for standard input: until then, any signal ends the program.
     let monitor = open?.start()?;
     let stop = monitor.stop_handle();
     Interrupt::catch()?.then(move || stop.stop());

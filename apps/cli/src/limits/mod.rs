@@ -72,8 +72,8 @@ pub(crate) fn fit(limits: Limits) -> Limits {
         ..limits
     };
     say(format_args!(
-        "flowner: of more than {} flows, not all are listed: that is how far the address space \
-         reaches (`ulimit -v`)",
+        "flowner: of more than {} flows, not all are listed: that is how far the memory \
+         reaches (`ulimit -v`, `ulimit -d`)",
         fitting.flows
     ));
     fitting

@@ -9,6 +9,8 @@
 const LEAST_FILES: libc::rlim_t = 64;
 /// Bytes of the main thread's stack; below 256 KiB, it overflows while arguments are parsed.
 const LEAST_STACK: u64 = 512 << 10;
+/// One part in so many of the address space is data: the rest is reserved, or shared with the kernel.
+const DATA: u64 = 2;
 
 /// Reports if the main thread's stack is too small.
 pub(super) fn check_stack() -> Result<(), String> {
@@ -44,16 +46,20 @@ pub(super) fn check(least_memory: u64) -> Result<(), String> {
             ));
         }
     }
-    if let Some(memory) = memory()
-        && memory < least_memory
-    {
-        return Err(format!(
-            "only {} KiB of address space may be used, and this needs {}; allow more (`ulimit -v`)",
-            memory / 1024,
-            least_memory / 1024
-        ));
+    enough(address_space(), least_memory, "address space", "-v")?;
+    enough(data(), least_memory / DATA, "data", "-d")
+}
+
+/// Reports a limit that leaves fewer bytes than needed.
+fn enough(limit: Option<u64>, least: u64, what: &str, option: &str) -> Result<(), String> {
+    match limit {
+        Some(limit) if limit < least => Err(format!(
+            "only {} KiB of {what} may be used, and this needs {}; allow more (`ulimit {option}`)",
+            limit / 1024,
+            least / 1024
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 const NONE: libc::rlimit = libc::rlimit {
@@ -61,9 +67,10 @@ const NONE: libc::rlimit = libc::rlimit {
     rlim_max: 0,
 };
 
-/// The available bytes of address space.
+/// The available bytes of address space, as far as the limit of data lets the program use them.
 pub(super) fn memory() -> Option<u64> {
-    address_space().map(|limit| bytes(limit.rlim_cur))
+    let by_data = data().map(|data| data.saturating_mul(DATA));
+    address_space().into_iter().chain(by_data).min()
 }
 
 /// The types differ between systems.
@@ -90,16 +97,25 @@ fn stack() -> Option<libc::rlimit> {
     (result == 0).then_some(limit)
 }
 
+/// The available bytes of private memory that can be written: on Linux, of all of it, with the stacks of
+/// threads (`may_expand_vm` in mm/mmap.c).
+fn data() -> Option<u64> {
+    let mut limit = NONE;
+    // SAFETY: `limit` is an rlimit that lives through the call.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_DATA, &raw mut limit) };
+    (result == 0).then(|| bytes(limit.rlim_cur))
+}
+
 #[cfg(not(target_os = "openbsd"))]
-fn address_space() -> Option<libc::rlimit> {
+fn address_space() -> Option<u64> {
     let mut limit = NONE;
     // SAFETY: `limit` is an rlimit that lives through the call.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
-    (result == 0).then_some(limit)
+    (result == 0).then(|| bytes(limit.rlim_cur))
 }
 
 /// OpenBSD limits the data of a process, not its address space (getrlimit(2)).
 #[cfg(target_os = "openbsd")]
-const fn address_space() -> Option<libc::rlimit> {
+const fn address_space() -> Option<u64> {
     None
 }

@@ -6,7 +6,7 @@ use flowner_attribution::Attributor;
 
 use super::Monitor;
 use super::config::Config;
-use super::input::Opened;
+use super::input::OpenInput;
 use super::names::NameFiles;
 use super::recording::OpenRecording;
 use crate::model::error::Error;
@@ -76,20 +76,24 @@ impl Builder {
 
     /// Opens the input, the databases of countries and networks, and the files of sinks that [record](Sink::packets), and starts no thread: a
     /// program can give up privileges before it [starts](OpenMonitor::start), and so before it
-    /// reads a packet.
+    /// reads a packet. It reads nothing of a capture file, if no sink records.
     ///
     /// # Errors
     /// If the input cannot be opened, or such a file cannot be created.
     pub fn open(self) -> Result<OpenMonitor, Error> {
-        let opened = Opened::new(&self.config)?;
-        let names = NameFiles::open(&self.config, &opened);
-        let recordings = self.sinks.iter().filter_map(|sink| sink.packets());
-        let recordings = recordings
-            .map(|recording| OpenRecording::new(recording, &opened, &self.config))
-            .collect::<Result<_, _>>()?;
+        let mut input = OpenInput::new(&self.config)?;
+        let names = NameFiles::open(&self.config);
+        let mut recordings = Vec::new();
+        if self.sinks.iter().any(|sink| sink.packets().is_some()) {
+            let opened = input.read(&self.config)?;
+            for recording in self.sinks.iter().filter_map(|sink| sink.packets()) {
+                recordings.push(OpenRecording::new(recording, &opened, &self.config)?);
+            }
+            input = OpenInput::Ready(Box::new(opened));
+        }
         Ok(OpenMonitor {
             builder: self,
-            opened,
+            input,
             names,
             recordings,
         })
@@ -109,7 +113,7 @@ impl Builder {
 /// A monitor with an open input and without threads.
 pub struct OpenMonitor {
     builder: Builder,
-    opened: Opened,
+    input: OpenInput,
     names: NameFiles,
     recordings: Vec<OpenRecording>,
 }
@@ -122,11 +126,13 @@ impl std::fmt::Debug for OpenMonitor {
 }
 
 impl OpenMonitor {
-    /// Starts.
+    /// Reads the header of a capture file, and starts.
     ///
     /// # Errors
-    /// If owners are wanted and this system offers no lookup, or if it has no more threads.
+    /// If the input is not a capture file; if owners are wanted and this system offers no lookup; or if
+    /// it has no more threads.
     pub fn start(self) -> Result<Monitor, Error> {
-        Monitor::launch(self.builder, self.opened, self.names, self.recordings)
+        let opened = self.input.read(&self.builder.config)?;
+        Monitor::launch(self.builder, opened, self.names, self.recordings)
     }
 }

@@ -14,7 +14,7 @@ use crate::model::error::Error;
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// The name of all devices for people.
-pub(super) const ALL: &str = "all devices";
+const ALL: &str = "all devices";
 
 /// The devices to capture.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,18 +1,17 @@
 //! The source of packets: a device, a file, or the demo, behind one type.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_attribution::Attributor;
 use flowner_capture::{
-    self as capture, LinkType, Next, OtherLinkType, Progress, Source, Statistics,
+    self as capture, LinkType, Next, OpenFile, OtherLinkType, Progress, Source, Statistics,
 };
 use flowner_flows::LocalAddresses;
 
 use super::addresses;
 use super::config::Config;
-use super::device::{ALL, Device, DeviceStop, Which};
+use super::device::{Device, DeviceStop, Which};
 use super::player::{Clock, Made, Player};
 use super::stop::Stop;
 use crate::model::config::Input;
@@ -20,6 +19,31 @@ use crate::model::demo::Demo;
 use crate::model::error::Error;
 use crate::model::report::{InputInfo, LocalAddressSource};
 use crate::model::stop_handle::StopHandle;
+
+/// An input that is open.
+pub(super) enum OpenInput {
+    /// A file of which nothing was read.
+    Unread(OpenFile),
+    Ready(Box<Opened>),
+}
+
+impl OpenInput {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        Ok(match &config.input {
+            Input::File(path) => Self::Unread(OpenFile::open(path)?),
+            Input::StandardInput => Self::Unread(OpenFile::stdin()),
+            _ => Self::Ready(Box::new(Opened::of_devices(config)?)),
+        })
+    }
+
+    /// Reads what a file says of all its packets.
+    pub(super) fn read(self, config: &Config) -> Result<Opened, Error> {
+        match self {
+            Self::Unread(file) => Opened::of_file(file, config),
+            Self::Ready(opened) => Ok(*opened),
+        }
+    }
+}
 
 /// An open input, with the facts about it.
 pub(super) struct Opened {
@@ -41,88 +65,85 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    #[cfg(test)]
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
-        let filter = config.capture_filter.as_deref();
-        let (source, name, devices) = match &config.input {
-            Input::Demo(pace) => return Ok(Self::demo(*pace)),
-            Input::File(path) => (
-                PacketSource::File(Source::file(path, filter)?),
-                path.display().to_string(),
-                None,
-            ),
-            Input::StandardInput => (
-                PacketSource::File(Source::stdin(filter)?),
-                "-".to_owned(),
-                None,
-            ),
-            Input::AllDevices => {
-                let devices = flowner_capture::devices()?;
-                (
-                    PacketSource::devices(&Which::All, config)?,
-                    ALL.to_owned(),
-                    Some(devices),
-                )
-            }
-            Input::Devices(names) => {
-                let devices = flowner_capture::devices()?;
-                let which = Which::Several(names.clone());
-                (
-                    PacketSource::devices(&which, config)?,
-                    which.name(),
-                    Some(devices),
-                )
-            }
-            Input::DefaultDevice => {
-                let devices = flowner_capture::devices()?;
-                let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
-                let name = device.name.clone();
-                (PacketSource::device(&name, config)?, name, Some(devices))
-            }
-            Input::Device(name) => {
-                let devices = flowner_capture::devices()?;
-                (
-                    PacketSource::device(name, config)?,
-                    name.clone(),
-                    Some(devices),
-                )
-            }
+        OpenInput::new(config)?.read(config)
+    }
+
+    fn of_file(file: OpenFile, config: &Config) -> Result<Self, Error> {
+        let source = Source::open_file(file, config.capture_filter.as_deref())?;
+        let name = match &config.input {
+            Input::File(path) => path.display().to_string(),
+            _ => "-".to_owned(),
         };
-        let info = InputInfo {
-            name,
-            link_type: (source.link_type()).map_or_else(OtherLinkType::name, LinkType::name),
-            is_live: devices.is_some(),
-        };
-        let told = match &devices {
-            None if config.reading.guess_local => source.addresses(),
-            _ => Vec::new(),
+        let described = if config.reading.guess_local {
+            source.addresses()
+        } else {
+            Vec::new()
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
-        let (local, whose) = match &devices {
-            Some(devices) => (
-                Some(addresses::of_this_host(devices, config)),
-                LocalAddressSource::Given,
-            ),
-            None if given => (
+        let (local, whose) = if given {
+            (
                 Some(addresses::of_devices(&[], config)),
                 LocalAddressSource::Given,
-            ),
-            None if told.is_empty() => (None, LocalAddressSource::Unknown),
-            None => (
-                Some(told.iter().copied().collect()),
-                LocalAddressSource::Told(told),
-            ),
+            )
+        } else if described.is_empty() {
+            (None, LocalAddressSource::Unknown)
+        } else {
+            (
+                Some(described.iter().copied().collect()),
+                LocalAddressSource::Told(described),
+            )
         };
         Ok(Self {
-            link_type: source.link_type(),
-            source,
-            info,
             local,
             whose,
-            devices: devices.unwrap_or_default(),
-            is_several: matches!(config.input, Input::AllDevices | Input::Devices(_)),
+            ..Self::of(PacketSource::File(source), name, false)
+        })
+    }
+
+    fn of_devices(config: &Config) -> Result<Self, Error> {
+        let devices = match &config.input {
+            Input::Demo(pace) => return Ok(Self::demo(*pace)),
+            _ => flowner_capture::devices()?,
+        };
+        let which = match &config.input {
+            Input::Devices(names) => Which::Several(names.clone()),
+            Input::Device(name) => Which::One(name.clone()),
+            Input::DefaultDevice => {
+                let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
+                Which::One(device.name.clone())
+            }
+            _ => Which::All,
+        };
+        let source = PacketSource::devices(&which, config)?;
+        Ok(Self {
+            local: Some(addresses::of_this_host(&devices, config)),
+            whose: LocalAddressSource::Given,
+            devices,
+            is_several: !matches!(which, Which::One(_)),
+            ..Self::of(source, which.name(), true)
+        })
+    }
+
+    /// An input of which nothing else is known.
+    fn of(source: PacketSource, name: String, is_live: bool) -> Self {
+        let link_type = source.link_type();
+        Self {
+            info: InputInfo {
+                name,
+                link_type: link_type.map_or_else(OtherLinkType::name, LinkType::name),
+                is_live,
+            },
+            source,
+            local: None,
+            whose: LocalAddressSource::Unknown,
+            link_type,
+            devices: Vec::new(),
+            is_several: false,
             attributor: None,
             clock: None,
-        })
+        }
     }
 
     fn demo(pace: Demo) -> Self {
@@ -162,10 +183,6 @@ pub(super) enum PacketSource {
 }
 
 impl PacketSource {
-    fn device(name: &str, config: &Config) -> Result<Self, Error> {
-        Self::devices(&Which::One(name.to_owned()), config)
-    }
-
     fn devices(which: &Which, config: &Config) -> Result<Self, Error> {
         let source = which.open(config)?;
         Ok(Self::Device(Box::new(Device::new(source, which, config))))
@@ -176,13 +193,6 @@ impl PacketSource {
             Self::Device(device) => device.source.link_type(),
             Self::File(source) => source.link_type(),
             Self::Demo(_) => Ok(LinkType::Ethernet),
-        }
-    }
-
-    fn addresses(&self) -> Vec<IpAddr> {
-        match self {
-            Self::File(source) => source.addresses(),
-            Self::Device(_) | Self::Demo(_) => Vec::new(),
         }
     }
 

@@ -14,9 +14,8 @@ use flowner_names::reverse::{Answer, Options, ReverseLookups};
 use flowner_names::{HostsFile, Name};
 
 use super::config::Config;
-use super::input::Opened;
 use super::{Shared, now};
-use crate::model::config::GeoFiles;
+use crate::model::config::{GeoFiles, Input};
 use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::system::privileges::without_capabilities;
@@ -50,9 +49,10 @@ pub(super) struct NameFiles {
 
 impl NameFiles {
     /// Reads the files, with the rights of the user who named them.
-    pub(super) fn open(config: &Config, opened: &Opened) -> Self {
+    pub(super) fn open(config: &Config) -> Self {
         // A host that is made up is nowhere.
-        let is_made_up = opened.clock.is_some();
+        let is_made_up = matches!(config.input, Input::Demo(_));
+        let is_file = matches!(config.input, Input::File(_) | Input::StandardInput);
         let paths = match &config.geo {
             _ if is_made_up => Vec::new(),
             GeoFiles::Usual => without_capabilities(usual_databases),
@@ -60,13 +60,13 @@ impl NameFiles {
             GeoFiles::Off => Vec::new(),
         };
         // The names of this host's file are not those of the host that captured a file.
-        let has_hosts = config.names && opened.info.is_live && !is_made_up;
+        let has_hosts = config.names && !is_file && !is_made_up;
         let mut files = Self {
             hosts: has_hosts.then(HostsFile::of_system),
             databases: GeoDatabases::default(),
             has_databases: !paths.is_empty(),
             warnings: Vec::new(),
-            resolves: config.resolve && opened.info.is_live && !is_made_up,
+            resolves: config.resolve && !is_file && !is_made_up,
             told: HashSet::new(),
         };
         files.open_databases(paths);

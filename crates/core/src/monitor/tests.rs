@@ -207,3 +207,19 @@ fn a_lesser_table_causes_a_warning_that_is_in_reports() {
     let warning = report.warning.as_deref().unwrap_or_default();
     assert!(warning.contains("no room"), "{warning}");
 }
+
+#[test]
+fn a_file_is_read_when_its_monitor_starts_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.pcap.gz");
+    std::fs::write(&path, b"\x1f\x8b and no more").unwrap();
+    let config = Config {
+        input: Input::File(path.clone()),
+        ..Config::default()
+    };
+    let open = Monitor::builder(&config).open().unwrap();
+    let error = open.start().unwrap_err();
+    assert!(error.to_string().contains("trace.pcap.gz"), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    Monitor::builder(&config).open().unwrap_err();
+}

@@ -15,8 +15,8 @@ use rustix::process::{
     DumpableBehavior, Gid, Uid, geteuid, getgid, getgroups, set_dumpable_behavior,
 };
 use rustix::thread::{
-    CapabilitySet, no_new_privs, set_keep_capabilities, set_no_new_privs, set_thread_groups,
-    set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, SecureComputingMode, no_new_privs, secure_computing_mode, set_keep_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use self::user::User;
@@ -334,7 +334,7 @@ pub(super) fn in_force() -> InForce {
     InForce {
         capabilities: permitted.map(capabilities::names).unwrap_or_default(),
         no_new_privileges: no_new_privs().unwrap_or_default(),
-        filters_calls: filters_calls().unwrap_or_default(),
+        filters_calls: filters_calls(),
         landlock: LANDLOCK
             .get()
             .cloned()
@@ -343,11 +343,7 @@ pub(super) fn in_force() -> InForce {
     }
 }
 
-/// Whether the process has a filter of system calls: `Seccomp` of `proc_pid_status(5)`.
-fn filters_calls() -> Option<bool> {
-    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
-    let mode = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Seccomp:"))?;
-    Some(mode.trim() == "2")
+/// Whether the process has a filter of system calls: `PR_GET_SECCOMP` of prctl(2), which needs no `/proc`.
+fn filters_calls() -> bool {
+    matches!(secure_computing_mode(), Ok(SecureComputingMode::Filter))
 }
