@@ -172,6 +172,9 @@ fn cable() -> Option<[Namespace; 2]> {
     Some([here, there])
 }
 
+/// How often a busy machine may find an owner too late.
+const TIMES: u8 = 5;
+
 /// Has `watch` see one connection across the cable, which another user opens here, and gives the
 /// name of who owns it.
 #[track_caller]
@@ -233,13 +236,18 @@ fn watching_names_the_same_with_and_without() {
         !listed.stdout.is_empty()
     };
     wait_until("a server", listens);
-    let named = Some("socat".to_owned());
-    assert_eq!(
-        watched(&stage, By::Root, &["--no-sandbox"], &networks, 7007),
-        named
-    );
+    // A busy machine may find the owner too late. Nobody else is named then.
+    let is_named = |by, sandbox: &[&str]| {
+        (0..TIMES).any(|_| {
+            let name = watched(&stage, by, sandbox, &networks, 7007);
+            let is_right = name.as_deref().is_none_or(|name| name == "socat");
+            assert!(is_right, "wrong owner, {by:?} {sandbox:?}: {name:?}");
+            name.is_some()
+        })
+    };
+    assert!(is_named(By::Root, &["--no-sandbox"]));
     for by in ALL {
-        assert_eq!(watched(&stage, by, &[], &networks, 7007), named, "{by:?}");
+        assert!(is_named(by, &[]), "{by:?}");
     }
     let _already_gone = server.kill();
     server.wait().unwrap();
