@@ -107,13 +107,13 @@ fn long(length: usize) -> [u8; 2] {
 
 #[cfg(test)]
 mod tests {
-    use flowner_names::wire::{Reading, dns, quic, tls};
+    use flowner_names::wire::{Parsed, dns, quic, tls};
 
     use super::*;
 
-    fn name(reading: Reading) -> String {
+    fn name(reading: Parsed) -> String {
         match reading {
-            Reading::Complete(Some(name)) => name.name.to_string(),
+            Parsed::Complete(Some(name)) => name.name.to_string(),
             other => panic!("{other:?}"),
         }
     }

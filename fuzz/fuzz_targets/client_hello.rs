@@ -4,10 +4,10 @@
 #![no_main]
 
 use flowner_names::MAX_NAME;
-use flowner_names::wire::{Reading, tls};
+use flowner_names::wire::{Parsed, tls};
 
-fn check(reading: &Reading) {
-    if let Reading::Complete(Some(server)) = reading {
+fn check(reading: &Parsed) {
+    if let Parsed::Complete(Some(server)) = reading {
         assert!(server.name.as_str().len() <= MAX_NAME);
         assert!(
             server

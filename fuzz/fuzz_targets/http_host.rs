@@ -3,11 +3,11 @@
 #![no_main]
 
 use flowner_names::MAX_NAME;
-use flowner_names::wire::{Reading, http};
+use flowner_names::wire::{Parsed, http};
 
 fn check(stream: &[u8]) {
     match http::read(stream) {
-        Reading::Complete(Some(server)) => {
+        Parsed::Complete(Some(server)) => {
             assert!(server.name.as_str().len() <= MAX_NAME);
             assert!(
                 server
@@ -17,7 +17,7 @@ fn check(stream: &[u8]) {
                     .all(|byte| byte.is_ascii_graphic())
             );
         }
-        Reading::Partial => assert!(stream.len() < http::MAX_REQUEST),
+        Parsed::Partial => assert!(stream.len() < http::MAX_REQUEST),
         _ => {}
     }
 }

@@ -6,7 +6,7 @@
 use arbitrary::Arbitrary;
 use flowner_names::MAX_NAME;
 use flowner_names::wire::quic::sealing::{Initial, crypto};
-use flowner_names::wire::{Reading, quic};
+use flowner_names::wire::{Parsed, quic};
 
 /// Where keys come from, before and after a Retry.
 const IDS: [&[u8]; 2] = [b"first id", b"of the retry"];
@@ -116,7 +116,7 @@ libfuzzer_sys::fuzz_target!(|datagrams: Vec<Datagram<'_>>| {
             }
         };
         let _ = quic::may_be_initial(&bytes);
-        if let Reading::Complete(name) = hello.read(&bytes) {
+        if let Parsed::Complete(name) = hello.read(&bytes) {
             assert!(!is_right || name.as_ref().is_some_and(|name| name.name.as_str() == NAME));
             if let Some(name) = name {
                 let text = name.name.as_str();

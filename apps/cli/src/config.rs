@@ -2,7 +2,7 @@
 
 use flowner_core::capture;
 use flowner_core::filter::Network;
-use flowner_core::{Config, Filter, GeoFiles, Input, Limits, Live, Reading};
+use flowner_core::{Config, Filter, GeoFiles, Input, Limits, Live, ReadOptions};
 
 use crate::args::{CaptureArgs, FlowArgs, LiveArgs, Local, ReadArgs, RecordArgs, WatchArgs};
 use crate::error::Failure;
@@ -43,8 +43,8 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
         community_seed: args.flows.community_id_seed,
         filter: filter.clone(),
         limits: limits::fit(FILE_LIMITS),
-        reading: Reading {
-            guess_local: args.flows.local.is_empty(),
+        read: ReadOptions {
+            infer_local_addresses: args.flows.local.is_empty(),
             from: args.from,
             to: args.to,
         },

@@ -126,7 +126,7 @@ fn there_is_a_manual_page_for_each_command() {
 #[test]
 fn the_configuration_file_sets_flags() {
     let output = with_config("[devices]\njson = true\n", &["devices"]);
-    assert_eq!(json_lines(&stdout(&output))[0]["schema"], 2);
+    assert_eq!(json_lines(&stdout(&output))[0]["schema"], 3);
     let output = with_config("[devices]\njson = true\n", &["devices", "--no-config"]);
     assert!(stdout(&output).contains("ADDRESSES"));
     let output = with_config("interface = 'no-such-device'\n", &["watch"]);

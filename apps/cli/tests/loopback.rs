@@ -182,7 +182,7 @@ fn both_ends_are_named_and_every_byte_is_counted() {
     let head: Value = serde_json::from_str(&watch.line()).unwrap();
     assert_eq!(
         (&head["type"], &head["schema"]),
-        (&"start".into(), &2.into())
+        (&"start".into(), &3.into())
     );
     let before = namespace.counters();
 

@@ -165,7 +165,7 @@ fn flows_hosts_services_and_a_filter() {
     ];
     let path = file(&folder, &packets.concat());
     let flows = json_lines(&stdout(&read(&path, &["--json", "--local", "10.0.0.2"])));
-    assert_eq!(flows[0]["schema"], 2);
+    assert_eq!(flows[0]["schema"], 3);
     assert_eq!(flows[1]["direction"], "outgoing");
     assert_eq!(flows[1]["sent"]["bytes"], 32);
     assert_eq!(flows[1]["owner"], serde_json::Value::Null);
@@ -339,7 +339,7 @@ fn the_addresses_of_the_host_can_be_inferred_given_and_left_open() {
     };
     let (head, ours, others, said) = directions(&[]);
     assert_eq!(head["local"], serde_json::json!(["10.0.0.2"]));
-    assert_eq!(head["local_from"], "guess");
+    assert_eq!(head["local_from"], "inferred");
     assert_eq!((ours.as_str(), others.as_str()), ("outgoing", "forwarded"));
     assert!(said.contains("taking 10.0.0.2 for the host"), "{said}");
     assert_eq!(said.lines().count(), 1);

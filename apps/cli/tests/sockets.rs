@@ -39,7 +39,7 @@ fn who_and_sockets_know_this_test() {
         assert!(stdout(&output).contains(&format!("[{pid}]")), "{target}");
     }
     let lines = json_lines(&stdout(&run(&["who", "--json", &udp_address.to_string()])));
-    assert_eq!(lines[0]["schema"], 2);
+    assert_eq!(lines[0]["schema"], 3);
     assert_eq!(lines[1]["owner"]["processes"][0]["pid"], pid, "{lines:#?}");
 
     let filter = format!("pid:{pid} port:{port}");
@@ -94,7 +94,7 @@ fn changes_are_json_lines_too() {
         "20ms",
         &filter,
     ]));
-    assert!(watch.line().contains("\"schema\":2"));
+    assert!(watch.line().contains("\"schema\":3"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let local = listener.local_addr().unwrap().to_string();
     let line = || json_lines(&watch.line_with(|line| line.contains(&local))).remove(0);
@@ -122,7 +122,7 @@ fn who_waits_until_a_process_listens() {
     let address = free();
     let mut who =
         common::Running::spawn(flowner().args(["who", "--wait", "--json", &address.to_string()]));
-    assert!(who.line().contains("\"schema\":2"));
+    assert!(who.line().contains("\"schema\":3"));
     assert!(who.child.try_wait().unwrap().is_none());
     let _listener = TcpListener::bind(address).unwrap();
     let lines = json_lines(&who.rest().join("\n"));

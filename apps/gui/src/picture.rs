@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowner_core::Principal;
-use flowner_core::icons::{Data, Icon, IconOptions, Icons, Request};
+use flowner_core::icons::{Data, Icon, IconOptions, IconRequest, Icons};
 use iced::futures::channel::mpsc;
 use iced::widget::{image, svg};
 
@@ -77,7 +77,7 @@ impl Pictures {
         }
     }
 
-    fn made(&self, request: &Request, icon: Icon) -> IconImage {
+    fn made(&self, request: &IconRequest, icon: Icon) -> IconImage {
         let mut made = self.made.borrow_mut();
         if let Some(known) = made.get(&request.key)
             && is_same(&known.icon.data, &icon.data)
@@ -109,12 +109,12 @@ impl Pictures {
 
 /// What has no executable: a unit, a user. It has a letter: a program that is called the same is
 /// another thing, and a file may claim both.
-fn nameless(principal: &Principal, name: &str) -> Request {
-    Request {
+fn nameless(principal: &Principal, name: &str) -> IconRequest {
+    IconRequest {
         key: principal.to_string(),
         name: name.to_owned(),
         is_unknown_here: true,
-        ..Request::default()
+        ..IconRequest::default()
     }
 }
 

@@ -53,7 +53,7 @@ pub fn of_coverage(coverage: Coverage) -> Option<String> {
         Coverage::Named => "verdict:process or verdict:shared".to_owned(),
         Coverage::Partial => "verdict:partial".to_owned(),
         Coverage::Unknown(reason) => of_reason(reason),
-        Coverage::NotAsked => return None,
+        Coverage::Unresolved => return None,
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use flowner_core::filter::Network;
-use flowner_core::{Config, LocalAddressSource, Reading};
+use flowner_core::{Config, LocalAddressSource, ReadOptions};
 
 /// Whose addresses count as the host's own. Directions and remote ends depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,9 +21,9 @@ pub enum Viewpoint {
 impl Viewpoint {
     /// The settings of a monitor that follow from it.
     pub fn apply(&self, config: &mut Config) {
-        config.reading = Reading {
-            guess_local: *self == Self::Guessed,
-            ..config.reading.clone()
+        config.read = ReadOptions {
+            infer_local_addresses: *self == Self::Guessed,
+            ..config.read.clone()
         };
         if let Self::Of(networks) = self {
             config.local_networks.clone_from(networks);
@@ -79,16 +79,16 @@ impl fmt::Display for Viewpoint {
 }
 
 /// In words, from which host this is seen.
-pub fn tell(viewpoint: &Viewpoint, whose: &LocalAddressSource) -> String {
+pub fn tell(viewpoint: &Viewpoint, source: &LocalAddressSource) -> String {
     let list = |addresses: &[std::net::IpAddr]| {
         let words: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         words.join(" and ")
     };
-    match (viewpoint, whose) {
-        (_, LocalAddressSource::Told(addresses)) => {
+    match (viewpoint, source) {
+        (_, LocalAddressSource::Recorded(addresses)) => {
             format!("seen from {}, as the file says", list(addresses))
         }
-        (_, LocalAddressSource::Guessed(addresses)) => {
+        (_, LocalAddressSource::Inferred(addresses)) => {
             format!("seen from {}, which is a guess", list(addresses))
         }
         (Viewpoint::Of(_), _) => format!("seen from {viewpoint}"),
@@ -128,10 +128,10 @@ mod tests {
         let address = vec![[10, 0, 0, 1].into()];
         let words = tell(
             &Viewpoint::Guessed,
-            &LocalAddressSource::Guessed(address.clone()),
+            &LocalAddressSource::Inferred(address.clone()),
         );
         assert_eq!(words, "seen from 10.0.0.1, which is a guess");
-        let words = tell(&Viewpoint::Guessed, &LocalAddressSource::Told(address));
+        let words = tell(&Viewpoint::Guessed, &LocalAddressSource::Recorded(address));
         assert_eq!(words, "seen from 10.0.0.1, as the file says");
         let words = tell(&"10.0.0.0/8".parse().unwrap(), &LocalAddressSource::Given);
         assert_eq!(words, "seen from 10.0.0.0/8");

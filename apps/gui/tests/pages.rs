@@ -172,7 +172,7 @@ fn what_is_shown_is_exported() {
         (
             "JSON lines",
             "flows.jsonl",
-            "{\"type\":\"start\",\"schema\":2",
+            "{\"type\":\"start\",\"schema\":3",
         ),
     ] {
         let path: PathBuf = folder.path().join(name);

@@ -209,21 +209,21 @@ pub mod snapshot {
 /// use std::sync::Arc;
 /// use std::time::{Instant, SystemTime};
 ///
-/// use flowner_attribution::capture::policy::{Facts, Policy, Request};
+/// use flowner_attribution::capture::policy::{TableAnswer, Policy, TableRequest};
 /// use flowner_attribution::{
 ///     Lookup, Initiator, PolicyConfig, LookupRequest, SocketQuery, SocketTable, Token, snapshot,
 /// };
 ///
 /// /// Asks the table, on whatever thread.
-/// fn ask(table: &mut dyn SocketTable, request: &Request) -> Facts {
+/// fn ask(table: &mut dyn SocketTable, request: &TableRequest) -> TableAnswer {
 ///     if table.capabilities().point_lookup {
 ///         let answers = table.find_each(&request.queries).into_iter();
 ///         let answers = answers.map(|answer| answer.map_err(|error| error.reason()));
-///         Facts::Answers(answers.collect())
+///         TableAnswer::Answers(answers.collect())
 ///     } else {
 ///         match table.snapshot() {
-///             Ok(all) => Facts::Snapshot(Arc::new(all)),
-///             Err(error) => Facts::Failed(error.reason()),
+///             Ok(all) => TableAnswer::Snapshot(Arc::new(all)),
+///             Err(error) => TableAnswer::Failed(error.reason()),
 ///         }
 ///     }
 /// }
@@ -262,7 +262,7 @@ pub mod capture {
         #[cfg(any(test, feature = "fuzzing"))]
         #[doc(hidden)]
         pub use crate::policy::fuzzing;
-        pub use crate::policy::{Facts, Policy, Request, RequestId};
+        pub use crate::policy::{Policy, TableAnswer, TableRequest, TableRequestId};
     }
 }
 

@@ -451,7 +451,7 @@ fn many_namespaces_of_a_user_take_nothing_from_others() {
     let mut table = LinuxTable::new().unwrap();
     let _glance = table.fast_lookup().unwrap();
     let skipped = table.skipped_namespaces().unwrap();
-    assert!(skipped.is_for_want_of_files, "{skipped}");
+    assert!(skipped.is_file_limit_reached, "{skipped}");
     assert!(skipped.skipped >= 40, "{skipped}");
     let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(open < 400, "{open}");

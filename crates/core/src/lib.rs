@@ -64,7 +64,7 @@ mod system;
 pub use engine::convert::packet as flow_packet;
 pub use export::{csv, json};
 pub use model::community_id::{CommunityId, ParseCommunityIdError};
-pub use model::config::{GeoFiles, Input, Limits, Live, Reading, TimeBound};
+pub use model::config::{GeoFiles, Input, Limits, Live, ReadOptions, TimeBound};
 pub use model::demo::Demo;
 pub use model::error::Error;
 pub use model::event::Event;
@@ -86,19 +86,19 @@ pub use monitor::Monitor;
 pub use monitor::address_names::AddressNames;
 pub use monitor::builder::{Builder, OpenMonitor};
 pub use monitor::config::Config;
-pub use programs::{Facts, Membership, Programs};
+pub use programs::{Membership, ProcessReader, Programs};
 pub use query::changes::{SocketChange, socket_changes};
 pub use query::filter::{self, Filter, FilterError};
 pub use query::nearest::nearest;
 pub use query::process_tree::{Branch, process_tree};
 pub use query::select::select;
 pub use query::services::service_name;
-pub use query::sockets::{device_of, is_listening, is_over, socket_state_name};
+pub use query::sockets::{device_of, is_listening, is_time_wait, socket_state_name};
 pub use query::sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
 pub use query::who;
 pub use sinks::Sink;
 pub use sinks::events::{EventQueue, Events, NoEvent};
-pub use sinks::json_lines::{Account, JsonLines};
+pub use sinks::json_lines::{JsonLines, JsonLinesAccount};
 pub use system::{doctor, private_file, privileges};
 
 /// What the interface of this crate has of
@@ -132,5 +132,5 @@ pub mod flows {
 /// What the interface of this crate has of [`flowner-icons`](https://docs.rs/flowner-icons): icons
 /// of programs.
 pub mod icons {
-    pub use flowner_icons::{Data, Icon, IconOptions, Icons, Request};
+    pub use flowner_icons::{Data, Icon, IconOptions, IconRequest, Icons};
 }

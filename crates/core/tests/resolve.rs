@@ -74,7 +74,7 @@ fn flows_get_the_names_that_reverse_lookups_tell() {
     let name = named("192.0.2.7");
     assert_eq!(name.name.as_str(), "host-7.example.org");
     assert_eq!(name.source, NameSource::Reverse);
-    assert!(name.seen_at.is_some());
+    assert!(name.observed_at.is_some());
     // Stronger evidence, for which nobody is asked.
     talk_to("192.0.2.77");
     assert_eq!(named("192.0.2.77").source, NameSource::Hosts);

@@ -56,7 +56,7 @@ impl State {
     }
 
     /// Whether the connection has ended. An end may retry an unreachable one.
-    pub const fn is_over(self) -> bool {
+    pub const fn has_ended(self) -> bool {
         matches!(self, Self::Closed | Self::Reset | Self::Refused)
     }
 }
@@ -102,7 +102,7 @@ impl TcpTracker {
         if flags.contains(TcpFlags::FIN) || is_reset {
             self.finished[end] = true;
         }
-        if state.is_over() {
+        if state.has_ended() {
             return state;
         }
         match self.finished {
@@ -175,7 +175,7 @@ impl TcpTracker {
             }
             // The same SYN again. It is a repetition if no answer came, or after a refusal, as
             // Windows sends it. After a whole connection, it is a replayed recording.
-            Some((_, first)) => first != sequence || (self.accepted && state.is_over()),
+            Some((_, first)) => first != sequence || (self.accepted && state.has_ended()),
             // The capture began with the answer to a SYN, which is repeated now.
             None => !(self.accepted && state == State::Opening),
         }
@@ -207,7 +207,7 @@ impl TcpTracker {
         payload: u32,
     ) -> bool {
         let end = usize::from(!from_initiator);
-        if !state.is_over() && !self.finished[end] {
+        if !state.has_ended() && !self.finished[end] {
             return false;
         }
         // The answer to a segment that acknowledged nothing (RFC 9293, 3.10.7.1).

@@ -48,17 +48,17 @@ pub struct RoundTrip {
     /// The smoothed time (RFC 6298, section 2).
     pub smoothed: Duration,
     /// The shortest one.
-    pub least: Duration,
+    pub min: Duration,
     /// The number of measurements.
     pub samples: u64,
 }
 
 impl RoundTrip {
     /// These measurements.
-    pub const fn new(smoothed: Duration, least: Duration, samples: u64) -> Self {
+    pub const fn new(smoothed: Duration, min: Duration, samples: u64) -> Self {
         Self {
             smoothed,
-            least,
+            min,
             samples,
         }
     }
@@ -67,12 +67,12 @@ impl RoundTrip {
         known.map_or(
             Self {
                 smoothed: time,
-                least: time,
+                min: time,
                 samples: 1,
             },
             |known| Self {
                 smoothed: (known.smoothed * 7).saturating_add(time) / 8,
-                least: known.least.min(time),
+                min: known.min.min(time),
                 samples: known.samples + 1,
             },
         )
@@ -82,7 +82,7 @@ impl RoundTrip {
     pub(crate) fn through(self, other: Self) -> Self {
         Self {
             smoothed: self.smoothed.saturating_add(other.smoothed),
-            least: self.least.saturating_add(other.least),
+            min: self.min.saturating_add(other.min),
             samples: self.samples.min(other.samples),
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use flowner_icons::{Finder, Locale, Places, Request};
+use flowner_icons::{Finder, IconRequest, Locale, Places};
 
 const SIZE: u32 = 64;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let path = Path::new(&first);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let places = Places::of_this_user();
-    let request = Request {
+    let request = IconRequest {
         // As the user who runs this would see it.
         user: places.users().next(),
         key: first.clone(),
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         application_id: (!path.is_absolute()).then(|| first.clone()),
         executable: path.is_absolute().then(|| path.to_owned()),
         arguments,
-        ..Request::default()
+        ..IconRequest::default()
     };
     let mut finder = Finder::new(places, Locale::current());
     match finder.catalog().find(&request.subject()) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Icon, Request};
+use crate::{Icon, IconRequest};
 
 /// What is known of a program's picture.
 #[derive(Debug)]
@@ -52,7 +52,11 @@ impl Cache {
     }
 
     /// What is shown for a program now. `tile`: draws the letter, if nothing is known.
-    pub(crate) fn show(&mut self, request: &Request, tile: impl Fn(&Request) -> Icon) -> Answer {
+    pub(crate) fn show(
+        &mut self,
+        request: &IconRequest,
+        tile: impl Fn(&IconRequest) -> Icon,
+    ) -> Answer {
         self.questions += 1;
         if let Some(slot) = self.slots.get_mut(&request.key) {
             slot.used = self.questions;
@@ -87,9 +91,9 @@ impl Cache {
     /// What was found for a program; whether another picture is shown now.
     pub(crate) fn settle(
         &mut self,
-        request: &Request,
+        request: &IconRequest,
         found: Option<Icon>,
-        tile: impl Fn(&Request) -> Icon,
+        tile: impl Fn(&IconRequest) -> Icon,
     ) -> bool {
         // It may have been dropped meanwhile: who wants it asks again.
         let Some(slot) = self.slots.get_mut(&request.key) else {
@@ -143,11 +147,11 @@ mod tests {
 
     use super::*;
 
-    fn request(key: &str) -> Request {
-        Request {
+    fn request(key: &str) -> IconRequest {
+        IconRequest {
             key: key.to_owned(),
             name: key.to_owned(),
-            ..Request::default()
+            ..IconRequest::default()
         }
     }
 
@@ -156,7 +160,7 @@ mod tests {
     }
 
     fn show(cache: &mut Cache, key: &str) -> Answer {
-        cache.show(&request(key), Request::tile)
+        cache.show(&request(key), IconRequest::tile)
     }
 
     #[test]
@@ -177,7 +181,7 @@ mod tests {
                 look: false
             }
         );
-        assert!(cache.settle(&request("a"), Some(icon(10)), Request::tile));
+        assert!(cache.settle(&request("a"), Some(icon(10)), IconRequest::tile));
         assert_eq!(
             show(&mut cache, "a"),
             Answer {
@@ -187,7 +191,7 @@ mod tests {
         );
         // The search found nothing: the letter stays, and there is no second search.
         show(&mut cache, "b");
-        assert!(!cache.settle(&request("b"), None, Request::tile));
+        assert!(!cache.settle(&request("b"), None, IconRequest::tile));
         assert!(!show(&mut cache, "b").look);
         cache.age();
         assert_eq!(
@@ -200,7 +204,7 @@ mod tests {
         assert!(!show(&mut cache, "a").look);
         assert!(show(&mut cache, "b").look);
         // It is gone.
-        assert!(cache.settle(&request("a"), None, Request::tile));
+        assert!(cache.settle(&request("a"), None, IconRequest::tile));
         assert_eq!(show(&mut cache, "a").icon, tile);
     }
 
@@ -222,7 +226,7 @@ mod tests {
         show(&mut cache, "e");
         assert!(!show(&mut cache, "a").look);
         assert!(show(&mut cache, "b").look);
-        assert!(!cache.settle(&request("x"), Some(icon(1)), Request::tile));
+        assert!(!cache.settle(&request("x"), Some(icon(1)), IconRequest::tile));
     }
 
     proptest! {
@@ -232,7 +236,7 @@ mod tests {
             for (key, size) in steps {
                 let request = request(&key.to_string());
                 show(&mut cache, &request.key);
-                cache.settle(&request, Some(icon(size)), Request::tile);
+                cache.settle(&request, Some(icon(size)), IconRequest::tile);
                 prop_assert!(!show(&mut cache, &request.key).look);
                 prop_assert!(cache.slots.len() <= 10);
                 prop_assert!(cache.bytes <= 2_000);

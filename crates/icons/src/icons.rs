@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Answer, Cache};
-use crate::{Finder, Icon, Locale, Places, Request};
+use crate::{Finder, Icon, IconRequest, Locale, Places};
 
 /// Requests that wait for the thread; what does not fit is asked for again when it is shown
 /// the next time.
@@ -53,16 +53,16 @@ impl Default for IconOptions {
 ///
 /// ```
 /// use std::time::Duration;
-/// use flowner_icons::{IconOptions, Icons, Request};
+/// use flowner_icons::{IconOptions, Icons, IconRequest};
 ///
 /// let icons = Icons::start(IconOptions::default(), |generation| {
 ///     // On the thread that finds them: have the window drawn again.
 /// })?;
-/// let request = Request {
+/// let request = IconRequest {
 ///     key: "app:org.mozilla.firefox".to_owned(),
 ///     name: "Firefox".to_owned(),
 ///     application_id: Some("org.mozilla.firefox".to_owned()),
-///     ..Request::default()
+///     ..IconRequest::default()
 /// };
 /// let letter = icons.icon(&request);
 /// // An application draws, and gets a notice; here we wait.
@@ -73,7 +73,7 @@ impl Default for IconOptions {
 #[derive(Debug)]
 pub struct Icons {
     shared: Arc<Shared>,
-    sender: Option<SyncSender<Request>>,
+    sender: Option<SyncSender<IconRequest>>,
     thread: Option<JoinHandle<()>>,
     rasterised: Option<u32>,
 }
@@ -133,9 +133,9 @@ impl Icons {
 
     /// The picture of a program, as far as it is known now; else a letter, and the thread searches
     /// for the picture. Takes about a microsecond.
-    pub fn icon(&self, request: &Request) -> Icon {
+    pub fn icon(&self, request: &IconRequest) -> Icon {
         let mut state = self.shared.state();
-        let tile = |request: &Request| tile(request, self.rasterised);
+        let tile = |request: &IconRequest| tile(request, self.rasterised);
         let Answer { icon, look } = state.cache.show(request, tile);
         let is_due = state.refreshed.elapsed() >= REFRESH;
         drop(state);
@@ -163,7 +163,7 @@ impl Icons {
         state.generation
     }
 
-    fn ask(&self, request: &Request) {
+    fn ask(&self, request: &IconRequest) {
         let Some(sender) = &self.sender else {
             return;
         };
@@ -199,7 +199,7 @@ struct Worker<F> {
 }
 
 impl<F: Fn(u64)> Worker<F> {
-    fn run(mut self, receiver: &Receiver<Request>) {
+    fn run(mut self, receiver: &Receiver<IconRequest>) {
         while let Ok(first) = receiver.recv() {
             let mut has_changed = self.refresh();
             // One notice is for all that came meanwhile.
@@ -215,14 +215,14 @@ impl<F: Fn(u64)> Worker<F> {
         }
     }
 
-    fn find(&mut self, request: &Request) -> bool {
+    fn find(&mut self, request: &IconRequest) -> bool {
         let options = &self.options;
         let finder = self
             .finder
             .get_or_insert_with(|| Finder::new(options.places.clone(), options.locale.clone()));
         let found = finder.icon(&request.subject(), options.size, options.scale);
         let found = found.and_then(|icon| drawn(&icon, self.rasterised));
-        let tile = |request: &Request| tile(request, self.rasterised);
+        let tile = |request: &IconRequest| tile(request, self.rasterised);
         let mut state = self.shared.state();
         let has_changed = state.cache.settle(request, found, tile);
         state.generation += u64::from(has_changed);
@@ -247,7 +247,7 @@ impl<F: Fn(u64)> Worker<F> {
     }
 }
 
-fn tile(request: &Request, rasterised: Option<u32>) -> Icon {
+fn tile(request: &IconRequest, rasterised: Option<u32>) -> Icon {
     let tile = request.tile();
     drawn(&tile, rasterised).unwrap_or(tile)
 }

@@ -66,6 +66,6 @@ pub use icons::{IconOptions, Icons};
 pub use locale::Locale;
 pub use picture::{Data, DecodeError, Icon, PictureError};
 pub use places::Places;
-pub use request::Request;
+pub use request::IconRequest;
 pub use themes::Themes;
 pub use tile::tile;

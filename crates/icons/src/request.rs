@@ -7,7 +7,7 @@ use crate::{Icon, ProgramQuery, tile};
 
 /// A program to find the picture of, kept until then.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Request {
+pub struct IconRequest {
     /// Its identity: the same key has the same picture.
     pub key: String,
     /// What it is called; the first letter stands for it while there is no picture.
@@ -25,7 +25,7 @@ pub struct Request {
     pub arguments: Vec<OsString>,
 }
 
-impl Request {
+impl IconRequest {
     /// The same, to be looked for.
     pub fn subject(&self) -> ProgramQuery<'_> {
         ProgramQuery {

@@ -24,7 +24,7 @@ const COLOURS: [u32; 12] = [
 
 /// A picture in SVG, 48 by 48, for a program: its `key` chooses the colour, the first
 /// letter or digit of its `name` is shown. Where there is none of the Latin alphabet, a
-/// ring is. [`Request::tile`](crate::Request::tile) gives it as an [`Icon`](crate::Icon).
+/// ring is. [`IconRequest::tile`](crate::IconRequest::tile) gives it as an [`Icon`](crate::Icon).
 ///
 /// ```
 /// let picture = flowner_icons::tile("org.mozilla.firefox", "Firefox");

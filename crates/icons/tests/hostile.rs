@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::{PICTURE, Tree};
 use flowner_icons::{
-    Finder, Icon, IconOptions, Icons, Locale, PictureError, Places, ProgramQuery, Request,
+    Finder, Icon, IconOptions, IconRequest, Icons, Locale, PictureError, Places, ProgramQuery,
 };
 
 /// Far more than any of it takes, and far less than what would be taken in would.
@@ -310,11 +310,11 @@ fn a_thread_that_met_them_goes_on() {
         ..IconOptions::default()
     };
     let icons = Icons::start(options, |_| {}).unwrap();
-    let request = |id: &str| Request {
+    let request = |id: &str| IconRequest {
         key: id.to_owned(),
         name: id.to_owned(),
         executable: Some(format!("/usr/bin/{id}").into()),
-        ..Request::default()
+        ..IconRequest::default()
     };
     let letters = ["bad", "cut", "good"].map(|id| icons.icon(&request(id)));
     assert_eq!(icons.wait(0, LIMIT), 1);

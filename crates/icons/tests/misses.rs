@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{PICTURE, Tree};
-use flowner_icons::{Finder, IconOptions, Icons, Locale, Places, ProgramQuery, Request};
+use flowner_icons::{Finder, IconOptions, IconRequest, Icons, Locale, Places, ProgramQuery};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
@@ -113,11 +113,11 @@ fn a_miss_is_remembered_by_the_thread() {
         ..IconOptions::default()
     };
     let icons = Icons::start(options, |_| {}).unwrap();
-    let request = |name: &str| Request {
+    let request = |name: &str| IconRequest {
         key: name.to_owned(),
         name: name.to_owned(),
         executable: Some(format!("/usr/bin/{name}").into()),
-        ..Request::default()
+        ..IconRequest::default()
     };
     // When the picture of the second is there, the first was looked for.
     icons.icon(&request("nobody"));

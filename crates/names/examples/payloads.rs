@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flowner_names::wire::ServerName;
-use flowner_names::{Carried, Evidence, FlowFacts, NameReader, NameTable, Payload, Source};
+use flowner_names::{Carried, FlowFacts, NameEvidence, NameReader, NameTable, Payload, Source};
 
 /// A packet, as far as names are concerned.
 struct Packet {
@@ -47,10 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         reader.read(flow, &payload, &mut found);
         for evidence in found.drain(..) {
             match evidence {
-                Evidence::Server { name, source, .. } => {
+                NameEvidence::Server { name, source, .. } => {
                     said.insert(flow, (name, source, now));
                 }
-                Evidence::Message {
+                NameEvidence::Message {
                     message,
                     source,
                     from,

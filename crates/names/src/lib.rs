@@ -10,7 +10,7 @@
 //!
 //! | module | feature | about |
 //! |---|---|---|
-//! | [`NameReader`], [`Evidence`] | | packets of flows → evidence of names |
+//! | [`NameReader`], [`NameEvidence`] | | packets of flows → evidence of names |
 //! | [`NameTable`], [`Names`] | | evidence → the name of an address, for a flow |
 //! | [`wire`] | `quic` for QUIC | bytes → what they say |
 //! | [`Name`], [`Source`] | | a name that can be shown, and where it comes from |
@@ -49,7 +49,7 @@ pub mod wire;
 pub use domain::registrable_domain;
 pub use hosts::{Hosts, HostsFile};
 pub use name::{MAX_NAME, Name};
-pub use reader::{Carried, Evidence, FLOWS, NameReader, Payload};
+pub use reader::{Carried, FLOWS, NameEvidence, NameReader, Payload};
 pub use source::{ParseSourceError, Source};
 pub use table::{
     AskedBy, FlowFacts, FlowOwner, GRACE, HostName, Limits, MAX_LIFE, NameTable, Names, Statistics,

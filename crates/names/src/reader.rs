@@ -56,7 +56,7 @@ impl Payload<'_> {
 /// What packets say of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Evidence {
+pub enum NameEvidence {
     /// A client named the server in this very connection.
     #[non_exhaustive]
     Server {
@@ -126,7 +126,12 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
     /// packets are not to be given any more: they would be taken for the beginning of another flow.
     ///
     /// Packets of TCP without payload matter if they begin the connection.
-    pub fn read(&mut self, flow: K, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    pub fn read(
+        &mut self,
+        flow: K,
+        payload: &Payload<'_>,
+        evidence: &mut Vec<NameEvidence>,
+    ) -> bool {
         // What the ports of a datagram say needs no memory.
         if payload.carried == Carried::Udp && udp::read_by_ports(payload, evidence) {
             return true;
@@ -205,7 +210,7 @@ impl FlowReader {
         }
     }
 
-    fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
         match self {
             Self::Tcp(connection) => connection.read(payload, evidence),
             Self::Udp(datagrams) => datagrams.read(payload, evidence),

@@ -28,7 +28,7 @@ pub struct Limits {
     /// Names of one address.
     pub of_address: usize,
     /// Flows of DNS whose owner is known.
-    pub askers: usize,
+    pub dns_flows: usize,
     /// Results of reverse lookups.
     pub reverse: usize,
 }
@@ -39,7 +39,7 @@ impl Default for Limits {
             questions: 8_192,
             answers: 65_536,
             of_address: 64,
-            askers: 16_384,
+            dns_flows: 16_384,
             reverse: 16_384,
         }
     }
@@ -53,7 +53,7 @@ pub struct Statistics {
     pub answers: u64,
     /// Answers to no question that was seen: sent by somebody who wants to be believed, or the question
     /// was asked before the capture began, or was lost.
-    pub unasked: u64,
+    pub unsolicited: u64,
     /// Questions that made room for others before their answer came.
     pub questions_dropped: u64,
     /// Names that made room for others before their time.
@@ -113,13 +113,13 @@ pub enum AskedBy {
     Host,
     /// Another host.
     AnotherHost,
-    /// Nobody: the name is in the hosts file, or was told by the owner of the address.
-    Nobody,
+    /// Nothing: the name comes from the hosts file or from a reverse lookup.
+    None,
 }
 
 impl AskedBy {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Program, Self::Host, Self::AnotherHost, Self::Nobody];
+    pub const ALL: [Self; 4] = [Self::Program, Self::Host, Self::AnotherHost, Self::None];
 
     /// As text, such as `another-host`.
     #[must_use]
@@ -128,7 +128,7 @@ impl AskedBy {
             Self::Program => "program",
             Self::Host => "host",
             Self::AnotherHost => "another-host",
-            Self::Nobody => "nobody",
+            Self::None => "none",
         }
     }
 }
@@ -144,7 +144,7 @@ pub struct HostName {
     /// Who asked for it.
     pub asked_by: AskedBy,
     /// When, since the Unix epoch; `None` of the hosts file.
-    pub seen_at: Option<Duration>,
+    pub observed_at: Option<Duration>,
     /// Whether the true name may be encrypted; see [`ServerName::may_be_outer`].
     pub may_be_outer: bool,
 }
@@ -157,7 +157,7 @@ impl HostName {
             name,
             source,
             asked_by,
-            seen_at: None,
+            observed_at: None,
             may_be_outer: false,
         }
     }
@@ -185,12 +185,12 @@ pub struct NameTable {
     questions: Questions,
     answers: Answers,
     /// Who owns flows of DNS.
-    askers: HashMap<u64, FlowOwner>,
-    askers_order: VecDeque<u64>,
+    dns_flows: HashMap<u64, FlowOwner>,
+    dns_flows_order: VecDeque<u64>,
     hosts: Hosts,
     reverse: HashMap<IpAddr, (Name, Duration)>,
     reverse_order: VecDeque<IpAddr>,
-    unasked: u64,
+    unsolicited: u64,
 }
 
 /// Whether an address is one of this host.
@@ -228,12 +228,12 @@ impl NameTable {
             own: Own(Box::new(|_| false)),
             questions: Questions::new(limits.questions),
             answers: Answers::new(limits.answers, limits.of_address),
-            askers: HashMap::new(),
-            askers_order: VecDeque::new(),
+            dns_flows: HashMap::new(),
+            dns_flows_order: VecDeque::new(),
             hosts: Hosts::default(),
             reverse: HashMap::new(),
             reverse_order: VecDeque::new(),
-            unasked: 0,
+            unsolicited: 0,
         }
     }
 
@@ -301,7 +301,7 @@ impl NameTable {
                 self.questions.answer(&asked, now)
             });
             if !answers_question {
-                self.unasked += 1;
+                self.unsolicited += 1;
                 return;
             }
             Some(to.ip())
@@ -333,14 +333,14 @@ impl NameTable {
     ///
     /// Of a flow to a stub resolver on this host, that is the program which asks, and of the flow
     /// from there to a server it is the stub.
-    pub fn set_asker(&mut self, flow: u64, owner: FlowOwner) {
-        if self.askers.insert(flow, owner).is_none() {
-            self.askers_order.push_back(flow);
+    pub fn set_dns_flow_owner(&mut self, flow: u64, owner: FlowOwner) {
+        if self.dns_flows.insert(flow, owner).is_none() {
+            self.dns_flows_order.push_back(flow);
         }
-        while self.askers.len() > self.limits.askers
-            && let Some(oldest) = self.askers_order.pop_front()
+        while self.dns_flows.len() > self.limits.dns_flows
+            && let Some(oldest) = self.dns_flows_order.pop_front()
         {
-            self.askers.remove(&oldest);
+            self.dns_flows.remove(&oldest);
         }
     }
 
@@ -401,7 +401,7 @@ impl NameTable {
         if self.is_elsewhere(answer, flow) {
             return AskedBy::AnotherHost;
         }
-        let asker = self.askers.get(&answer.flow).map(|asker| asker.program);
+        let asker = self.dns_flows.get(&answer.flow).map(|asker| asker.program);
         if asker.is_some() && asker == flow.owner.map(|owner| owner.program) {
             AskedBy::Program
         } else {
@@ -412,14 +412,14 @@ impl NameTable {
     fn of_hosts(&self, address: IpAddr) -> Option<HostName> {
         let first = self.hosts.names_of(address).first()?;
         let name = Name::from_text(first.as_bytes())?;
-        Some(HostName::new(name, Source::Hosts, AskedBy::Nobody))
+        Some(HostName::new(name, Source::Hosts, AskedBy::None))
     }
 
     fn of_reverse(&self, address: IpAddr) -> Option<HostName> {
         let (name, at) = self.reverse.get(&address)?;
         Some(HostName {
-            seen_at: Some(*at),
-            ..HostName::new(name.clone(), Source::Reverse, AskedBy::Nobody)
+            observed_at: Some(*at),
+            ..HostName::new(name.clone(), Source::Reverse, AskedBy::None)
         })
     }
 
@@ -441,7 +441,7 @@ impl NameTable {
     pub fn statistics(&self) -> Statistics {
         Statistics {
             answers: self.answers.taken(),
-            unasked: self.unasked,
+            unsolicited: self.unsolicited,
             questions_dropped: self.questions.dropped(),
             names_dropped: self.answers.dropped(),
         }
@@ -453,7 +453,7 @@ const fn distance(asked_by: AskedBy) -> u8 {
     match asked_by {
         AskedBy::Program => 0,
         AskedBy::Host => 1,
-        AskedBy::Nobody => 2,
+        AskedBy::None => 2,
         AskedBy::AnotherHost => 3,
     }
 }
@@ -465,7 +465,7 @@ fn of_flow(flow: &FlowFacts<'_>) -> Option<HostName> {
         name: server.name.clone(),
         source,
         asked_by: AskedBy::Program,
-        seen_at: Some(at),
+        observed_at: Some(at),
         may_be_outer: server.may_be_outer,
     })
 }

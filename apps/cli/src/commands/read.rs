@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     Interrupt::catch()?.then(move || stop.stop());
     show_progress(&monitor);
     let report = monitor.wait();
-    report_inferred_addresses(&report.whose);
+    report_inferred_addresses(&report.local_addresses);
     if let Some(warning) = &report.warning {
         say(format_args!("flowner: {}", printable(warning)));
     }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
         return report::write_csv(&report, args.by, &args.flows, &filter, out);
     }
     if args.flows.json {
-        out.json(&HeadLine::read(&report.input).with_local(&report.whose))?;
+        out.json(&HeadLine::read(&report.input).with_local(&report.local_addresses))?;
         if let Some(warning) = &report.warning {
             out.json(&WarningLine::new(warning))?;
         }
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
 
 /// Directions and remote ends depend on it, so a message has the inferred addresses.
 fn report_inferred_addresses(source: &LocalAddressSource) {
-    if let LocalAddressSource::Guessed(addresses) = source {
+    if let LocalAddressSource::Inferred(addresses) = source {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         say(format_args!(
             "flowner: taking {} for the host that captured, as an end of most flows; --local says \

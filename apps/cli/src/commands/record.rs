@@ -35,11 +35,11 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
     interrupt.then(move || stop.stop());
     follow(&monitor, &account, args.duration);
     let report = monitor.wait();
-    let tally = account.tally();
+    let stats = account.stats();
     if let Some(error) = account.failure() {
-        return Ok(tell_failure(&failure(error), &report, &tally));
+        return Ok(tell_failure(&failure(error), &report, &stats));
     }
-    tell_losses(&report, &tally);
+    tell_losses(&report, &stats);
     match &report.ending {
         EndState::InputFailed(message) => {
             say(format_args!(
@@ -99,12 +99,12 @@ fn failure(error: Error) -> Failure {
 }
 
 /// Reports a failure of the output, and what is missing, unless the reader closed the output.
-fn tell_failure(failure: &Failure, report: &Report, tally: &RecordingStats) -> ExitCode {
+fn tell_failure(failure: &Failure, report: &Report, stats: &RecordingStats) -> ExitCode {
     let code = failure.report();
     if !matches!(failure, Failure::ClosedPipe) {
-        tell_losses(report, tally);
-        if tally.written > 0 {
-            let packets = present::count(tally.written, "packet");
+        tell_losses(report, stats);
+        if stats.written > 0 {
+            let packets = present::count(stats.written, "packet");
             say(format_args!("flowner: {packets} recorded before that"));
         }
     }
@@ -141,11 +141,11 @@ fn follow(monitor: &Monitor, account: &Account, duration: Option<Duration>) {
             monitor.stop_handle().stop();
         }
         if let Some(line) = &line {
-            line.set_message(status(&account.tally()));
+            line.set_message(status(&account.stats()));
         }
     }
     if let Some(line) = line {
-        line.finish_with_message(status(&account.tally()));
+        line.finish_with_message(status(&account.stats()));
     }
 }
 
@@ -164,31 +164,31 @@ fn status_line(monitor: &Monitor) -> ProgressBar {
 }
 
 /// `1200 packets, 96 % named, 1.1 MB, 3 dropped`
-fn status(tally: &RecordingStats) -> String {
-    let named = (tally.named * 100).checked_div(tally.written).unwrap_or(0);
+fn status(stats: &RecordingStats) -> String {
+    let named = (stats.named * 100).checked_div(stats.written).unwrap_or(0);
     let mut parts = vec![
-        present::count(tally.written, "packet"),
+        present::count(stats.written, "packet"),
         format!("{named} % named"),
-        present::bytes(tally.bytes),
+        present::bytes(stats.bytes),
     ];
-    if tally.files > 1 {
-        parts.push(present::count(tally.files, "file"));
+    if stats.files > 1 {
+        parts.push(present::count(stats.files, "file"));
     }
-    if tally.too_slow + tally.failed > 0 {
-        parts.push(format!("{} dropped", tally.too_slow + tally.failed));
+    if stats.too_slow + stats.failed > 0 {
+        parts.push(format!("{} dropped", stats.too_slow + stats.failed));
     }
     parts.join(", ")
 }
 
 /// Reports packets that are missing in the file.
-fn tell_losses(report: &Report, tally: &RecordingStats) {
+fn tell_losses(report: &Report, stats: &RecordingStats) {
     let kernel = report.capture.map_or(0, |capture| {
         capture.dropped_by_kernel + capture.dropped_by_interface
     });
     for (count, why) in [
         (kernel, "the kernel dropped them"),
-        (tally.too_slow, "they could not be written fast enough"),
-        (tally.failed, "they could not be written"),
+        (stats.too_slow, "they could not be written fast enough"),
+        (stats.failed, "they could not be written"),
     ] {
         if count > 0 {
             let packets = present::count(count, "packet");

@@ -171,7 +171,7 @@ fn json_groups<'a, K>(
 
 fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result<(), Failure> {
     let limit = args.limit.unwrap_or(usize::MAX);
-    let [owner, program, process] = if report.owners_are_claimed() && report.tells_owners() {
+    let [owner, program, process] = if report.owners_are_claimed() && report.has_owners() {
         [
             "OWNER (as the file claims)",
             "PROGRAM (as the file claims)",
@@ -359,7 +359,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
             present::bytes(within.bytes),
         )?;
     }
-    if report.tells_owners() {
+    if report.has_owners() {
         let claimed = if report.owners_are_claimed() {
             ", as the file claims"
         } else {

@@ -9,7 +9,7 @@ use flowner_core::attribution::{Attributor, Ownership, Reason, Socket, SocketQue
 use flowner_core::json::{HeadLine, OwnershipLine};
 use flowner_core::present::{self, printable};
 use flowner_core::who::WhoTarget;
-use flowner_core::{AddressNames, Grouping, HostName, Programs, is_over};
+use flowner_core::{AddressNames, Grouping, HostName, Programs, is_time_wait};
 
 use crate::args::WhoArgs;
 use crate::commands::{names, sockets};
@@ -72,7 +72,7 @@ fn report_sockets(
     names: &AddressNames,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let is_left_over = |socket: &Socket| is_over(socket) && !socket.owner.is_named();
+    let is_left_over = |socket: &Socket| is_time_wait(socket) && !socket.owner.is_named();
     let (over, held): (Vec<_>, Vec<_>) = found.iter().cloned().partition(is_left_over);
     if held.is_empty() {
         say(no_owner(target, text));
@@ -111,7 +111,7 @@ fn wait(
     let (mut pause, longest) = PAUSES;
     loop {
         let snapshot = attributor.snapshot_all_namespaces()?;
-        if target.is_awaited_in(&snapshot) {
+        if target.is_satisfied_by(&snapshot) {
             return Ok(());
         }
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));

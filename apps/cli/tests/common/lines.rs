@@ -35,7 +35,7 @@ impl Lines {
     pub(crate) fn check(&self, lines: &[Value]) -> BTreeSet<String> {
         assert_eq!(
             (&lines[0]["type"], &lines[0]["schema"]),
-            (&"start".into(), &2.into())
+            (&"start".into(), &3.into())
         );
         for line in lines {
             assert_eq!(self.errors(line), [""; 0], "{line:#}");

@@ -259,7 +259,7 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
             colors.muted,
             format!(
                 "The file was read to its end, {}",
-                tell(&session.viewpoint, &picture.report.whose)
+                tell(&session.viewpoint, &picture.report.local_addresses)
             ),
         ),
         _ if picture.report.span.is_none() => (colors.muted, "No packet was seen yet".to_owned()),

@@ -130,11 +130,15 @@ fn idle(table: Table) -> Result<()> {
     let monitor = monitor(table)?;
     let asked =
         |monitor: &Monitor| -> PolicyStatistics { monitor.report().owners.unwrap_or_default() };
-    let before = (asked(&monitor).requests, processor_time(), switches()?);
+    let before = (
+        asked(&monitor).table_requests,
+        processor_time(),
+        switches()?,
+    );
     std::thread::sleep(IDLE);
     let time = processor_time().saturating_sub(before.1);
     let switched = switches()?.saturating_sub(before.2);
-    let requests = asked(&monitor).requests - before.0;
+    let requests = asked(&monitor).table_requests - before.0;
     println!(
         "idle for {} s: {} looks for owners, {:.1} ms of processor time, {switched} wake-ups",
         IDLE.as_secs(),

@@ -30,7 +30,7 @@ pub(crate) fn fill(answers: u64) -> Option<()> {
             let message = dns::read(&bytes)?;
             table.observe(&message, Source::Dns, ends, number.into(), now);
         }
-        table.set_asker(number.into(), FlowOwner::process(1, 2));
+        table.set_dns_flow_owner(number.into(), FlowOwner::process(1, 2));
         now += GAP;
         if (number + 1).is_multiple_of(1_000_000) {
             println!("{:9} answers: {}", number + 1, status());

@@ -24,7 +24,7 @@ pub enum Error {
     Sockets {
         /// The request that failed: the system interface, the sockets, and the network namespace if
         /// it is another one.
-        asked: String,
+        request: String,
         /// The error that the system returned.
         source: io::Error,
     },
@@ -68,7 +68,7 @@ impl fmt::Display for Error {
                 "the owners of sockets cannot be read on this operating system ({os}); \
                  Linux, Windows, macOS, FreeBSD, OpenBSD and NetBSD are supported"
             ),
-            Self::Sockets { asked, source } => write!(f, "{asked}: {source}{}", advice(source)),
+            Self::Sockets { request, source } => write!(f, "{request}: {source}{}", advice(source)),
             Self::File { path, source } => {
                 write!(f, "{}: {source}{}", path.display(), advice(source))
             }
@@ -131,7 +131,7 @@ mod tests {
     fn errors_name_the_request_and_keep_the_error_of_the_system() {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
         let sockets = Error::Sockets {
-            asked: "sock_diag for udp 10.0.0.1:53".to_owned(),
+            request: "sock_diag for udp 10.0.0.1:53".to_owned(),
             source: denied(),
         };
         let file = Error::File {

@@ -318,7 +318,7 @@ pub struct SkippedNamespaces {
     pub open: usize,
     /// Whether the table would open more if this process were allowed more open files
     /// (`RLIMIT_NOFILE`).
-    pub is_for_want_of_files: bool,
+    pub is_file_limit_reached: bool,
 }
 
 impl fmt::Display for SkippedNamespaces {
@@ -329,7 +329,7 @@ impl fmt::Display for SkippedNamespaces {
             "{skipped} of {} other network namespaces are skipped: their sockets are missing",
             skipped + open
         )?;
-        if self.is_for_want_of_files {
+        if self.is_file_limit_reached {
             f.write_str("; allow more open files (`ulimit -n`)")?;
         }
         Ok(())

@@ -71,7 +71,7 @@ impl Cache {
             .filter(|entry| is_own(&entry.ownership))
             .find(|entry| {
                 let until = entry.ownership.evidence.observed_at;
-                (entry.since..=until).contains(&question.seen_at)
+                (entry.since..=until).contains(&question.packet_time)
             })
             .map(|entry| &entry.ownership)
     }
@@ -214,10 +214,10 @@ mod tests {
         cache.check();
     }
 
-    fn finds(cache: &Cache, query: SocketQuery, seen_at: u64, now: Instant) -> bool {
+    fn finds(cache: &Cache, query: SocketQuery, packet_time: u64, now: Instant) -> bool {
         let question = LookupRequest {
             query,
-            seen_at: wall(seen_at),
+            packet_time: wall(packet_time),
             initiator: Initiator::Local,
         };
         cache.find(&question, now).is_some()
@@ -228,8 +228,8 @@ mod tests {
         let now = Instant::now();
         let mut cache = Cache::new(10, Duration::from_secs(60), true);
         learn(&mut cache, &query(1, None), Match::LocalEndpoint, now);
-        for (seen_at, expected) in [(9, false), (10, true), (20, true), (21, false)] {
-            assert_eq!(finds(&cache, query(1, None), seen_at, now), expected);
+        for (packet_time, expected) in [(9, false), (10, true), (20, true), (21, false)] {
+            assert_eq!(finds(&cache, query(1, None), packet_time, now), expected);
         }
         let later = now + Duration::from_secs(60);
         assert!(!finds(&cache, query(1, None), 15, later));

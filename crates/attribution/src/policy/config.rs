@@ -37,7 +37,7 @@ pub struct PolicyConfig {
     pub history_age: Duration,
     /// After a request that took *t*, the policy waits *t* times this before the next one, so that
     /// a slow table never occupies a whole core.
-    pub rest_factor: u32,
+    pub pause_factor: u32,
     /// How long after a packet a lookup may end and still name its sender. This applies if the
     /// table does not identify sockets and no earlier lookup found the same owner, because another
     /// process may have had the port. It does not apply to connections that still exist.
@@ -46,9 +46,9 @@ pub struct PolicyConfig {
     pub receiver_within: Duration,
     /// The same for a receiver that started well before the packet.
     pub old_receiver_within: Duration,
-    /// As [`rest_factor`](Self::rest_factor), for queries that [may
+    /// As [`pause_factor`](Self::pause_factor), for queries that [may
     /// wait](super::Policy::lookup_again).
-    pub again_rest_factor: u32,
+    pub recheck_pause_factor: u32,
     /// What the [table](crate::SocketTable::capabilities) knows. If it knows remote addresses, the
     /// policy may get a closer match than the local port. A [`Resolver`](crate::Resolver) takes
     /// this from its table.
@@ -70,11 +70,11 @@ impl Default for PolicyConfig {
             cache_age: freshness::CACHED_ANSWER,
             max_history: 32_768,
             history_age: freshness::HISTORY_ENTRY,
-            rest_factor: 4,
+            pause_factor: 4,
             sender_within: freshness::LIST_OF_SENDER,
             receiver_within: freshness::LIST_OF_RECEIVER,
             old_receiver_within: freshness::LIST_OF_OLD_RECEIVER,
-            again_rest_factor: 16,
+            recheck_pause_factor: 16,
             capabilities: Capabilities::new(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::answer::{Answer, Listed};
 use super::judge::may_match_closer;
 use super::pending::{Observed, later};
-use super::{Event, Facts, Initiator, Key, LookupRequest, Policy, RequestId};
+use super::{Event, Initiator, Key, LookupRequest, Policy, TableAnswer, TableRequestId};
 use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery, Verdict};
 
 /// The number of lookups after which no observation of the sender is expected any more, for packets
@@ -30,18 +30,18 @@ impl<K: Key> Policy<K> {
     }
 
     /// Takes the answer to the request under way, and ignores any other.
-    pub fn handle_answer(&mut self, id: RequestId, facts: Facts, now: Instant) {
+    pub fn handle_answer(&mut self, id: TableRequestId, facts: TableAnswer, now: Instant) {
         let Some(request) = self.in_flight.take_if(|request| request.id == id) else {
             return;
         };
         let took = now.saturating_duration_since(request.left);
-        let rest = took.saturating_mul(self.config.rest_factor);
+        let rest = took.saturating_mul(self.config.pause_factor);
         self.rest_until = Some(later(now, rest));
-        let rest = took.saturating_mul(self.config.again_rest_factor);
+        let rest = took.saturating_mul(self.config.recheck_pause_factor);
         self.long_rest_until = Some(later(now, rest));
         match facts {
-            Facts::Snapshot(snapshot) => self.handle_snapshot(snapshot, id, now),
-            Facts::Answers(answers) => {
+            TableAnswer::Snapshot(snapshot) => self.handle_snapshot(snapshot, id, now),
+            TableAnswer::Answers(answers) => {
                 let mut answers = answers.into_iter();
                 for query in &request.queries {
                     // The table returned too few answers, so this lookup failed.
@@ -50,7 +50,7 @@ impl<K: Key> Policy<K> {
                     self.consider(query, &answer, id, now);
                 }
             }
-            Facts::Failed(reason) => {
+            TableAnswer::Failed(reason) => {
                 for query in &request.queries {
                     self.consider(query, &Answer::Failed(reason), id, now);
                 }
@@ -61,7 +61,7 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    fn handle_snapshot(&mut self, snapshot: Arc<Snapshot>, id: RequestId, now: Instant) {
+    fn handle_snapshot(&mut self, snapshot: Arc<Snapshot>, id: TableRequestId, now: Instant) {
         let was_set_back = |last: &Arc<Snapshot>| snapshot.started_at() < last.finished_at();
         if self.last_snapshot.as_ref().is_some_and(was_set_back) {
             self.history.clear();
@@ -80,7 +80,7 @@ impl<K: Key> Policy<K> {
 
     /// Passes an answer to the requests that were there before the table request left. For later
     /// ones, the evidence is too old.
-    fn consider(&mut self, query: &SocketQuery, answer: &Answer, id: RequestId, now: Instant) {
+    fn consider(&mut self, query: &SocketQuery, answer: &Answer, id: TableRequestId, now: Instant) {
         let Some(pending) = self.pending.of_query(query) else {
             return;
         };
@@ -115,10 +115,12 @@ impl<K: Key> Policy<K> {
         let mut offered = waiting.judge(answer, contested, &self.history, &self.config);
         let is_miss = offered.verdict.reason().is_some_and(Reason::may_pass);
         if offered.verdict.is_named() {
-            let LookupRequest { query, seen_at, .. } = &waiting.question;
+            let LookupRequest {
+                query, packet_time, ..
+            } = &waiting.question;
             let for_endpoint = self.is_bound_to_endpoint(query.protocol());
             self.cache
-                .learn(query, &offered, *seen_at, for_endpoint, now);
+                .learn(query, &offered, *packet_time, for_endpoint, now);
         } else if is_miss && let Some(found) = waiting.recall(&self.history, contested) {
             self.statistics.from_history += 1;
             offered = found;

@@ -217,7 +217,7 @@ fn question(a: u8, b: u8) -> LookupRequest {
         } else {
             query.in_other_role()
         },
-        seen_at: SystemTime::UNIX_EPOCH,
+        packet_time: SystemTime::UNIX_EPOCH,
         initiator: initiator[usize::from(b >> 2) % 3],
     }
 }

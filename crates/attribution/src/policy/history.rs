@@ -130,17 +130,22 @@ impl History {
         }
     }
 
-    /// The owner of the socket that existed at `seen_at`, the wall-clock time of a packet.
-    pub(super) fn find(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
-        self.find_where(query, seen_at, |_| true)
+    /// The owner of the socket that existed at `packet_time`, the wall-clock time of a packet.
+    pub(super) fn find(&self, query: &SocketQuery, packet_time: SystemTime) -> Option<Ownership> {
+        self.find_where(query, packet_time, |_| true)
     }
 
     /// Whether all named processes had sockets at the local end of a query at that time. A listener
     /// counts.
-    pub(super) fn had(&self, query: &SocketQuery, seen_at: SystemTime, named: &Verdict) -> bool {
+    pub(super) fn had(
+        &self,
+        query: &SocketQuery,
+        packet_time: SystemTime,
+        named: &Verdict,
+    ) -> bool {
         let lives = keys(&query.without_remote());
         let lives = lives.filter_map(|key| self.lives.get(&key)).flatten();
-        let alive = lives.filter(|life| life.from <= seen_at && seen_at <= life.to);
+        let alive = lives.filter(|life| life.from <= packet_time && packet_time <= life.to);
         let had: Vec<_> = alive.flat_map(|life| life.owner.processes()).collect();
         let named = named.processes();
         let had_it = |one: &Arc<Process>| had.iter().any(|other| one.is_same_program(other));
@@ -151,15 +156,15 @@ impl History {
     pub(super) fn find_connection(
         &self,
         query: &SocketQuery,
-        seen_at: SystemTime,
+        packet_time: SystemTime,
     ) -> Option<Ownership> {
-        self.find_where(query, seen_at, |ends| ends.remote.is_some())
+        self.find_where(query, packet_time, |ends| ends.remote.is_some())
     }
 
     fn find_where(
         &self,
         query: &SocketQuery,
-        seen_at: SystemTime,
+        packet_time: SystemTime,
         may_be: impl Fn(&Ends) -> bool,
     ) -> Option<Ownership> {
         let lives = keys(query);
@@ -171,7 +176,7 @@ impl History {
             .filter(|life| query.remote().is_some() || life.ends.remote.is_none());
         let reach = self.devices.reach(query);
         let (_, found) = matching::fitting(query, &reach, lives, |life| life.ends)?;
-        let is_alive = |life: &&Life| life.from <= seen_at && seen_at <= life.to;
+        let is_alive = |life: &&Life| life.from <= packet_time && packet_time <= life.to;
         let owners: Vec<&Verdict> = found.iter().map(|life| &life.owner).collect();
         found.iter().all(is_alive).then(|| Ownership {
             verdict: merge(&owners),
@@ -251,14 +256,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(history: &History, local: &str, seen_at: u64, expected: Option<u32>) {
+    fn check(history: &History, local: &str, packet_time: u64, expected: Option<u32>) {
         let query = SocketQuery::new(Protocol::Udp, local.parse().unwrap(), None);
-        let found = history.find(&query, wall(seen_at));
+        let found = history.find(&query, wall(packet_time));
         let pid = found.map(|ownership| {
             assert_eq!(ownership.evidence.matched, Some(Match::History));
             ownership.verdict.processes()[0].pid
         });
-        assert_eq!(pid, expected, "{local} at {seen_at}");
+        assert_eq!(pid, expected, "{local} at {packet_time}");
     }
 
     const HERE: &str = "10.0.0.2:53";
@@ -271,8 +276,8 @@ mod tests {
         check(&history, HERE, 10, None);
         record(&mut history, 20, &sockets);
         record(&mut history, 30, &[]);
-        for (seen_at, expected) in [(10, None), (11, Some(7)), (20, Some(7)), (21, None)] {
-            check(&history, HERE, seen_at, expected);
+        for (packet_time, expected) in [(10, None), (11, Some(7)), (20, Some(7)), (21, None)] {
+            check(&history, HERE, packet_time, expected);
         }
     }
 
@@ -294,8 +299,8 @@ mod tests {
         for (at, pid) in [(10, 7), (20, 7), (30, 8), (40, 8)] {
             record(&mut history, at, &[socket(HERE, named(pid))]);
         }
-        for (seen_at, expected) in [(15, None), (25, None), (35, Some(8))] {
-            check(&history, HERE, seen_at, expected);
+        for (packet_time, expected) in [(15, None), (25, None), (35, Some(8))] {
+            check(&history, HERE, packet_time, expected);
         }
         // A hidden owner ends the life as well.
         let hidden = Verdict::Unknown(Reason::Denied);

@@ -28,7 +28,9 @@ use std::time::Instant;
 
 pub use config::PolicyConfig;
 pub use observation::{Observation, ObservationKind};
-pub use request::{Event, Facts, Initiator, Key, Lookup, LookupRequest, Request, RequestId, Token};
+pub use request::{
+    Event, Initiator, Key, Lookup, LookupRequest, TableAnswer, TableRequest, TableRequestId, Token,
+};
 pub use statistics::PolicyStatistics;
 
 use crate::answer::{Ownership, Reason, Snapshot, SocketQuery, Source, Verdict};
@@ -42,8 +44,8 @@ use pending::{PendingSet, later};
 ///
 /// The driver ([`Resolver`](crate::Resolver), or a test) passes in the time and asks the table:
 ///
-/// 1. [`lookup`](Policy::lookup) when a flow opens, [`packet_seen`](Policy::packet_seen) while its
-///    owner is not final, and [`end`](Policy::end) when the flow ends;
+/// 1. [`lookup`](Policy::lookup) when a flow opens, [`packet`](Policy::packet) while its owner is
+///    not final, and [`end`](Policy::end) when the flow ends;
 /// 2. [`poll_request`](Policy::poll_request) for the queries that the table should answer now; the
 ///    result goes to [`handle_answer`](Policy::handle_answer);
 /// 3. [`poll_event`](Policy::poll_event) until it is empty, for the answers;
@@ -103,7 +105,7 @@ pub struct Policy<K = Token> {
 
 #[derive(Debug)]
 struct InFlight {
-    id: RequestId,
+    id: TableRequestId,
     queries: Vec<SocketQuery>,
     left: Instant,
 }
@@ -165,7 +167,7 @@ impl<K: Key> Policy<K> {
 
     /// Records a request, which may contest the waiting ones.
     fn begin(&mut self, waiter: K, question: &LookupRequest) {
-        self.statistics.questions += 1;
+        self.statistics.lookups += 1;
         if self.pending.remove_waiter(waiter).is_some() {
             self.events.retain(|event| event.key != waiter);
         }
@@ -188,7 +190,7 @@ impl<K: Key> Policy<K> {
         let waiting = Waiting {
             waiter,
             question,
-            asked_after: self.statistics.requests,
+            asked_after: self.statistics.table_requests,
             before,
             is_before_known: self.last_snapshot.is_some(),
             contested_at_start: self
@@ -318,7 +320,7 @@ impl<K: Key> Policy<K> {
     /// Records that a packet of an unsettled flow arrived; without one, the policy does not retry.
     /// Returns a query that is worth another fast lookup: a process may have accepted a connection
     /// of which lookups have found only the listener.
-    pub fn packet_seen(&mut self, waiter: K, now: Instant) -> Option<SocketQuery> {
+    pub fn packet(&mut self, waiter: K, now: Instant) -> Option<SocketQuery> {
         let config = &self.config;
         self.pending.packet_seen(waiter, now, config, |waiting| {
             waiting.fast_lookups > 0
@@ -346,7 +348,7 @@ impl<K: Key> Policy<K> {
         let best = waiting.best.as_ref();
         let improves = !matches!(fast_lookup.verdict, Verdict::Unknown(_))
             && best.is_none_or(|best| fast_lookup.is_better_than(best));
-        let LookupRequest { query, seen_at, .. } = waiting.question;
+        let (query, at) = (waiting.question.query, waiting.question.packet_time);
         let had_answer = best.is_some();
         let better = improves.then(|| fast_lookup.clone());
         self.pending.fast_result(waiter, better);
@@ -363,7 +365,7 @@ impl<K: Key> Policy<K> {
             if !knows_remotes {
                 // The next connection of this end needs the earlier owner for comparison, even if
                 // no lookup confirms it.
-                self.cache.learn(&query, &fast_lookup, seen_at, true, now);
+                self.cache.learn(&query, &fast_lookup, at, true, now);
             }
         }
         Some(fast_lookup)
@@ -394,7 +396,7 @@ impl<K: Key> Policy<K> {
     }
 
     /// The queries for the table, if any are due and no request is under way.
-    pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
+    pub fn poll_request(&mut self, now: Instant) -> Option<TableRequest> {
         if self.in_flight.is_some() || self.rest_until.is_some_and(|until| now < until) {
             return None;
         }
@@ -402,14 +404,14 @@ impl<K: Key> Policy<K> {
         if queries.is_empty() {
             return None;
         }
-        self.statistics.requests += 1;
-        let id = RequestId(self.statistics.requests);
+        self.statistics.table_requests += 1;
+        let id = TableRequestId(self.statistics.table_requests);
         self.in_flight = Some(InFlight {
             id,
             queries: queries.clone(),
             left: now,
         });
-        Some(Request { id, queries })
+        Some(TableRequest { id, queries })
     }
 
     /// The next answer.
@@ -486,7 +488,7 @@ impl<K: Key> Policy<K> {
             return;
         };
         let ownership = waiting.best.unwrap_or_else(|| {
-            Ownership::unknown(otherwise, waiting.question.seen_at, Source::None)
+            Ownership::unknown(otherwise, waiting.question.packet_time, Source::None)
         });
         self.events.push_back(Event {
             key: waiter,

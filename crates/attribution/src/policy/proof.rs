@@ -22,14 +22,14 @@ impl<K> Waiting<K> {
     ) -> bool {
         let LookupRequest {
             query,
-            seen_at,
+            packet_time,
             initiator,
         } = &self.question;
-        let late = listed.finished_at.duration_since(*seen_at);
+        let late = listed.finished_at.duration_since(*packet_time);
         let late = late.unwrap_or_default();
         let is_soon = match initiator {
             Initiator::Local | Initiator::Unknown => late <= config.sender_within,
-            Initiator::Remote if started_well_before(found, *seen_at) => {
+            Initiator::Remote if started_well_before(found, *packet_time) => {
                 late <= config.old_receiver_within
             }
             Initiator::Remote => late <= config.receiver_within,
@@ -37,7 +37,7 @@ impl<K> Waiting<K> {
         let is_connection = query.protocol() == Protocol::Tcp;
         if is_connection && *initiator == Initiator::Remote {
             // The connection came from the listener.
-            return is_soon || history.had(query, *seen_at, &found.verdict);
+            return is_soon || history.had(query, *packet_time, &found.verdict);
         }
         if is_connection && self.ended {
             // The list does not have its socket any more, but may have that of another connection.
@@ -46,7 +46,11 @@ impl<K> Waiting<K> {
         let is_same = |before: &Ownership| names_the_same(&before.verdict, &found.verdict);
         let is_contradicted =
             *initiator == Initiator::Remote && !self.before.as_ref().is_none_or(is_same);
-        (is_soon && !is_contradicted) || history.find(query, *seen_at).as_ref().is_some_and(is_same)
+        (is_soon && !is_contradicted)
+            || history
+                .find(query, *packet_time)
+                .as_ref()
+                .is_some_and(is_same)
     }
 
     /// The evidence of earlier snapshots about a socket that has closed.
@@ -59,9 +63,9 @@ impl<K> Waiting<K> {
         let question = &self.question;
         let query = question.socket_before()?;
         if question.needs_its_connection() {
-            return history.find_connection(&query, question.seen_at);
+            return history.find_connection(&query, question.packet_time);
         }
-        history.find(&query, question.seen_at)
+        history.find(&query, question.packet_time)
     }
 }
 

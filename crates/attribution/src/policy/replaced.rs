@@ -32,7 +32,7 @@ impl<K> Waiting<K> {
         let is_in_doubt = self.question.query.protocol() == Protocol::Tcp
             && is_its_own
             && !matches!(verdict, Verdict::Unknown(_))
-            && evidence.found_by.unwrap_or(evidence.observed_at) >= later.seen_at;
+            && evidence.found_by.unwrap_or(evidence.observed_at) >= later.packet_time;
         let Evidence {
             observed_at,
             source,

@@ -35,7 +35,7 @@ pub struct LookupRequest {
     /// libpcap gives this time with each packet. A program's own socket gives it with the option
     /// `SO_TIMESTAMPNS` (socket(7)). A program that asks about a port without a packet passes
     /// [`SystemTime::now`].
-    pub seen_at: SystemTime,
+    pub packet_time: SystemTime,
     /// How the flow began.
     pub initiator: Initiator,
 }
@@ -79,21 +79,21 @@ impl Lookup {
 /// A request to the socket table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Request {
+pub struct TableRequest {
     /// The caller returns this with the answer.
-    pub id: RequestId,
+    pub id: TableRequestId,
     /// The queries, each once.
     pub queries: Vec<SocketQuery>,
 }
 
-/// Names a [`Request`].
+/// Names a [`TableRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RequestId(pub(super) u64);
+pub struct TableRequestId(pub(super) u64);
 
 /// The answer of the socket table.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Facts {
+pub enum TableAnswer {
     /// All sockets: this serves every waiting request.
     Snapshot(Arc<Snapshot>),
     /// An answer for each query of the request, in its order, or the reason why its lookup
@@ -121,11 +121,11 @@ pub struct Event<K = Token> {
 
 impl LookupRequest {
     /// A request about a flow that began in this way, with the wall-clock time of its first packet
-    /// according to the kernel; see [`seen_at`](Self::seen_at).
-    pub const fn new(query: SocketQuery, seen_at: SystemTime, initiator: Initiator) -> Self {
+    /// according to the kernel; see [`packet_time`](Self::packet_time).
+    pub const fn new(query: SocketQuery, packet_time: SystemTime, initiator: Initiator) -> Self {
         Self {
             query,
-            seen_at,
+            packet_time,
             initiator,
         }
     }

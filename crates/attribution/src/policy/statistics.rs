@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub struct PolicyStatistics {
     /// Requests so far.
-    pub questions: u64,
+    pub lookups: u64,
     /// Of these, those that the cache answered at once.
     pub from_cache: u64,
     /// Those that an earlier snapshot answered.
@@ -16,7 +16,7 @@ pub struct PolicyStatistics {
     /// request, came late, or did not hold.
     pub from_observation: u64,
     /// Requests to the socket table.
-    pub requests: u64,
+    pub table_requests: u64,
     /// Requests that the bound on waiting ones refused or dropped.
     pub overflow: u64,
     /// Answers and sockets that the bounds of cache and history dropped or refused.

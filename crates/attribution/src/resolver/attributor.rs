@@ -20,14 +20,14 @@ pub struct Attributor {
     /// Opens another table of the same kind.
     reopen: Option<Reopen>,
     /// The error of the better table, if this one is only a replacement.
-    lesser_because: Option<Error>,
+    fallback_reason: Option<Error>,
 }
 
 /// The parts of an attributor that a resolver takes.
 pub(crate) struct Parts {
     pub(crate) table: Box<dyn SocketTable>,
     pub(crate) reopen: Option<Reopen>,
-    pub(crate) lesser_because: Option<Error>,
+    pub(crate) fallback_reason: Option<Error>,
 }
 
 /// Opens a socket table.
@@ -59,7 +59,7 @@ impl Attributor {
         Self {
             table: Box::new(table),
             reopen: None,
-            lesser_because: None,
+            fallback_reason: None,
         }
     }
 
@@ -74,7 +74,7 @@ impl Attributor {
         Ok(Self {
             table: open()?,
             reopen: Some(Box::new(open)),
-            lesser_because: None,
+            fallback_reason: None,
         })
     }
 
@@ -83,10 +83,10 @@ impl Attributor {
         self.table.source()
     }
 
-    /// Why the table is a lesser one than this system has, if it is: the better one could not be
+    /// Why the table is a fallback, if it is: the best table of this system could not be
     /// opened.
-    pub const fn lesser_because(&self) -> Option<&Error> {
-        self.lesser_because.as_ref()
+    pub const fn fallback_reason(&self) -> Option<&Error> {
+        self.fallback_reason.as_ref()
     }
 
     /// What the table in use knows.
@@ -235,7 +235,7 @@ impl Attributor {
         Parts {
             table: self.table,
             reopen: self.reopen,
-            lesser_because: self.lesser_because,
+            fallback_reason: self.fallback_reason,
         }
     }
 }
@@ -245,7 +245,7 @@ impl From<BestTable> for Attributor {
         Self {
             table: best.table,
             reopen: None,
-            lesser_because: best.lesser_because,
+            fallback_reason: best.fallback_reason,
         }
     }
 }

@@ -24,7 +24,7 @@ struct State {
     sockets: Vec<Socket>,
     failure: Option<String>,
     has_point_lookup: bool,
-    looks: usize,
+    snapshots: usize,
 }
 
 impl FakeTable {
@@ -55,8 +55,8 @@ impl Script {
     }
 
     /// How many snapshots the code under test has taken.
-    pub fn looks(&self) -> usize {
-        self.change(|state| state.looks)
+    pub fn snapshots(&self) -> usize {
+        self.change(|state| state.snapshots)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -72,14 +72,14 @@ impl SocketTable for FakeTable {
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let started_at = SystemTime::now();
         let result = self.script.change(|state| {
-            state.looks += 1;
+            state.snapshots += 1;
             match &state.failure {
                 Some(message) => Err(message.clone()),
                 None => Ok(state.sockets.clone()),
             }
         });
         let sockets = result.map_err(|message| Error::Sockets {
-            asked: "the script".to_owned(),
+            request: "the script".to_owned(),
             source: io::Error::other(message),
         })?;
         Ok(Snapshot::new(

@@ -52,15 +52,15 @@ pub struct BestTable {
     pub table: Box<dyn SocketTable>,
     /// Why the better table of this system could not be opened, if it could not. On Linux, `table`
     /// is the portable one then (feature `portable`), which names fewer owners.
-    pub lesser_because: Option<Error>,
+    pub fallback_reason: Option<Error>,
 }
 
 impl BestTable {
     /// A table, with the error of the better one if this is only a replacement.
-    pub fn new(table: Box<dyn SocketTable>, lesser_because: Option<Error>) -> Self {
+    pub fn new(table: Box<dyn SocketTable>, fallback_reason: Option<Error>) -> Self {
         Self {
             table,
-            lesser_because,
+            fallback_reason,
         }
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Debug for BestTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BestTable")
             .field("source", &self.table.source())
-            .field("lesser_because", &self.lesser_because)
+            .field("fallback_reason", &self.fallback_reason)
             .finish()
     }
 }

@@ -552,7 +552,7 @@ fn limited_best(local: SocketAddr) {
         let best = open_best(&TableOptions::default());
         let mut best = best.expect("the portable table needs no file");
         let is_native = best.table.source() == Source::SockDiag;
-        assert_eq!(is_native, best.lesser_because.is_none(), "{best:?}");
+        assert_eq!(is_native, best.fallback_reason.is_none(), "{best:?}");
         if !is_native {
             lesser += 1;
             if let Ok(all) = best.table.snapshot() {

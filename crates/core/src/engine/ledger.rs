@@ -316,7 +316,7 @@ impl Ledger {
         flow.data.waiting[end as usize] = !last;
         doubt::take_back(flow, end, &mut ownership, &mut principal);
         reopened::take_back(flow, end, &mut ownership, &mut principal);
-        if ended.is_some() || flow.state().is_over() {
+        if ended.is_some() || flow.state().has_ended() {
             self.confirming
                 .take_back(flow, end, &mut ownership, &mut principal, now);
         }

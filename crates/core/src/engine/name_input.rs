@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use flowner_capture::{Headers, RawPacket};
 use flowner_names::wire::dns;
-use flowner_names::{Carried, Evidence, NameReader, Payload};
+use flowner_names::{Carried, NameEvidence, NameReader, Payload};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -86,7 +86,7 @@ impl NameInput {
         &mut self,
         headers: &Headers,
         packet: &RawPacket<'_>,
-        evidence: &mut Vec<Evidence>,
+        evidence: &mut Vec<NameEvidence>,
     ) {
         let Some(ports) = headers.ports.filter(|_| headers.fragment.is_none()) else {
             return;

@@ -1,6 +1,6 @@
 //! JSON lines for programs: one object a line, with stable keys.
 //!
-//! The first line is a [`HeadLine`] with `"schema":2`; an incompatible change raises that number. A
+//! The first line is a [`HeadLine`] with `"schema":3`; an incompatible change raises that number. A
 //! key is always there, and `null` if its value is unknown, unless its documentation says "where".
 //! Paths and arguments that are not UTF-8 have U+FFFD in place of invalid bytes. Times are RFC 3339
 //! in UTC with microseconds; a time that RFC 3339 cannot represent, past the year 9999, is `null`.
@@ -48,7 +48,7 @@ use crate::model::totals::Totals;
 use crate::system::doctor::Check;
 
 /// The version of the lines.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// A JSON Schema (draft 2020-12) for any line, made from the types here.
 ///
@@ -104,11 +104,11 @@ impl<'a> HeadLine<'a> {
 
     /// The same, with the source of the host's addresses.
     #[must_use]
-    pub fn with_local(self, whose: &'a LocalAddressSource) -> Self {
-        let (local, from) = match whose {
+    pub fn with_local(self, addresses: &'a LocalAddressSource) -> Self {
+        let (local, from) = match addresses {
             LocalAddressSource::Unknown | LocalAddressSource::Given => (None, None),
-            LocalAddressSource::Told(addresses) => (Some(&addresses[..]), Some("file")),
-            LocalAddressSource::Guessed(addresses) => (Some(&addresses[..]), Some("guess")),
+            LocalAddressSource::Recorded(addresses) => (Some(&addresses[..]), Some("file")),
+            LocalAddressSource::Inferred(addresses) => (Some(&addresses[..]), Some("inferred")),
         };
         Self {
             local,
@@ -158,7 +158,7 @@ impl<'a> HeadLine<'a> {
 ///
 /// Where names are known: `remote_name` (the one that the flow is about), `remote_name_source` (`tls`,
 /// `quic`, `http`, `proxy`, `dns`, `mdns`, `llmnr`, `hosts` or `reverse`), `remote_name_asked_by` (`program`,
-/// `host`, `another-host` or `nobody`), `remote_name_outer` where the true name may be encrypted,
+/// `host`, `another-host` or `none`), `remote_name_outer` where the true name may be encrypted,
 /// `remote_names` (all names of the remote address, where there are others than `remote_name`), and
 /// `dns_questions` (what a flow of DNS asks for).
 ///
@@ -378,7 +378,7 @@ impl<'a> DeviceLine<'a> {
 }
 
 /// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
-/// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `not-asked`, or
+/// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `unresolved`, or
 /// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
 /// or the device did not hand over; `null` for files), `devices` where packets are captured from
 /// devices of this host (each with its `name`, and the `packets` and `bytes` that were counted on
@@ -419,7 +419,7 @@ impl<'a> SummaryLine<'a> {
         Self {
             total: report.total().into(),
             flows: report.flows.len() as u64 + report.unlisted_flows(),
-            owners: report.tells_owners().then(|| Coverages(report.coverage())),
+            owners: report.has_owners().then(|| Coverages(report.coverage())),
             undecodable: Reasons(&report.undecodable),
             dropped: report
                 .capture

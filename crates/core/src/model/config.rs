@@ -12,12 +12,12 @@ use crate::model::demo::Demo;
 /// How files are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Reading {
+pub struct ReadOptions {
     /// Whether to infer the addresses of the capturing host if none are given: from the file, if it
-    /// has them, or else from the first packets. [`Report::whose`] has the result.
+    /// has them, or else from the first packets. [`Report::local_addresses`] has the result.
     ///
-    /// [`Report::whose`]: crate::Report::whose
-    pub guess_local: bool,
+    /// [`Report::local_addresses`]: crate::Report::local_addresses
+    pub infer_local_addresses: bool,
     /// Leave out packets before this.
     pub from: Option<TimeBound>,
     /// Leave out packets after this.

@@ -102,7 +102,7 @@ impl TcpFacts {
     /// For a flow that ended or not.
     pub(crate) fn new<T>(flow: &Flow<T>, has_ended: bool) -> Option<Self> {
         let state = flow.state();
-        let is_over = has_ended || state.is_over() || state == State::Unreachable;
+        let is_over = has_ended || state.has_ended() || state == State::Unreachable;
         (flow.protocol() == Protocol::TCP).then(|| Self {
             sent_again: flow.sent_again(),
             received_again: flow.received_again(),

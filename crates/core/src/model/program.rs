@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
-use flowner_icons::Request;
+use flowner_icons::IconRequest;
 
 use super::grouping::Grouping;
 
@@ -58,9 +58,9 @@ impl Program {
     /// let letter = icons.icon(&program.icon_request());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn icon_request(&self) -> Request {
+    pub fn icon_request(&self) -> IconRequest {
         let is_unknown_here = self.claim.is_some() || !self.grouping.is_of_this_host();
-        Request {
+        IconRequest {
             key: self.id.clone(),
             name: self.name.clone(),
             is_unknown_here,

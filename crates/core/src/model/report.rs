@@ -26,7 +26,7 @@ pub struct Report {
     /// How the input ended, or that it is running.
     pub ending: EndState,
     /// The source of the host's addresses.
-    pub whose: LocalAddressSource,
+    pub local_addresses: LocalAddressSource,
     /// Why the capture is interrupted, though the input has not ended: its device is down or gone,
     /// and the capture continues when it is back.
     pub interruption: Option<String>,
@@ -110,10 +110,10 @@ pub enum LocalAddressSource {
     Unknown,
     /// They are those of this host, or from the configuration.
     Given,
-    /// The file has these.
-    Told(Vec<IpAddr>),
+    /// The file records these.
+    Recorded(Vec<IpAddr>),
     /// These were inferred from the first packets, and may be wrong.
-    Guessed(Vec<IpAddr>),
+    Inferred(Vec<IpAddr>),
 }
 
 /// How a monitor's input ended.
@@ -131,7 +131,7 @@ pub enum EndState {
 
 /// The parts of a report, all from one point in time.
 pub(crate) struct Parts {
-    pub(crate) whose: LocalAddressSource,
+    pub(crate) local_addresses: LocalAddressSource,
     pub(crate) interruption: Option<String>,
     pub(crate) warning: Option<String>,
     pub(crate) span: Option<(Duration, Duration)>,
@@ -156,7 +156,7 @@ impl Report {
         Self {
             input,
             ending,
-            whose: parts.whose,
+            local_addresses: parts.local_addresses,
             interruption: parts.interruption,
             warning: parts.warning,
             span: parts.span,
@@ -180,7 +180,7 @@ impl Report {
         let first = flows.iter().map(|flow| flow.first_seen).min();
         let last = flows.iter().map(|flow| flow.last_seen).max();
         let parts = Parts {
-            whose: LocalAddressSource::Unknown,
+            local_addresses: LocalAddressSource::Unknown,
             interruption: None,
             warning: None,
             span: first.zip(last),
@@ -204,13 +204,13 @@ impl Report {
     }
 
     /// Whether owners were looked up, or the file has recorded ones.
-    pub fn tells_owners(&self) -> bool {
+    pub fn has_owners(&self) -> bool {
         let mut flows = self.flows.iter();
         let retired = self.retired.all.coverage.groups().into_iter();
         let mut retired = retired.filter_map(|group| group.key);
         self.owners.is_some()
             || flows.any(|flow| flow.owner.is_some() || flow.remote_owner.is_some())
-            || retired.any(|coverage| coverage != Coverage::NotAsked)
+            || retired.any(|coverage| coverage != Coverage::Unresolved)
     }
 
     /// Whether all owners are claims of a file: they are unverified, and the processes may not
@@ -307,7 +307,7 @@ impl Report {
         Self {
             input: self.input.clone(),
             ending: self.ending.clone(),
-            whose: self.whose.clone(),
+            local_addresses: self.local_addresses.clone(),
             interruption: self.interruption.clone(),
             warning: self.warning.clone(),
             span: self.span,

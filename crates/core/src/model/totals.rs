@@ -296,7 +296,7 @@ pub enum Coverage {
     /// The owner is unknown, for this reason.
     Unknown(Reason),
     /// The lookup is pending, or there was none.
-    NotAsked,
+    Unresolved,
 }
 
 impl Coverage {
@@ -306,13 +306,13 @@ impl Coverage {
             Self::Named => "named",
             Self::Partial => "partial",
             Self::Unknown(reason) => reason.name(),
-            Self::NotAsked => "not-asked",
+            Self::Unresolved => "unresolved",
         }
     }
 
     fn of(owner: Option<&Ownership>) -> Self {
         match owner.map(|owner| &owner.verdict) {
-            None => Self::NotAsked,
+            None => Self::Unresolved,
             Some(Verdict::Process(_) | Verdict::Shared(_)) => Self::Named,
             Some(Verdict::Partial { .. }) => Self::Partial,
             Some(Verdict::Unknown(reason)) => Self::Unknown(*reason),

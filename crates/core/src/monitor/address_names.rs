@@ -74,8 +74,8 @@ impl AddressNames {
                 Answer::Unknown => true,
                 Answer::Name(text) => {
                     if let Some(name) = Name::from_text(text.as_bytes()) {
-                        let mut name = HostName::new(name, Source::Reverse, AskedBy::Nobody);
-                        name.seen_at = Some(now());
+                        let mut name = HostName::new(name, Source::Reverse, AskedBy::None);
+                        name.observed_at = Some(now());
                         self.known.insert(*address, name);
                     }
                     false
@@ -103,7 +103,7 @@ impl AddressNames {
         let of_hosts = || {
             let first = self.hosts.names_of(address).first()?;
             let name = Name::from_text(first.as_bytes())?;
-            Some(HostName::new(name, Source::Hosts, AskedBy::Nobody))
+            Some(HostName::new(name, Source::Hosts, AskedBy::None))
         };
         of_hosts().or_else(|| self.known.get(&address).cloned())
     }

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use crate::demo::{self, Traffic};
     use crate::engine::ledger::{Ledger, OwnerScope};
-    use crate::model::config::{Input, Reading, TimeBound};
+    use crate::model::config::{Input, ReadOptions, TimeBound};
     use crate::model::flow::FlowRecord;
     use crate::model::report::LocalAddressSource;
     use crate::programs::Programs;
@@ -148,7 +148,7 @@ mod tests {
     #[derive(Debug, PartialEq)]
     struct Counted {
         ending: EndState,
-        whose: LocalAddressSource,
+        local_addresses: LocalAddressSource,
         flows: Vec<FlowRecord>,
         undecodable: Vec<(&'static str, flowner_flows::Counters)>,
     }
@@ -178,10 +178,10 @@ mod tests {
         writer.into_inner()
     }
 
-    fn open(path: &Path, reading: Reading) -> (PacketInput, CaptureThread) {
+    fn open(path: &Path, options: ReadOptions) -> (PacketInput, CaptureThread) {
         let config = Config {
             input: Input::File(path.into()),
-            reading,
+            read: options,
             ..Config::default()
         };
         let opened = Opened::new(&config).unwrap();
@@ -191,7 +191,7 @@ mod tests {
             status: Mutex::new(Status {
                 ending: EndState::Running,
                 capture: None,
-                whose: LocalAddressSource::Unknown,
+                local_addresses: LocalAddressSource::Unknown,
                 interruption: None,
                 warning: None,
             }),
@@ -199,14 +199,14 @@ mod tests {
             queues: crate::sinks::attached::Queues::default(),
             progress: super::super::Progress::default(),
             links_changed: std::sync::atomic::AtomicBool::new(false),
-            programs: Programs::without_facts(),
+            programs: Programs::without_processes(),
             recorders: Vec::new(),
         });
-        let input = PacketInput::new(opened.source, &config.reading, config.names);
+        let input = PacketInput::new(opened.source, &config.read, config.names);
         let thread = CaptureThread {
             shared,
             resolver: None,
-            guesses: config.reading.guess_local,
+            guesses: config.read.infer_local_addresses,
             effects: Vec::new(),
             next_due: None,
             config,
@@ -227,7 +227,7 @@ mod tests {
         let view = shared.ledger().view(None);
         Counted {
             ending,
-            whose: shared.status().whose.clone(),
+            local_addresses: shared.status().local_addresses.clone(),
             flows: view.flows(),
             undecodable: view.undecodable_by_kind(),
         }
@@ -235,13 +235,13 @@ mod tests {
 
     /// Reads a file packet by packet, and with a reading thread; both results must be equal.
     #[track_caller]
-    fn check(bytes: &[u8], reading: Reading) -> Counted {
+    fn check(bytes: &[u8], options: ReadOptions) -> Counted {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        let (mut input, mut plain) = open(file.path(), reading.clone());
+        let (mut input, mut plain) = open(file.path(), options.clone());
         let ending = plain.capture(&mut input);
         let expected = counted(&plain, ending);
-        let (mut input, mut ahead) = open(file.path(), reading);
+        let (mut input, mut ahead) = open(file.path(), options);
         let ending = read(&mut input, &mut ahead);
         let found = counted(&ahead, ending);
         assert_eq!(found, expected);
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn the_result_equals_that_of_reading_packet_by_packet() {
         let file = file();
-        let all = check(&file, Reading::default());
+        let all = check(&file, ReadOptions::default());
         assert_eq!(all.ending, EndState::Complete);
         let packets = |counted: &Counted| {
             let flows = counted.flows.iter().map(|flow| flow.total().packets);
@@ -268,24 +268,27 @@ mod tests {
 
         let guessed = check(
             &file,
-            Reading {
-                guess_local: true,
-                ..Reading::default()
+            ReadOptions {
+                infer_local_addresses: true,
+                ..ReadOptions::default()
             },
         );
-        assert!(matches!(guessed.whose, LocalAddressSource::Guessed(_)));
+        assert!(matches!(
+            guessed.local_addresses,
+            LocalAddressSource::Inferred(_)
+        ));
         let some = check(
             &file,
-            Reading {
+            ReadOptions {
                 from: Some(TimeBound::AfterFirst(demo::PAST / 2)),
                 to: Some(TimeBound::AfterFirst(demo::PAST * 3 / 4)),
-                ..Reading::default()
+                ..ReadOptions::default()
             },
         );
         assert!((1..packets(&all)).contains(&packets(&some)));
         // Within the first packets, and far behind them.
         for len in [1_000, file.len() - 5] {
-            let cut = check(&file[..len], Reading::default());
+            let cut = check(&file[..len], ReadOptions::default());
             assert!(matches!(cut.ending, EndState::InputFailed(_)));
             assert!(packets(&cut) > 0);
         }
@@ -295,7 +298,7 @@ mod tests {
     fn a_stop_ends_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), self::file()).unwrap();
-        let (mut input, mut thread) = open(file.path(), Reading::default());
+        let (mut input, mut thread) = open(file.path(), ReadOptions::default());
         input.source.stopper().stop();
         assert_eq!(read_on(&mut input, &mut thread), EndState::Stopped);
     }

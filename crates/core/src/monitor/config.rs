@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::config::{GeoFiles, Input, Limits, Live, Reading};
+use crate::model::config::{GeoFiles, Input, Limits, Live, ReadOptions};
 use crate::model::prefix::Network;
 use crate::query::filter::Filter;
 
@@ -41,7 +41,7 @@ pub struct Config {
     /// The seed of the [Community IDs](crate::FlowRecord::community_id) of flows.
     pub community_seed: u16,
     /// How files are read.
-    pub reading: Reading,
+    pub read: ReadOptions,
     /// Which flows stay listed after they have ended; by default all. The others only count in the
     /// totals, so that [`Limits::ended_flows`] has room for the selected ones. A report that is
     /// selected by the same filter has the totals of all of them, whether they are listed or not.
@@ -65,7 +65,7 @@ impl Default for Config {
             local_addresses: Vec::new(),
             local_networks: Vec::new(),
             community_seed: 0,
-            reading: Reading::default(),
+            read: ReadOptions::default(),
             filter: Filter::default(),
             limits: Limits::default(),
         }

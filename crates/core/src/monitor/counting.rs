@@ -160,7 +160,7 @@ impl CaptureThread {
         if !addresses.is_empty() {
             let local = addresses.iter().copied().collect();
             self.shared.ledger().set_local_addresses(local);
-            self.shared.status().whose = LocalAddressSource::Guessed(addresses);
+            self.shared.status().local_addresses = LocalAddressSource::Inferred(addresses);
         }
     }
 

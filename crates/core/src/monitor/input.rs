@@ -51,7 +51,7 @@ pub(super) struct Opened {
     pub(super) info: InputInfo,
     /// The host's addresses, if known.
     pub(super) local: Option<LocalAddresses>,
-    pub(super) whose: LocalAddressSource,
+    pub(super) local_addresses: LocalAddressSource,
     /// The link type of the frames; for a file, of the first ones.
     pub(super) link_type: Result<LinkType, OtherLinkType>,
     /// The devices of this host, if the packets come from one.
@@ -76,28 +76,28 @@ impl Opened {
             Input::File(path) => path.display().to_string(),
             _ => "-".to_owned(),
         };
-        let described = if config.reading.guess_local {
+        let recorded = if config.read.infer_local_addresses {
             source.addresses()
         } else {
             Vec::new()
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
-        let (local, whose) = if given {
+        let (local, local_addresses) = if given {
             (
                 Some(addresses::of_devices(&[], config)),
                 LocalAddressSource::Given,
             )
-        } else if described.is_empty() {
+        } else if recorded.is_empty() {
             (None, LocalAddressSource::Unknown)
         } else {
             (
-                Some(described.iter().copied().collect()),
-                LocalAddressSource::Told(described),
+                Some(recorded.iter().copied().collect()),
+                LocalAddressSource::Recorded(recorded),
             )
         };
         Ok(Self {
             local,
-            whose,
+            local_addresses,
             ..Self::of(PacketSource::File(source), name, false)
         })
     }
@@ -119,7 +119,7 @@ impl Opened {
         let source = PacketSource::devices(&which, config)?;
         Ok(Self {
             local: Some(addresses::of_this_host(&devices, config)),
-            whose: LocalAddressSource::Given,
+            local_addresses: LocalAddressSource::Given,
             devices,
             is_several: !matches!(which, Which::One(_)),
             ..Self::of(source, which.name(), true)
@@ -137,7 +137,7 @@ impl Opened {
             },
             source,
             local: None,
-            whose: LocalAddressSource::Unknown,
+            local_addresses: LocalAddressSource::Unknown,
             link_type,
             devices: Vec::new(),
             is_several: false,
@@ -162,7 +162,7 @@ impl Opened {
             },
             source: PacketSource::Demo(player),
             local: Some(local),
-            whose: LocalAddressSource::Given,
+            local_addresses: LocalAddressSource::Given,
             link_type: Ok(LinkType::Ethernet),
             devices: Vec::new(),
             is_several: false,

@@ -72,14 +72,14 @@ impl Monitor {
         );
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
-            status: Mutex::new(begun(&opened.whose)),
+            status: Mutex::new(begun(&opened.local_addresses)),
             ended: Condvar::new(),
             queues,
             progress: Progress::default(),
             links_changed: AtomicBool::new(false),
             programs: match attributor {
                 Some(_) if opened.clock.is_none() => Programs::of_this_host(),
-                Some(_) | None => Programs::without_facts(),
+                Some(_) | None => Programs::without_processes(),
             },
             recorders: recordings.iter().map(OpenRecording::recorder).collect(),
         });
@@ -93,12 +93,12 @@ impl Monitor {
         let now = Instant::now();
         let links = is_device.then(|| LinksThread::spawn(&shared)).flatten();
         name_only_device(&shared, &opened.source);
-        let input = PacketInput::new(opened.source, &config.reading, config.names);
+        let input = PacketInput::new(opened.source, &config.read, config.names);
         let capture_thread = CaptureThread {
             shared: Arc::clone(&shared),
             resolver: service.clone().map(CaptureResolver::new),
-            guesses: config.reading.guess_local
-                && opened.whose == LocalAddressSource::Unknown
+            guesses: config.read.infer_local_addresses
+                && opened.local_addresses == LocalAddressSource::Unknown
                 && shared.recorders.is_empty(),
             effects: Vec::new(),
             next_due: None,
@@ -152,11 +152,11 @@ impl Monitor {
 }
 
 /// The status of an input before its first packet.
-fn begun(whose: &LocalAddressSource) -> Status {
+fn begun(local_addresses: &LocalAddressSource) -> Status {
     Status {
         ending: EndState::Running,
         capture: None,
-        whose: whose.clone(),
+        local_addresses: local_addresses.clone(),
         interruption: None,
         warning: None,
     }
@@ -216,7 +216,7 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolve
         // The warning stays, also for those who only read reports.
         if matches!(
             notice,
-            Notice::LesserTable(_) | Notice::NamespacesSkipped(_)
+            Notice::FallbackTable(_) | Notice::NamespacesSkipped(_)
         ) {
             to_warn.status().warning = Some(warning.clone());
         }
@@ -233,7 +233,7 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolve
         shared.answer(event);
     };
     let config = PolicyConfig::default();
-    Ok(Resolver::spawn_noticed(
+    Ok(Resolver::spawn_with_notices(
         attributor, config, on_event, on_notice,
     )?)
 }

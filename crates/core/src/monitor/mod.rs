@@ -95,7 +95,7 @@ struct Shared {
 struct Status {
     ending: EndState,
     capture: Option<Statistics>,
-    whose: LocalAddressSource,
+    local_addresses: LocalAddressSource,
     /// Why the capture is interrupted, while the input has not ended.
     interruption: Option<String>,
     /// The last warning.
@@ -267,15 +267,19 @@ impl Shared {
 
     /// The whole state; for a device, at a time of the wall clock.
     fn parts(&self, at: Option<Duration>) -> Parts {
-        let (whose, interruption, warning) = {
+        let (local_addresses, interruption, warning) = {
             let status = self.status();
-            let told = (status.interruption.clone(), status.warning.clone());
-            (status.whose.clone(), told.0, told.1)
+            let local_addresses = status.local_addresses.clone();
+            (
+                local_addresses,
+                status.interruption.clone(),
+                status.warning.clone(),
+            )
         };
         // The counting thread waits for this line, not for the rest.
         let view = self.ledger().view(at);
         Parts {
-            whose,
+            local_addresses,
             interruption,
             warning,
             span: view.span,

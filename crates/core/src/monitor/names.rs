@@ -129,10 +129,10 @@ impl NameFiles {
             self.hand_over_hosts(shared);
         }
         if self.has_databases {
-            let before = self.databases.readings();
+            let before = self.databases.files_read();
             let errors = without_capabilities(|| self.databases.refresh());
             self.warn(errors);
-            if self.databases.readings() > before {
+            if self.databases.files_read() > before {
                 self.hand_over(shared);
             }
             self.tell(shared);

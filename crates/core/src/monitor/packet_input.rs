@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use flowner_capture::{self as capture, DecodeError, Headers, Next, RawPacket};
 use flowner_flows::Packet;
-use flowner_names::Evidence;
+use flowner_names::NameEvidence;
 
 use super::input::PacketSource;
 use crate::engine::broadcasts::Broadcasts;
 use crate::engine::convert;
 use crate::engine::name_input::NameInput;
 use crate::engine::recorded_owners::RecordedOwners;
-use crate::model::config::{Reading, TimeBound};
+use crate::model::config::{ReadOptions, TimeBound};
 use crate::model::packet_ref::ClaimedEnd;
 use crate::model::principal::Owner;
 
@@ -27,7 +27,7 @@ pub(super) struct Batch {
     /// New broadcast addresses of networks.
     pub(super) broadcasts: Vec<IpAddr>,
     /// Evidence of names: the index of the packet, and the evidence.
-    pub(super) evidence: Vec<(usize, Evidence)>,
+    pub(super) evidence: Vec<(usize, NameEvidence)>,
 }
 
 impl Batch {
@@ -107,7 +107,7 @@ pub(super) struct PacketInput {
 }
 
 impl PacketInput {
-    pub(super) fn new(source: PacketSource, reading: &Reading, has_names: bool) -> Self {
+    pub(super) fn new(source: PacketSource, reading: &ReadOptions, has_names: bool) -> Self {
         Self {
             names: has_names.then(NameInput::default),
             broadcasts: matches!(source, PacketSource::File(_)).then(Broadcasts::default),
@@ -157,7 +157,7 @@ struct TimeRange {
 }
 
 impl TimeRange {
-    const fn new(reading: &Reading) -> Self {
+    const fn new(reading: &ReadOptions) -> Self {
         Self {
             from: reading.from,
             to: reading.to,

@@ -89,7 +89,7 @@ fn shared() -> Shared {
         status: Mutex::new(Status {
             ending: EndState::Running,
             capture: None,
-            whose: LocalAddressSource::Given,
+            local_addresses: LocalAddressSource::Given,
             interruption: None,
             warning: None,
         }),
@@ -97,7 +97,7 @@ fn shared() -> Shared {
         queues: Queues::default(),
         progress: Progress::default(),
         links_changed: AtomicBool::new(false),
-        programs: Programs::without_facts(),
+        programs: Programs::without_processes(),
         recorders: Vec::new(),
     }
 }
@@ -182,14 +182,14 @@ fn the_longest_pause_of_counting_while_reports_are_made() {
 }
 
 #[test]
-fn a_lesser_table_causes_a_warning_that_is_in_reports() {
+fn a_fallback_table_causes_a_warning_that_is_in_reports() {
     let config = Config {
         input: Input::Device("lo".to_owned()),
         ..Config::default()
     };
     let (table, _script) = FakeTable::new();
     let error = attribution::Error::Sockets {
-        asked: "all sockets".to_owned(),
+        request: "all sockets".to_owned(),
         source: std::io::Error::other("no room"),
     };
     let best = BestTable::new(Box::new(table), Some(error));

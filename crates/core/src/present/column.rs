@@ -15,7 +15,7 @@ use super::{endpoint, local_end, printable, remote_end, socket_protocol};
 pub use value::{OrderKey, Value};
 
 use crate::model::principal::Principal;
-use crate::query::sockets::is_over;
+use crate::query::sockets::is_time_wait;
 use crate::query::sort::SortKey;
 
 /// A column. The name in settings is that of the variant, in lower case with `-`.
@@ -312,8 +312,8 @@ impl Column {
             }),
             Self::Owner => first.map_or(OrderKey::None, |first| OrderKey::text(&first.name)),
             Self::Protocol => OrderKey::Number(row.protocol().0.into(), 0),
-            Self::Local => OrderKey::Address(row.near()),
-            Self::Remote => row.far().map_or(OrderKey::None, OrderKey::Address),
+            Self::Local => OrderKey::Address(row.local()),
+            Self::Remote => row.remote().map_or(OrderKey::None, OrderKey::Address),
             Self::Service => row.service_name().map_or(OrderKey::None, OrderKey::Name),
             Self::State => match row.of {
                 RowOf::Flow { flow, .. } => OrderKey::Number(flow.state as u64, 0),
@@ -383,7 +383,7 @@ fn who(row: &Row<'_>, text: String) -> Value {
 
 fn program(row: &Row<'_>) -> String {
     match (row.of, row.principal()) {
-        (RowOf::Socket { socket, .. }, Principal::Unattributed) if is_over(socket) => {
+        (RowOf::Socket { socket, .. }, Principal::Unattributed) if is_time_wait(socket) => {
             socket_owner(socket)
         }
         (_, whose) => principal(whose, row.verdict(), row.is_pending()),
@@ -421,7 +421,7 @@ fn protocol(row: &Row<'_>) -> String {
 fn near_end(row: &Row<'_>) -> String {
     match row.of {
         RowOf::Flow { flow, .. } => {
-            let near = endpoint(flow.protocol, row.near());
+            let near = endpoint(flow.protocol, row.local());
             match flow.icmp_id {
                 Some(id) => format!("{near} id {id}"),
                 None => near,
@@ -433,7 +433,7 @@ fn near_end(row: &Row<'_>) -> String {
 
 fn far_end(row: &Row<'_>) -> Option<String> {
     match row.of {
-        RowOf::Flow { flow, .. } => row.far().map(|far| endpoint(flow.protocol, far)),
+        RowOf::Flow { flow, .. } => row.remote().map(|far| endpoint(flow.protocol, far)),
         RowOf::Socket { socket, .. } => remote_end(socket),
     }
 }

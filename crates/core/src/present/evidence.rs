@@ -115,7 +115,7 @@ pub fn coverage(coverage: Coverage) -> String {
     match coverage {
         Coverage::Named => "named".to_owned(),
         Coverage::Partial => "only the user or unit".to_owned(),
-        Coverage::NotAsked => super::NOT_LOOKED_UP.to_owned(),
+        Coverage::Unresolved => super::NOT_LOOKED_UP.to_owned(),
         Coverage::Unknown(reason) => unknown(reason),
     }
 }

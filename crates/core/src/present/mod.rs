@@ -22,7 +22,7 @@ pub use number::{DIGIT_GROUPS, Quantity, Unit, bytes, count, counted, grouped, p
 pub use owner::{owner, path, pids, principal, socket_owner, unit, unknown, user, verdict};
 pub use place::{country, network};
 pub use row::Row;
-pub use time::{clock, date, date_of, duration, load_time_zone, moment, since};
+pub use time::{clock, date, date_of, date_time, duration, load_time_zone, since};
 
 use std::path::Path;
 

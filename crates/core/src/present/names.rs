@@ -44,7 +44,7 @@ const fn asked_by(name: &HostName) -> Option<&'static str> {
 /// the first packet.
 pub fn name_evidence(name: &HostName, first_seen: Duration) -> String {
     let mut words = name_source(name.source).to_owned();
-    if let Some(at) = name.seen_at {
+    if let Some(at) = name.observed_at {
         words = format!("{words}, {}", beside_first_packet(at, first_seen));
     }
     if let Some(who) = asked_by(name) {
@@ -130,7 +130,7 @@ mod tests {
     fn evidence_says_where_from_when_and_who_asked() {
         let first = Duration::from_secs(100);
         let mut tls = name(NameSource::Tls, AskedBy::Program);
-        tls.seen_at = Some(first + Duration::from_millis(15));
+        tls.observed_at = Some(first + Duration::from_millis(15));
         assert_eq!(
             name_evidence(&tls, first),
             "the client names it in TLS (SNI), 15 ms after the first packet"
@@ -138,13 +138,13 @@ mod tests {
         tls.may_be_outer = true;
         assert!(name_evidence(&tls, first).ends_with("; the true name may be encrypted (ECH)"));
         let mut dns = name(NameSource::Dns, AskedBy::AnotherHost);
-        dns.seen_at = Some(Duration::from_secs(98));
+        dns.observed_at = Some(Duration::from_secs(98));
         assert_eq!(
             name_evidence(&dns, first),
             "a DNS answer leads to this address, 2.0 s before the first packet; another host asked \
              for it"
         );
-        let hosts = name(NameSource::Hosts, AskedBy::Nobody);
+        let hosts = name(NameSource::Hosts, AskedBy::None);
         assert_eq!(
             name_evidence(&hosts, first),
             "the hosts file of this host says so"
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn what_others_say_is_weak() {
         assert!(is_weak_name(&name(NameSource::Dns, AskedBy::AnotherHost)));
-        assert!(is_weak_name(&name(NameSource::Reverse, AskedBy::Nobody)));
+        assert!(is_weak_name(&name(NameSource::Reverse, AskedBy::None)));
         assert!(!is_weak_name(&name(NameSource::Dns, AskedBy::Host)));
         assert!(!is_weak_name(&name(NameSource::Tls, AskedBy::Program)));
     }

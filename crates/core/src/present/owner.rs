@@ -4,9 +4,9 @@ use flowner_attribution::{Ownership, Process, Reason, Socket, Verdict};
 
 use super::{NOT_LOOKED_UP, PENDING, printable, printable_path};
 use crate::model::principal::Principal;
-use crate::query::sockets::is_over;
+use crate::query::sockets::is_time_wait;
 
-/// The text in place of the owner of a [connection that is over](crate::is_over): its process
+/// The text in place of the owner of a [connection in TIME-WAIT](crate::is_time_wait): its process
 /// closed it, and may still run.
 const CLOSED: &str = "unknown: connection closed";
 
@@ -42,7 +42,7 @@ pub fn verdict(verdict: &Verdict) -> String {
 
 /// As [`owner`], of a socket in a list.
 pub fn socket_owner(socket: &Socket) -> String {
-    if is_over(socket) && socket.owner.reason() == Some(Reason::Gone) {
+    if is_time_wait(socket) && socket.owner.reason() == Some(Reason::Gone) {
         CLOSED.to_owned()
     } else {
         verdict(&socket.owner)

@@ -113,7 +113,7 @@ impl<'a> Row<'a> {
     }
 
     /// This end.
-    pub const fn near(&self) -> SocketAddr {
+    pub const fn local(&self) -> SocketAddr {
         match self.of {
             RowOf::Flow { flow, end, .. } => match end {
                 End::Either | End::Local => flow.local,
@@ -124,7 +124,7 @@ impl<'a> Row<'a> {
     }
 
     /// The other end, if it has one.
-    pub const fn far(&self) -> Option<SocketAddr> {
+    pub const fn remote(&self) -> Option<SocketAddr> {
         match self.of {
             RowOf::Flow { flow, end, .. } => Some(match end {
                 End::Either | End::Local => flow.remote,

@@ -54,7 +54,7 @@ pub fn date_of(time: SystemTime) -> String {
 }
 
 /// A local date and time of day, to a millisecond: `2026-01-15 09:30:01.250`.
-pub fn moment(time: SystemTime) -> String {
+pub fn date_time(time: SystemTime) -> String {
     let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     written(time, zone(), "%Y-%m-%d %H:%M:%S%.3f")
 }

@@ -10,10 +10,10 @@ use flowner_attribution::{
 };
 use flowner_icons::{Catalog, Locale, Places};
 
-use super::facts::HostFacts;
+use super::facts::HostProcessReader;
 use super::identity::{Identity, Part};
 use super::versions::file_name;
-use super::{Facts, identify, interpreted, product};
+use super::{ProcessReader, identify, interpreted, product};
 use crate::model::grouping::Grouping;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
@@ -58,7 +58,7 @@ pub struct Membership {
 pub struct Programs {
     catalog: RwLock<Arc<Catalog>>,
     source: Option<(Places, Locale)>,
-    facts: Box<dyn Facts>,
+    facts: Box<dyn ProcessReader>,
     known: Mutex<Resolved>,
 }
 
@@ -74,12 +74,12 @@ impl Programs {
         let catalog = read(&places, &locale);
         Self {
             source: Some((places, locale)),
-            ..Self::new(catalog, Box::new(HostFacts::default()))
+            ..Self::new(catalog, Box::new(HostProcessReader::default()))
         }
     }
 
     /// The programs with these desktop entries, and these facts about processes.
-    pub fn new(catalog: Catalog, facts: Box<dyn Facts>) -> Self {
+    pub fn new(catalog: Catalog, facts: Box<dyn ProcessReader>) -> Self {
         Self {
             catalog: RwLock::new(Arc::new(catalog)),
             source: None,
@@ -89,7 +89,7 @@ impl Programs {
     }
 
     /// The programs by the facts of each process alone.
-    pub fn without_facts() -> Self {
+    pub fn without_processes() -> Self {
         Self::new(Catalog::default(), Box::new(()))
     }
 

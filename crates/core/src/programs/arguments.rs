@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use flowner_attribution::Process;
 use flowner_icons::{Started, started};
 
-use super::Facts;
+use super::ProcessReader;
 use super::versions::file_name;
 
 /// The number of arguments that are read.
@@ -23,7 +23,7 @@ pub(super) fn words(process: &Process, path: &str) -> Vec<String> {
 }
 
 /// The script that a process runs, according to its arguments.
-pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<Named> {
+pub(super) fn script(process: &Process, facts: &dyn ProcessReader) -> Option<Named> {
     let path = process.path.as_deref()?.to_string_lossy();
     let words = words(process, &path);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -44,7 +44,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub(super) fn of(path: &str, process: &Process, facts: &dyn Facts) -> Self {
+    pub(super) fn of(path: &str, process: &Process, facts: &dyn ProcessReader) -> Self {
         if Path::new(path).is_absolute() {
             return Self {
                 path: path.to_owned(),
@@ -88,17 +88,17 @@ fn within(mut folder: PathBuf, path: &str) -> String {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use super::super::facts::Told;
+    use super::super::facts::FakeProcesses;
     use super::*;
 
     #[test]
     fn a_relative_path_begins_where_the_process_started() {
-        let named = |path: &str, facts: &dyn Facts| {
+        let named = |path: &str, facts: &dyn ProcessReader| {
             let named = Named::of(path, &Process::new(7, "p"), facts);
             (named.path, named.is_known)
         };
-        let stays = Told::working_in("/srv/shop");
-        let moved = Told::moved_to("/srv/shop");
+        let stays = FakeProcesses::working_in("/srv/shop");
+        let moved = FakeProcesses::moved_to("/srv/shop");
         let known = |path: &str| (path.to_owned(), true);
         let unknown = |path: &str| (path.to_owned(), false);
         assert_eq!(named("x.py", &stays), known("/srv/shop/x.py"));

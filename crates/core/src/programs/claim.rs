@@ -5,7 +5,7 @@ use std::path::Path;
 use flowner_attribution::{Process, User};
 use flowner_icons::Entry;
 
-use super::Facts;
+use super::ProcessReader;
 use super::arguments::{Named, script};
 use super::identity::{Identity, Part};
 use crate::model::grouping::Grouping;
@@ -20,7 +20,7 @@ pub(super) fn is_proven(process: &Process) -> bool {
 /// Whether a process proves to run this script. For root the rule is as above. For other users, the
 /// script must be their own, only they may write to it, it is the file at this path here, and no
 /// other user can have put it there since.
-pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Facts) -> bool {
+pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn ProcessReader) -> bool {
     const OTHERS_WRITE: u32 = 0o002;
     if is_written_over(process) || contradicts(process, facts) {
         return false;
@@ -39,7 +39,7 @@ pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Fact
 
 /// Whether an entry that was found by arguments is proven for a process. An entry of the same user
 /// is.
-pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn Facts) -> bool {
+pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn ProcessReader) -> bool {
     let is_own = entry.user.is_some() && !is_written_over(process);
     is_own
         || match script(process, facts) {
@@ -62,7 +62,7 @@ pub(super) fn may_be_in_scope(process: &Process, entry: &Entry, identity: &Ident
 
 /// Whether the name of a process is that of the script in its arguments, as if the kernel had
 /// executed the script, while the executed path has another length.
-fn contradicts(process: &Process, facts: &dyn Facts) -> bool {
+fn contradicts(process: &Process, facts: &dyn ProcessReader) -> bool {
     let arguments = process.arguments.as_deref().unwrap_or_default();
     let is_called = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy());

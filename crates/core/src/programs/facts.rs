@@ -8,7 +8,7 @@ use flowner_attribution::{NamedFile, Process, Processes};
 
 /// The source of facts about processes for [`Programs`](super::Programs), beside those of the
 /// process in question.
-pub trait Facts: Send + Sync + fmt::Debug {
+pub trait ProcessReader: Send + Sync + fmt::Debug {
     /// The process with this pid as it is now.
     fn process(&self, pid: u32) -> Option<Process>;
 
@@ -36,7 +36,7 @@ pub trait Facts: Send + Sync + fmt::Debug {
 }
 
 /// No facts: every process stands for itself.
-impl Facts for () {
+impl ProcessReader for () {
     fn process(&self, _pid: u32) -> Option<Process> {
         None
     }
@@ -48,12 +48,12 @@ impl Facts for () {
 
 /// The facts of this host.
 #[derive(Debug, Default)]
-pub(super) struct HostFacts {
+pub(super) struct HostProcessReader {
     /// One for each concurrent thread; a thread takes it out while it uses it.
     readers: Mutex<Vec<Processes>>,
 }
 
-impl HostFacts {
+impl HostProcessReader {
     fn with<T>(&self, ask: impl FnOnce(&mut Processes) -> T) -> T {
         let mut reader = self.readers().pop().unwrap_or_default();
         let answer = ask(&mut reader);
@@ -66,7 +66,7 @@ impl HostFacts {
     }
 }
 
-impl Facts for HostFacts {
+impl ProcessReader for HostProcessReader {
     fn process(&self, pid: u32) -> Option<Process> {
         self.with(|reader| reader.read(pid))
     }
@@ -88,11 +88,11 @@ impl Facts for HostFacts {
     }
 }
 
-/// Facts for tests: every process works in one directory, where it started unless it has moved, and
+/// A reader for tests: every process works in one directory, where it started unless it has moved, and
 /// every file belongs to one user.
 #[cfg(test)]
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct FakeProcesses {
     working_directory: PathBuf,
     owner: u32,
     executed: Option<&'static str>,
@@ -101,7 +101,7 @@ pub(super) struct Told {
 }
 
 #[cfg(test)]
-impl Told {
+impl FakeProcesses {
     /// A process that works in `folder` and started elsewhere.
     pub(super) fn moved_to(folder: &str) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl Told {
 }
 
 #[cfg(test)]
-impl Facts for Told {
+impl ProcessReader for FakeProcesses {
     fn process(&self, _pid: u32) -> Option<Process> {
         None
     }

@@ -12,7 +12,7 @@ use super::identity::{Identity, Part, cleaned_or, may_be_part, of_user, user_of}
 use super::installed::{bundle, is_of_snap, package, scope};
 use super::interpreted;
 use super::versions::{file_name, is_hash};
-use super::{Facts, claim, product};
+use super::{ProcessReader, claim, product};
 use crate::model::grouping::Grouping;
 use crate::model::program::Claim;
 
@@ -24,7 +24,7 @@ const CONTAINER_DIGITS: usize = 12;
 
 impl Identity {
     /// What a process is. `facts` are needed only for files in its arguments.
-    pub(super) fn of(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
+    pub(super) fn of(process: &Process, catalog: &Catalog, facts: &dyn ProcessReader) -> Self {
         let unit = process.unit.as_ref();
         if let Some(container) = unit.filter(|unit| unit.kind == UnitKind::Container) {
             // Its files are not those of this host, and its programs are not those of the menus.
@@ -121,7 +121,7 @@ impl Identity {
     }
 
     /// By its executable or script.
-    fn of_files(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
+    fn of_files(process: &Process, catalog: &Catalog, facts: &dyn ProcessReader) -> Self {
         let path = text_of(process.path.as_deref());
         let Some(path) = path.filter(|path| !path.starts_with(MEMORY)) else {
             let name = cleaned_or(&process.name);
@@ -203,7 +203,7 @@ fn is_by_arguments(process: &Process, entry: &Entry) -> bool {
 
 /// What a process runs: a file, a script or a module. `None` for programs that only run others, for
 /// helpers, and for a script in an unknown directory.
-pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
+pub(super) fn main(process: &Process, facts: &dyn ProcessReader) -> Option<String> {
     let path = text_of(process.path.as_deref())?;
     if product::is_helper(file_name(&path)) {
         return None;

@@ -9,7 +9,7 @@ use flowner_icons::{Catalog, Started, runs_others, started};
 use super::arguments::{MAX_ARGUMENTS, Named, is_kept, words};
 use super::identity::{Identity, Part, app_image, cleaned_or, may_be_part};
 use super::versions::{file_name, folder, without_versions};
-use super::{Facts, claim};
+use super::{ProcessReader, claim};
 use crate::model::grouping::Grouping;
 
 /// Usual names of files and modules, which many programs use.
@@ -38,7 +38,7 @@ pub(super) fn identity(
     process: &Process,
     path: &str,
     catalog: &Catalog,
-    facts: &dyn Facts,
+    facts: &dyn ProcessReader,
 ) -> Option<Identity> {
     let file = file_name(path);
     let claimed_or_proven = |identity: Identity| {
@@ -73,7 +73,7 @@ fn of_command(
     path: &str,
     words: &[&str],
     catalog: &Catalog,
-    facts: &dyn Facts,
+    facts: &dyn ProcessReader,
 ) -> Identity {
     if let Some((name, title)) = title(process) {
         let identity = Identity::new("name", &name, &name, Grouping::Name(title));
@@ -124,7 +124,12 @@ fn of_script(script: String) -> Identity {
 }
 
 /// The identity of a module, and whether it is known where the interpreter found it.
-fn of_module(path: &str, module: &str, process: &Process, facts: &dyn Facts) -> (Identity, bool) {
+fn of_module(
+    path: &str,
+    module: &str,
+    process: &Process,
+    facts: &dyn ProcessReader,
+) -> (Identity, bool) {
     let grouping = Grouping::Module(module.to_owned());
     let interpreter = cleaned_or(file_name(path));
     if interpreter.starts_with("java") {
@@ -266,7 +271,7 @@ fn script_name(script: &str) -> String {
 #[cfg(unix)]
 mod tests {
 
-    use super::super::facts::Told;
+    use super::super::facts::FakeProcesses;
     use super::*;
 
     /// `command`: the executable, and the arguments including the first one, each after a `|`.
@@ -281,7 +286,7 @@ mod tests {
             process.user = Some(User::new(0, None));
             process
         };
-        let facts = Told::working_in("/srv/shop");
+        let facts = FakeProcesses::working_in("/srv/shop");
         let found = Identity::of(&process, &Catalog::default(), &facts);
         assert_eq!((&*found.id, &*found.name), (id, name), "{command}");
     }

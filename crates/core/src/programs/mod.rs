@@ -32,7 +32,7 @@ use flowner_icons::Catalog;
 
 use crate::model::program::Program;
 pub use all::{Membership, Programs};
-pub use facts::Facts;
+pub use facts::ProcessReader;
 use identity::Identity;
 
 impl Program {

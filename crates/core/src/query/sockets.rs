@@ -23,7 +23,7 @@ pub fn device_of(socket: &Socket) -> Option<String> {
 
 /// Whether a socket is the rest of an ended TCP connection, which the system keeps for a minute
 /// (TIME-WAIT, RFC 9293, 3.6.1). It has no owner, and a busy server has thousands.
-pub fn is_over(socket: &Socket) -> bool {
+pub fn is_time_wait(socket: &Socket) -> bool {
     socket.protocol == Protocol::Tcp && socket.state == Some(SocketState::TimeWait)
 }
 
@@ -85,11 +85,11 @@ mod tests {
             socket.state = Some(SocketState::TimeWait);
             socket
         };
-        assert!(is_over(&socket));
+        assert!(is_time_wait(&socket));
         socket.state = Some(SocketState::CloseWait);
-        assert!(!is_over(&socket));
+        assert!(!is_time_wait(&socket));
         socket.state = None;
-        assert!(!is_over(&socket));
+        assert!(!is_time_wait(&socket));
     }
 
     #[test]

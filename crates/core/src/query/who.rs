@@ -162,7 +162,7 @@ impl WhoTarget {
 
     /// Whether a snapshot has what somebody who waits for the target waits for: at a port or
     /// endpoint, a socket that takes what comes; anywhere else, any that is meant.
-    pub fn is_awaited_in(&self, snapshot: &Snapshot) -> bool {
+    pub fn is_satisfied_by(&self, snapshot: &Snapshot) -> bool {
         let is_place = matches!(self, Self::Port { .. } | Self::Endpoint { .. });
         let found = self.sockets_in(snapshot).into_iter();
         found

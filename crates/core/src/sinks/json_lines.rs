@@ -17,7 +17,7 @@ use crate::query::filter::Filter;
 /// A sink that writes a [JSON line](crate::json) for each flow that ends, for each warning and for
 /// missed events, with the head line before them. It flushes each line at once.
 ///
-/// When it can write no more, it stops the monitor; [`Account::failure`] says why.
+/// When it can write no more, it stops the monitor; [`JsonLinesAccount::failure`] says why.
 ///
 /// ```no_run
 /// use flowner_core::{Config, Filter, JsonLines, Monitor};
@@ -39,13 +39,13 @@ pub struct JsonLines<W> {
     made: Vec<u8>,
     wanted: Selection,
     stop: Option<StopHandle>,
-    account: Account,
+    account: JsonLinesAccount,
     patience: Duration,
 }
 
 /// The result of [`JsonLines`].
 #[derive(Debug, Clone, Default)]
-pub struct Account(Arc<Mutex<State>>);
+pub struct JsonLinesAccount(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -53,7 +53,7 @@ struct State {
     failure: Option<io::Error>,
 }
 
-impl Account {
+impl JsonLinesAccount {
     /// The number of events, and so perhaps of lines, that it missed because it was too slow.
     pub fn missed(&self) -> u64 {
         self.state().missed
@@ -77,7 +77,7 @@ impl<W: Write + Send + 'static> JsonLines<W> {
             made: Vec::new(),
             wanted: Selection::default(),
             stop: None,
-            account: Account::default(),
+            account: JsonLinesAccount::default(),
             patience: Duration::from_secs(10),
         }
     }
@@ -96,7 +96,7 @@ impl<W: Write + Send + 'static> JsonLines<W> {
     }
 
     /// The account of the lines: keep it, and read it after the monitor has ended.
-    pub fn account(&self) -> Account {
+    pub fn account(&self) -> JsonLinesAccount {
         self.account.clone()
     }
 

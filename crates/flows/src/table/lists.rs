@@ -38,7 +38,7 @@ impl Class {
         match (flow.protocol(), flow.state_of_ends()) {
             (Protocol::TCP, State::Opening) => Self::TcpOpening,
             (Protocol::TCP, State::Closing) => Self::TcpClosing,
-            (Protocol::TCP, state) if state.is_over() => Self::TcpOver,
+            (Protocol::TCP, state) if state.has_ended() => Self::TcpOver,
             (Protocol::TCP, _) => Self::TcpEstablished,
             (Protocol::UDP, _) if flow.is_answered() => Self::Udp,
             (Protocol::UDP, _) => Self::UdpOneWay,

@@ -427,7 +427,7 @@ impl<T: Clone + Default> FlowTable<T> {
             reason = "the slot was found or filled for this very packet"
         )]
         let flow = self.lists.get_mut(slot).expect("the slot holds a flow");
-        let was_over = flow.state().is_over();
+        let was_over = flow.state().has_ended();
         let was_empty = flow.is_empty();
         let is_skip = flow.is_skipped_to_by(packet, from_initiator);
         let previous = if was_empty {
@@ -439,7 +439,7 @@ impl<T: Clone + Default> FlowTable<T> {
         self.statistics.opened += u64::from(was_empty);
         let change = if was_empty {
             Change::Opened
-        } else if flow.state().is_over() && !was_over {
+        } else if flow.state().has_ended() && !was_over {
             Change::Closed
         } else {
             Change::Continued

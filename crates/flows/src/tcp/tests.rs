@@ -62,12 +62,12 @@ fn a_connection_without_loss() {
     let of_initiator = measures.round_trip(true).unwrap();
     // The handshake, the first of the data, and the FIN.
     assert_eq!(
-        (of_initiator.samples, of_initiator.least),
+        (of_initiator.samples, of_initiator.min),
         (3, Duration::from_millis(20))
     );
     let of_responder = measures.round_trip(false).unwrap();
     assert_eq!(
-        (of_responder.samples, of_responder.least),
+        (of_responder.samples, of_responder.min),
         (3, Duration::from_millis(1))
     );
 }

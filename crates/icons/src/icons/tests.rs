@@ -36,12 +36,12 @@ fn options(root: &Path) -> IconOptions {
     }
 }
 
-fn request(name: &str) -> Request {
-    Request {
+fn request(name: &str) -> IconRequest {
+    IconRequest {
         key: format!("exe:/usr/bin/{name}"),
         name: name.to_owned(),
         executable: Some(format!("/usr/bin/{name}").into()),
-        ..Request::default()
+        ..IconRequest::default()
     }
 }
 
@@ -94,13 +94,13 @@ fn more_than_can_wait_are_found_in_the_end() {
     install(folder.path());
     let icons = Icons::start(options(folder.path()), |_| {}).unwrap();
     let requests: Vec<_> = (0..3 * MAX_WAITING)
-        .map(|number| Request {
+        .map(|number| IconRequest {
             key: number.to_string(),
             ..request("x")
         })
         .collect();
     let started = Instant::now();
-    let is_found = |request: &Request| icons.icon(request).path.is_some();
+    let is_found = |request: &IconRequest| icons.icon(request).path.is_some();
     while requests.iter().filter(|request| !is_found(request)).count() > 0 {
         assert!(started.elapsed() < DEADLINE);
         std::thread::yield_now();

@@ -97,7 +97,7 @@ pub enum DatabaseError {
 #[derive(Debug, Clone, Default)]
 pub struct GeoDatabases {
     files: Vec<Database>,
-    readings: u64,
+    files_read: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ impl GeoDatabases {
         });
         let mut databases = Self {
             files: files.collect(),
-            readings: 0,
+            files_read: 0,
         };
         let errors = databases.refresh();
         (databases, errors)
@@ -150,7 +150,7 @@ impl GeoDatabases {
         let mut errors = Vec::new();
         for file in &mut self.files {
             match file.refresh() {
-                Ok(was_read) => self.readings += u64::from(was_read),
+                Ok(was_read) => self.files_read += u64::from(was_read),
                 Err(error) => errors.push(error),
             }
         }
@@ -159,8 +159,8 @@ impl GeoDatabases {
 
     /// How often a file was read so far: whether a [`refresh`](Self::refresh) changed something.
     #[must_use]
-    pub fn readings(&self) -> u64 {
-        self.readings
+    pub fn files_read(&self) -> u64 {
+        self.files_read
     }
 
     /// Whether there is no database that can be asked.

@@ -141,11 +141,11 @@ fn a_broken_file_is_reported_once_and_read_when_it_is_mended() {
     );
     assert!(databases.is_empty());
     assert!(databases.refresh().is_empty(), "it has not changed");
-    assert_eq!(databases.readings(), 0);
+    assert_eq!(databases.files_read(), 0);
     write(folder.path(), "a.mmdb", &cities());
     assert!(databases.refresh().is_empty());
     assert!(!databases.place_of(ip("203.0.113.7")).is_empty());
-    assert_eq!(databases.readings(), 1);
+    assert_eq!(databases.files_read(), 1);
     // What replaces it is damaged: the one in memory stays in use.
     write(folder.path(), "a.mmdb", &cities()[..50]);
     assert_eq!(databases.refresh().len(), 1);

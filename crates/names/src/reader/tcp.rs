@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{Carried, DNS, Evidence, Payload, starttls};
+use super::{Carried, DNS, NameEvidence, Payload, starttls};
 use crate::Source;
 use crate::stream::{LIMIT, Pieces};
-use crate::wire::{Cursor, Reading, ServerName, dns, http, tls};
+use crate::wire::{Cursor, Parsed, ServerName, dns, http, tls};
 
 /// Both directions.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    pub(super) fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
         let stream = if payload.source == self.first {
             &mut self.of_first
         } else {
@@ -45,7 +45,7 @@ impl Connection {
         if !stream.is_done && stream.take(payload) {
             let before = evidence.len();
             stream.read(payload, bytes_before, evidence);
-            let is_named = matches!(evidence.get(before), Some(Evidence::Server { .. }));
+            let is_named = matches!(evidence.get(before), Some(NameEvidence::Server { .. }));
             // The client has spoken.
             if is_named {
                 return false;
@@ -87,7 +87,12 @@ impl Stream {
         self.pieces.beginning().len() > before || payload.is_cut
     }
 
-    fn read(&mut self, payload: &Payload<'_>, bytes_before: usize, evidence: &mut Vec<Evidence>) {
+    fn read(
+        &mut self,
+        payload: &Payload<'_>,
+        bytes_before: usize,
+        evidence: &mut Vec<NameEvidence>,
+    ) {
         if payload.has_port(DNS) {
             self.is_done |= !self.messages(payload, evidence);
             return;
@@ -95,13 +100,13 @@ impl Stream {
         let beginning = self.pieces.beginning();
         let (reading, source) = reading(beginning, payload);
         let name = match reading {
-            Reading::Complete(name) => name,
-            Reading::Partial if payload.is_cut => cut(beginning),
-            Reading::Partial => {
+            Parsed::Complete(name) => name,
+            Parsed::Partial if payload.is_cut => cut(beginning),
+            Parsed::Partial => {
                 self.is_done |= beginning.len() >= LIMIT;
                 return;
             }
-            Reading::Other => None,
+            Parsed::Other => None,
         };
         self.is_done = true;
         if let Some(name) = name {
@@ -110,7 +115,7 @@ impl Stream {
             } else {
                 source
             };
-            evidence.push(Evidence::Server {
+            evidence.push(NameEvidence::Server {
                 name,
                 source,
                 server: payload.destination,
@@ -122,7 +127,7 @@ impl Stream {
 
     /// The messages of DNS, each with its length before it (RFC 1035, section 4.2.2). Whether more can
     /// be read.
-    fn messages(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    fn messages(&mut self, payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
         loop {
             let beginning = self.pieces.beginning();
             let mut cursor = Cursor::new(beginning);
@@ -137,7 +142,7 @@ impl Stream {
             let Some(message) = dns::read(&rest[..length.min(rest.len())]) else {
                 return false;
             };
-            evidence.push(Evidence::Message {
+            evidence.push(NameEvidence::Message {
                 message,
                 source: Source::Dns,
                 from: payload.source,
@@ -154,19 +159,19 @@ impl Stream {
 }
 
 /// What a stream begins with, and which protocol says so.
-fn reading(beginning: &[u8], payload: &Payload<'_>) -> (Reading, Source) {
+fn reading(beginning: &[u8], payload: &Payload<'_>) -> (Parsed, Source) {
     match tls::read_records(beginning) {
-        Reading::Other => {}
+        Parsed::Other => {}
         reading => return (reading, Source::Tls),
     }
     match http::read(beginning) {
-        Reading::Other => {}
+        Parsed::Other => {}
         reading => return (reading, Source::Http),
     }
     let reading = match starttls::end(beginning, payload.destination.port()) {
         starttls::End::At(at) => tls::read_records(&beginning[at..]),
-        starttls::End::NotYet => Reading::Partial,
-        starttls::End::Never => Reading::Other,
+        starttls::End::NotYet => Parsed::Partial,
+        starttls::End::Never => Parsed::Other,
     };
     (reading, Source::Tls)
 }

@@ -16,7 +16,7 @@ struct Flow {
     client: SocketAddr,
     server: SocketAddr,
     reader: NameReader<u32>,
-    found: Vec<Evidence>,
+    found: Vec<NameEvidence>,
     sequence: u32,
 }
 
@@ -79,7 +79,7 @@ impl Flow {
     /// The name and its source.
     fn name(&self) -> Option<(String, Source)> {
         let [
-            Evidence::Server {
+            NameEvidence::Server {
                 name,
                 source,
                 server,
@@ -123,7 +123,7 @@ fn a_late_start_has_no_name() {
 fn what_was_read_without_the_beginning_says_so() {
     let late = |flow: &Flow| match flow.found[..] {
         [
-            Evidence::Server {
+            NameEvidence::Server {
                 is_late,
                 bytes_before,
                 ..
@@ -146,7 +146,7 @@ fn an_outer_name_is_marked() {
     let outer = hello_with(&[(0, server_name("provider.example")), (0xfe0d, vec![0; 200])]);
     let mut flow = Flow::to(443);
     flow.syn().at(0, &records(&outer, 16_000));
-    let [Evidence::Server { name, .. }] = &flow.found[..] else {
+    let [NameEvidence::Server { name, .. }] = &flow.found[..] else {
         panic!("{:?}", flow.found);
     };
     assert!(name.may_be_outer);
@@ -259,7 +259,7 @@ fn dns_is_read_for_as_long_as_its_flow_lives() {
     }
     assert!(flow.client(Carried::Udp, b"nonsense"));
     assert_eq!(flow.found.len(), 100);
-    let Evidence::Message {
+    let NameEvidence::Message {
         message, source, ..
     } = &flow.found[99]
     else {
@@ -288,7 +288,7 @@ fn multicast_dns_is_read() {
     let told = announcement(&[Record::Address("printer.local", "192.0.2.7", 120)]);
     flow.client(Carried::Udp, &told);
     let [
-        Evidence::Message {
+        NameEvidence::Message {
             source, message, ..
         },
     ] = &flow.found[..]

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::{DNS, Evidence, LLMNR, MDNS, Payload};
+use super::{DNS, LLMNR, MDNS, NameEvidence, Payload};
 use crate::Source;
 use crate::wire::dns;
 #[cfg(feature = "quic")]
-use crate::wire::{Reading, quic};
+use crate::wire::{Parsed, quic};
 
 /// Datagrams of a flow that are looked into for the beginning of QUIC.
 const MAX_DATAGRAMS: u32 = 32;
@@ -22,7 +22,7 @@ pub(super) struct Datagrams {
 }
 
 impl Datagrams {
-    pub(super) fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    pub(super) fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
         // A resolver on a port of its own, such as those of containers.
         self.is_dns |= self.count == 0 && dns::is_query(payload.bytes);
         if self.is_dns {
@@ -35,7 +35,7 @@ impl Datagrams {
 
     /// Whether more of it may come.
     #[cfg(feature = "quic")]
-    fn hello(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+    fn hello(&mut self, payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
         let known = self
             .hellos
             .iter_mut()
@@ -51,12 +51,12 @@ impl Datagrams {
         };
         let hello = &mut self.hellos[at].1;
         let name = match hello.read(payload.bytes) {
-            Reading::Complete(name) => name,
-            Reading::Partial => return true,
-            Reading::Other => hello.cut(),
+            Parsed::Complete(name) => name,
+            Parsed::Partial => return true,
+            Parsed::Other => hello.cut(),
         };
         if let Some(name) = name {
-            evidence.push(Evidence::Server {
+            evidence.push(NameEvidence::Server {
                 name,
                 source: Source::Quic,
                 server: payload.destination,
@@ -72,13 +72,13 @@ impl Datagrams {
 
     #[cfg(not(feature = "quic"))]
     #[expect(clippy::unused_self, reason = "the same as with QUIC")]
-    fn hello(&mut self, _: &Payload<'_>, _: &mut Vec<Evidence>) -> bool {
+    fn hello(&mut self, _: &Payload<'_>, _: &mut Vec<NameEvidence>) -> bool {
         false
     }
 }
 
 /// Takes a datagram that its ports say to be of DNS or of a relative, and says whether it is one.
-pub(super) fn read_by_ports(payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+pub(super) fn read_by_ports(payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
     let source = relative_of_dns(payload);
     if let Some(source) = source {
         message(payload, source, evidence);
@@ -86,9 +86,9 @@ pub(super) fn read_by_ports(payload: &Payload<'_>, evidence: &mut Vec<Evidence>)
     source.is_some()
 }
 
-fn message(payload: &Payload<'_>, source: Source, evidence: &mut Vec<Evidence>) {
+fn message(payload: &Payload<'_>, source: Source, evidence: &mut Vec<NameEvidence>) {
     if let Some(message) = dns::read(payload.bytes) {
-        evidence.push(Evidence::Message {
+        evidence.push(NameEvidence::Message {
             message,
             source,
             from: payload.source,

@@ -38,7 +38,7 @@ impl Answer {
             name: self.name.clone(),
             source: self.source,
             asked_by,
-            seen_at: Some(self.before(began)),
+            observed_at: Some(self.before(began)),
             may_be_outer: false,
         }
     }

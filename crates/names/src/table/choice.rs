@@ -78,10 +78,10 @@ impl NameTable {
         owner: FlowOwner,
     ) -> Choice<'a> {
         let all = answers.clone();
-        let askers = answers
+        let dns_flows = answers
             .filter(|answer| !self.is_of_stub(answer, all.clone()))
             .map(|answer| (answer, self.asker(answer, owner)));
-        let is_of = |asker: Asker| askers.clone().any(|(_, other)| other == asker);
+        let is_of = |asker: Asker| dns_flows.clone().any(|(_, other)| other == asker);
         let not: &[Asker] = if is_of(Asker::Process) {
             &[Asker::Program, Asker::Another]
         } else if is_of(Asker::Program) || is_of(Asker::PerhapsProcess) {
@@ -89,7 +89,7 @@ impl NameTable {
         } else {
             return Choice::None;
         };
-        let possible = askers.filter(|(_, asker)| !not.contains(asker));
+        let possible = dns_flows.filter(|(_, asker)| !not.contains(asker));
         single(possible.map(|(answer, _)| answer), AskedBy::Program)
     }
 
@@ -104,19 +104,19 @@ impl NameTable {
         const SOON: Duration = Duration::from_secs(5);
         let is_loopback =
             |answer: &Answer| answer.client.is_some_and(|client| client.is_loopback());
-        !self.askers.contains_key(&answer.flow)
+        !self.dns_flows.contains_key(&answer.flow)
             && !is_loopback(answer)
             && answers.any(|passed_on| {
                 let after = passed_on.first_at.checked_sub(answer.first_at);
                 is_loopback(passed_on)
                     && passed_on.name == answer.name
                     && after.is_some_and(|after| after <= SOON)
-                    && self.askers.contains_key(&passed_on.flow)
+                    && self.dns_flows.contains_key(&passed_on.flow)
             })
     }
 
     fn asker(&self, answer: &Answer, owner: FlowOwner) -> Asker {
-        let Some(asker) = self.askers.get(&answer.flow) else {
+        let Some(asker) = self.dns_flows.get(&answer.flow) else {
             return Asker::Unknown;
         };
         if asker.program != owner.program {

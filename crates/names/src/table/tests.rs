@@ -132,8 +132,9 @@ fn each_other_name_has_its_own_evidence() {
     // The same name, asked for by this host before another one did.
     host.resolve(OTHER, "b.example", CDN, 300, 103);
     let owner = FlowOwner::process(1, 10);
-    host.table.set_asker(own, owner);
-    host.table.set_asker(theirs, FlowOwner::process(2, 20));
+    host.table.set_dns_flow_owner(own, owner);
+    host.table
+        .set_dns_flow_owner(theirs, FlowOwner::process(2, 20));
     let names = host.names(HOST, Some(owner), 104);
     assert_eq!(
         names.name.as_ref().map(said),
@@ -163,10 +164,10 @@ fn each_program_has_the_name_that_it_asked_for() {
     // Nobody knows yet who asked.
     assert_eq!(host.name(HOST, Some(process(1, 10)), 102), None);
     assert_eq!(host.names(HOST, Some(process(1, 10)), 102).others.len(), 2);
-    host.table.set_asker(first, process(1, 10));
+    host.table.set_dns_flow_owner(first, process(1, 10));
     // Who asked for the other one is still unknown: perhaps the same program.
     assert_eq!(host.name(HOST, Some(process(1, 10)), 102), None);
-    host.table.set_asker(second, process(2, 20));
+    host.table.set_dns_flow_owner(second, process(2, 20));
     let by_program = |name| Some(named(name, AskedBy::Program));
     for owner in [process(1, 10), process(1, 11), FlowOwner::program(1)] {
         assert_eq!(host.name(HOST, Some(owner), 102), by_program("a.example"));
@@ -178,7 +179,7 @@ fn each_program_has_the_name_that_it_asked_for() {
     assert_eq!(host.name(HOST, Some(process(3, 30)), 102), None);
     // One process asks for both, and may mean either.
     let third = host.resolve(HOST, "b.example", CDN, 300, 105);
-    host.table.set_asker(third, process(1, 10));
+    host.table.set_dns_flow_owner(third, process(1, 10));
     assert_eq!(
         host.name(HOST, Some(process(1, 10)), 104),
         by_program("a.example")
@@ -191,8 +192,8 @@ fn processes_of_one_program_have_what_each_asked_for() {
     let mut host = Host::new();
     let first = host.resolve(HOST, "a.example", CDN, 300, 100);
     let second = host.resolve(HOST, "b.example", CDN, 300, 100);
-    host.table.set_asker(first, process(1, 10));
-    host.table.set_asker(second, process(1, 11));
+    host.table.set_dns_flow_owner(first, process(1, 10));
+    host.table.set_dns_flow_owner(second, process(1, 11));
     let by_program = |name| Some(named(name, AskedBy::Program));
     assert_eq!(
         host.name(HOST, Some(process(1, 10)), 100),
@@ -215,7 +216,7 @@ fn a_stub_asks_for_others() {
         // Nobody knows who asks the server.
         host.resolve(HOST, name, CDN, 300, 100);
         let flow = host.resolve(STUB, name, CDN, 300, 101);
-        host.table.set_asker(flow, owner);
+        host.table.set_dns_flow_owner(flow, owner);
     };
     through_stub("a.example", process(1, 10));
     through_stub("b.example", process(1, 11));
@@ -256,21 +257,21 @@ fn no_weaker_source_names_what_has_several_names() {
         (None, &all.map(str::to_owned)[..])
     );
     // Nor if one process asked for both.
-    host.table.set_asker(first, process(1, 10));
-    host.table.set_asker(second, process(1, 10));
+    host.table.set_dns_flow_owner(first, process(1, 10));
+    host.table.set_dns_flow_owner(second, process(1, 10));
     let names = host.names(HOST, Some(process(1, 10)), 100);
     assert_eq!((names.name.as_ref(), others(&names).len()), (None, 4));
     // When the answers are over, it has the name that the host itself has for it.
     assert_eq!(
         host.name(HOST, None, 191),
-        Some(named("hosts.example", AskedBy::Nobody))
+        Some(named("hosts.example", AskedBy::None))
     );
     // What another host asked for is no evidence of what this one means.
     host.resolve(OTHER, "theirs.example", CDN, 30, 200);
     host.resolve(OTHER, "others.example", CDN, 30, 200);
     assert_eq!(
         host.name(HOST, None, 200),
-        Some(named("hosts.example", AskedBy::Nobody))
+        Some(named("hosts.example", AskedBy::None))
     );
 }
 
@@ -382,7 +383,7 @@ fn an_answer_that_nobody_asked_for_says_nothing() {
             .observe(&forged, Source::Dns, (from, client), 1, seconds(100));
         assert_eq!(host.name(HOST, None, 100), None, "{from} {id} {name}");
     }
-    assert_eq!(host.table.statistics().unasked, 4);
+    assert_eq!(host.table.statistics().unsolicited, 4);
     // Late, too.
     let told = [Record::Address("bank.example", CDN, 300)];
     let late = dns::read(&response(7, "bank.example", &told)).unwrap();
@@ -398,7 +399,7 @@ fn weaker_sources_step_in_by_their_strength() {
     host.table.observe_reverse(ip(CDN), reverse, seconds(1));
     assert_eq!(
         host.name(HOST, None, 100),
-        Some(named("reverse.example", AskedBy::Nobody))
+        Some(named("reverse.example", AskedBy::None))
     );
     host.resolve(OTHER, "theirs.example", CDN, 300, 100);
     assert_eq!(
@@ -409,7 +410,7 @@ fn weaker_sources_step_in_by_their_strength() {
         .set_hosts(Hosts::parse(b"192.0.2.1 Hosts.Example other"));
     assert_eq!(
         host.name(HOST, None, 100),
-        Some(named("hosts.example", AskedBy::Nobody))
+        Some(named("hosts.example", AskedBy::None))
     );
     let told = announcement(&[Record::Address("printer.local", CDN, 120)]);
     let told = dns::read(&told).unwrap();
@@ -480,7 +481,7 @@ fn many_answers_take_bounded_room() {
     let mut host = Host::with(Limits {
         answers: 1_000,
         questions: 100,
-        askers: 100,
+        dns_flows: 100,
         reverse: 100,
         ..Limits::default()
     });
@@ -504,12 +505,13 @@ fn many_answers_take_bounded_room() {
     assert!(order <= 2_100, "{order}");
     for number in 0..1_000 {
         host.resolve(HOST, &format!("n{number}.example"), CDN, 10, 1);
-        host.table.set_asker(number, FlowOwner::program(number));
+        host.table
+            .set_dns_flow_owner(number, FlowOwner::program(number));
         let address = std::net::Ipv4Addr::from(u32::try_from(number).unwrap()).into();
         let name = Name::from_text(b"a.example").unwrap();
         host.table.observe_reverse(address, name, seconds(1));
     }
-    assert_eq!(host.table.askers.len(), 100);
+    assert_eq!(host.table.dns_flows.len(), 100);
     assert_eq!(host.table.reverse.len(), 100);
     assert!(host.table.statistics().names_dropped > 0);
 }
@@ -576,7 +578,7 @@ proptest! {
                 Step::Ask { owner, name, host: at, life, is_known } => {
                     let flow = host.resolve(HOSTS[at], NAMES[name], CDN, life, now);
                     if is_known {
-                        host.table.set_asker(flow, owner);
+                        host.table.set_dns_flow_owner(flow, owner);
                     }
                     asked.push((owner, at, name, now + u64::from(life) + 60));
                 }

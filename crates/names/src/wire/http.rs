@@ -1,6 +1,6 @@
 //! The host that a request of HTTP/1 is for (RFC 9112).
 
-use super::{Reading, ServerName};
+use super::{Parsed, ServerName};
 use crate::Name;
 
 /// The most of a request that is read, in bytes.
@@ -23,22 +23,22 @@ const METHODS: [&[u8]; 10] = [
 
 /// Reads the first bytes of a client's stream.
 #[must_use]
-pub fn read(stream: &[u8]) -> Reading {
+pub fn read(stream: &[u8]) -> Parsed {
     if !begins_like_a_request(stream) {
-        return Reading::Other;
+        return Parsed::Other;
     }
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(stream) {
-        Ok(httparse::Status::Complete(_)) => Reading::Complete(server_name(&request)),
+        Ok(httparse::Status::Complete(_)) => Parsed::Complete(server_name(&request)),
         Ok(httparse::Status::Partial) if stream.len() < MAX_REQUEST => {
             // The field that matters may be there already.
             match server_name(&request) {
-                Some(name) => Reading::Complete(Some(name)),
-                None => Reading::Partial,
+                Some(name) => Parsed::Complete(Some(name)),
+                None => Parsed::Partial,
             }
         }
-        Ok(httparse::Status::Partial) | Err(_) => Reading::Other,
+        Ok(httparse::Status::Partial) | Err(_) => Parsed::Other,
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
             let whole = read(request.as_bytes());
             for cut in 0..request.len() {
                 let part = read(&request.as_bytes()[..cut]);
-                prop_assert!(part == Reading::Partial || part == whole, "{cut} of {request:?}: {part:?}");
+                prop_assert!(part == Parsed::Partial || part == whole, "{cut} of {request:?}: {part:?}");
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::Name;
 /// What the first bytes of a connection are, as far as they have come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reading {
+pub enum Parsed {
     /// Something else, or nothing that makes sense.
     Other,
     /// More bytes are needed.

@@ -1,6 +1,6 @@
 //! The name in a `ClientHello` (RFC 8446, section 4.1.2; RFC 6066, section 3).
 
-use super::{Cursor, Reading, ServerName};
+use super::{Cursor, Parsed, ServerName};
 use crate::Name;
 
 /// A record of the handshake, and the longest one that is valid (RFC 8446, section 5.1).
@@ -18,7 +18,7 @@ const HOST_NAME: u8 = 0;
 
 /// Reads the first bytes of a client's stream, which are records.
 #[must_use]
-pub fn read_records(stream: &[u8]) -> Reading {
+pub fn read_records(stream: &[u8]) -> Parsed {
     let mut handshake = Vec::new();
     let mut cursor = Cursor::new(stream);
     while let Some(kind) = cursor.u8() {
@@ -32,7 +32,7 @@ pub fn read_records(stream: &[u8]) -> Reading {
         // SSL 3.0 to TLS 1.2; TLS 1.3 calls itself one of these.
         if version >> 8 != 3 || length == 0 || length > MAX_RECORD {
             if handshake.is_empty() {
-                return Reading::Other;
+                return Parsed::Other;
             }
             // What follows a whole message does not matter.
             break;
@@ -46,32 +46,32 @@ pub fn read_records(stream: &[u8]) -> Reading {
     }
     match stream.first() {
         Some(&HANDSHAKE) => read_handshake(&handshake),
-        Some(_) => Reading::Other,
-        None => Reading::Partial,
+        Some(_) => Parsed::Other,
+        None => Parsed::Partial,
     }
 }
 
 /// Reads the first bytes of a handshake, as QUIC has them without records.
 #[must_use]
-pub fn read_handshake(handshake: &[u8]) -> Reading {
+pub fn read_handshake(handshake: &[u8]) -> Parsed {
     let mut cursor = Cursor::new(handshake);
     match cursor.u8() {
         Some(CLIENT_HELLO) => {}
-        Some(_) => return Reading::Other,
-        None => return Reading::Partial,
+        Some(_) => return Parsed::Other,
+        None => return Parsed::Partial,
     }
     let Some(length) = cursor.u24() else {
-        return Reading::Partial;
+        return Parsed::Partial;
     };
     if length > MAX_CLIENT_HELLO {
-        return Reading::Other;
+        return Parsed::Other;
     }
     let Some(hello) = cursor.take(length) else {
-        return Reading::Partial;
+        return Parsed::Partial;
     };
     match extensions(hello) {
-        Some(extensions) => Reading::Complete(server_name(extensions)),
-        None => Reading::Other,
+        Some(extensions) => Parsed::Complete(server_name(extensions)),
+        None => Parsed::Other,
     }
 }
 

@@ -102,7 +102,7 @@ impl Writer {
         let style = out.style(style);
         let line = columns::line(change.socket(), &self.names);
         let before = before(change).unwrap_or_default();
-        let time = present::moment(at);
+        let time = present::date_time(at);
         writeln!(out, "{style}{mark} {time}  {line}{before}{style:#}")?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use flowner_core::attribution::{ProcessId, Socket, Verdict};
 use flowner_core::filter::Subject as _;
 use flowner_core::present::printable;
-use flowner_core::{Principal, ProcessPrincipal, Service, is_listening, is_over};
+use flowner_core::{Principal, ProcessPrincipal, Service, is_listening, is_time_wait};
 
 use super::of_report::service_label;
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Side, Sockets, names};
@@ -87,7 +87,7 @@ impl Data {
 }
 
 fn numbers(socket: &Socket) -> Numbers {
-    let is_connected = socket.remote.is_some() && !is_over(socket);
+    let is_connected = socket.remote.is_some() && !is_time_wait(socket);
     Numbers {
         count: 1,
         listening: is_listening(socket).into(),

@@ -105,7 +105,7 @@ fn number(numbers: &Numbers, column: Column) -> String {
 /// A flow below its owner: its direction and remote end.
 fn name(row: &Row<'_>) -> String {
     let protocol = text(row, Of::Protocol);
-    if row.far().is_some() {
+    if row.remote().is_some() {
         format!("{} {} {protocol}", row.arrow(), text(row, Of::Remote))
     } else {
         let state = row.state().unwrap_or("bound");

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use flowner_core::attribution::{Ownership, Process, Source, Verdict};
 use flowner_core::present::{self, Column, Row, printable, printable_path};
 use flowner_core::text::{mask, mask_os};
-use flowner_core::{Principal, ProcessPrincipal, is_over};
+use flowner_core::{Principal, ProcessPrincipal, is_time_wait};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -214,7 +214,7 @@ fn of_item(data: &Data, item: &Item) -> Fields {
     let mut fields = vec![what(fact, &row)];
     let owner = data.owner(item);
     let text = match fact {
-        Fact::Socket(socket, _) if is_over(socket) => present::socket_owner(socket),
+        Fact::Socket(socket, _) if is_time_wait(socket) => present::socket_owner(socket),
         _ => present::owner(owner.as_ref()),
     };
     fields.push(("owner", text));
@@ -239,7 +239,7 @@ fn of_item(data: &Data, item: &Item) -> Fields {
 
 fn what(fact: Fact<'_>, row: &Row<'_>) -> (&'static str, String) {
     let near = cells::text(row, Column::Local);
-    let far = row.far().map_or_else(String::new, |_| {
+    let far = row.remote().map_or_else(String::new, |_| {
         format!(" {} {}", row.arrow(), cells::text(row, Column::Remote))
     });
     let (name, direction) = match fact {

@@ -151,7 +151,7 @@ impl Table<'_> {
         };
         let is_over = match self.data.fact(item) {
             Some(crate::live::data::Fact::Flow(flow)) => {
-                flow.ended.is_some() || flow.state.is_over()
+                flow.ended.is_some() || flow.state.has_ended()
             }
             _ => false,
         };
@@ -165,7 +165,7 @@ impl Table<'_> {
     /// Whether all of these have ended.
     fn is_over(&self, items: &[Item]) -> bool {
         items.iter().all(|item| match self.data.fact(item) {
-            Some(Fact::Flow(flow)) => flow.ended.is_some() || flow.state.is_over(),
+            Some(Fact::Flow(flow)) => flow.ended.is_some() || flow.state.has_ended(),
             _ => false,
         })
     }

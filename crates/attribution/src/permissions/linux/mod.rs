@@ -9,7 +9,7 @@ use crate::tables::{TableOptions, open_best};
 
 pub(super) fn visibility() -> Vec<Visibility> {
     let (level, detail) = match open_best(&TableOptions::default()) {
-        Ok(best) => match best.lesser_because {
+        Ok(best) => match best.fallback_reason {
             None => return interfaces::visibility(),
             Some(error) => (
                 Level::Limited,

@@ -80,7 +80,7 @@ impl<K> Waiting<K> {
             }) if self.question.initiator == Initiator::Remote => accepted,
             Answer::Found(found) | Answer::Listed(Listed { any: found, .. }) => found,
             Answer::Failed(reason) => {
-                return Ownership::unknown(*reason, self.question.seen_at, Source::None);
+                return Ownership::unknown(*reason, self.question.packet_time, Source::None);
             }
         };
         let before = Before {
@@ -88,9 +88,9 @@ impl<K> Waiting<K> {
             named: self.before.as_ref(),
         };
         let (observed_at, source) = (found.evidence.observed_at, found.evidence.source);
-        let is_too_late = match self.question.seen_at {
-            seen_at if started_after(found, seen_at) => Some(Reason::Gone),
-            seen_at if executed_after(found, seen_at) => Some(Reason::Changed),
+        let is_too_late = match self.question.packet_time {
+            packet_time if started_after(found, packet_time) => Some(Reason::Gone),
+            packet_time if executed_after(found, packet_time) => Some(Reason::Changed),
             _ => None,
         };
         if let Some(reason) = is_too_late {
@@ -150,7 +150,7 @@ impl Observation {
         let is_kind = match self.kind {
             ObservationKind::Sender => request.initiator == Initiator::Local,
         };
-        let age = self.at.duration_since(request.seen_at);
+        let age = self.at.duration_since(request.packet_time);
         is_kind
             && devices.is_none_or(|(own, asked)| own == asked)
             && age.is_ok_and(|age| age <= OBSERVED_SENDER)
@@ -179,7 +179,7 @@ impl LookupRequest {
             (Initiator::Remote | Initiator::Unknown, _) => false,
         };
         // Both ends of a flow from a socket to itself send the same query at the same time.
-        self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
+        self.query == older.query && self.packet_time != older.packet_time && may_be_new_socket
     }
 
     /// Whether a socket must have existed at this end, even if no lookup finds one: it sent the

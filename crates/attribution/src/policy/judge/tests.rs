@@ -27,7 +27,7 @@ fn questions() -> impl Strategy<Value = Vec<(LookupRequest, bool, bool)>> {
                 let remote = ([192, 0, 2, 1], remote).into();
                 let question = LookupRequest {
                     query: SocketQuery::new(protocol, local, Some(remote)),
-                    seen_at: SystemTime::UNIX_EPOCH,
+                    packet_time: SystemTime::UNIX_EPOCH,
                     initiator,
                 };
                 (question, leaves, is_known)

@@ -8,8 +8,8 @@ use super::clock::Clock;
 use super::world::{Knows, World};
 use crate::answer::{Capabilities, Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
 use crate::policy::{
-    Event, Facts, Initiator, Lookup, LookupRequest, Observation, ObservationKind, Policy,
-    PolicyConfig, Request, Token,
+    Event, Initiator, Lookup, LookupRequest, Observation, ObservationKind, Policy, PolicyConfig,
+    TableAnswer, TableRequest, Token,
 };
 
 /// How the table answers one request.
@@ -51,12 +51,12 @@ const PATIENCE: Duration = Duration::from_micros(500);
 
 #[derive(Debug)]
 struct UnderWay {
-    request: Request,
+    request: TableRequest,
     left: Duration,
     reads_at: Duration,
     lands_at: Duration,
     kind: Kind,
-    facts: Option<Facts>,
+    facts: Option<TableAnswer>,
 }
 
 /// One flow and the answers to its request.
@@ -121,7 +121,7 @@ impl Driver {
         let waiter = Token(self.flows.len() as u64);
         let question = LookupRequest {
             query,
-            seen_at: self.clock.wall(),
+            packet_time: self.clock.wall(),
             initiator,
         };
         self.ask(waiter, question, truth);
@@ -269,7 +269,7 @@ impl Driver {
         };
         self.has_reason.insert(self.flows[&waiter].question.query);
         let now = self.clock.now();
-        let fast_lookup = self.policy.packet_seen(waiter, now);
+        let fast_lookup = self.policy.packet(waiter, now);
         let fast_lookup = fast_lookup.and_then(|query| self.fast_lookup(&query));
         let better =
             fast_lookup.and_then(|fast_lookup| self.policy.fast_result(waiter, fast_lookup, now));
@@ -347,7 +347,7 @@ impl Driver {
         self.settle();
     }
 
-    fn read(&self, under_way: &UnderWay) -> Facts {
+    fn read(&self, under_way: &UnderWay) -> TableAnswer {
         let snapshot = self
             .world
             .snapshot(super::clock::wall(under_way.left), self.clock.wall());
@@ -357,16 +357,16 @@ impl Driver {
             answers.collect::<Vec<_>>()
         };
         match under_way.kind {
-            Kind::Snapshot => Facts::Snapshot(Arc::new(snapshot)),
-            Kind::Answers => Facts::Answers(found(queries)),
-            Kind::TooFew => Facts::Answers(found(&queries[1..])),
-            Kind::Failed => Facts::Failed(Reason::Failed),
+            Kind::Snapshot => TableAnswer::Snapshot(Arc::new(snapshot)),
+            Kind::Answers => TableAnswer::Answers(found(queries)),
+            Kind::TooFew => TableAnswer::Answers(found(&queries[1..])),
+            Kind::Failed => TableAnswer::Failed(Reason::Failed),
             Kind::SomeFailed => {
                 let mut answers = found(queries);
                 for answer in answers.iter_mut().step_by(2) {
                     *answer = Err(Reason::Failed);
                 }
-                Facts::Answers(answers)
+                TableAnswer::Answers(answers)
             }
         }
     }
@@ -392,7 +392,7 @@ impl Driver {
         self.policy.check_bounds();
     }
 
-    fn leave(&mut self, request: Request) {
+    fn leave(&mut self, request: TableRequest) {
         assert!(self.under_way.is_none(), "two requests under way");
         let queries: HashSet<SocketQuery> = request.queries.iter().copied().collect();
         assert_eq!(queries.len(), request.queries.len(), "twice in one request");
@@ -436,7 +436,7 @@ impl Driver {
             assert!(fits, "{ownership:?} after {best:?}");
         }
         assert!(
-            ownership.evidence.observed_at >= flow.question.seen_at,
+            ownership.evidence.observed_at >= flow.question.packet_time,
             "evidence from before the flow: {ownership:?} for {:?}",
             flow.question
         );

@@ -7,7 +7,7 @@ use super::rules::{Desk, check, config, query, said, socket, tcp, udp};
 use crate::answer::{
     Match, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, User, Verdict,
 };
-use crate::policy::{Facts, Initiator, Lookup, LookupRequest, PolicyConfig, Token};
+use crate::policy::{Initiator, Lookup, LookupRequest, PolicyConfig, TableAnswer, Token};
 
 const HERE: &str = "10.0.0.2:5000";
 const SERVER: &str = "10.0.0.2:443";
@@ -21,7 +21,7 @@ fn ask(desk: &mut Desk, initiator: Initiator, query: SocketQuery, sockets: &[Soc
     let snapshot = Snapshot::new(Source::Scripted, wall, wall, sockets.to_vec());
     let question = LookupRequest {
         query,
-        seen_at: wall,
+        packet_time: wall,
         initiator,
     };
     let (fast_lookup, now) = (snapshot.find(&query), desk.clock.now());
@@ -109,7 +109,7 @@ fn the_owner_from_a_fast_lookup_is_known_before_the_next_connection() {
     // The lookup that would confirm it fails.
     desk.pass(ms(100));
     let request = desk.request().unwrap();
-    let failed = Facts::Failed(Reason::Failed);
+    let failed = TableAnswer::Failed(Reason::Failed);
     desk.policy
         .handle_answer(request.id, failed, desk.clock.now());
     check(&desk.events(), &[(1, "a", LOCAL, true)]);
@@ -137,7 +137,7 @@ fn fast_lookups_continue_until_the_listener_has_accepted() {
     check_so_far(&lookup, ("parent", LOCAL));
     let fast_lookup = |desk: &mut Desk, socket: &Socket| {
         let now = desk.clock.now();
-        let again = desk.policy.packet_seen(Token(1), now)?;
+        let again = desk.policy.packet(Token(1), now)?;
         let wall = desk.clock.wall();
         let snapshot = Snapshot::new(Source::Scripted, wall, wall, vec![socket.clone()]);
         Some(
@@ -172,7 +172,7 @@ fn a_flow_that_ends_during_an_older_lookup_gets_its_last_answer() {
     let now = desk.clock.now();
     let earlier = LookupRequest {
         query: question,
-        seen_at: desk.clock.wall(),
+        packet_time: desk.clock.wall(),
         initiator: Initiator::Unknown,
     };
     desk.policy.lookup(Token(2), earlier, now);
@@ -208,7 +208,7 @@ fn check_next_syn(initiator: Initiator, age: u64, expected: &str, matched: Optio
     let query = query(Protocol::Tcp, HERE, THERE);
     let request = |age| LookupRequest {
         query,
-        seen_at: wall - ms(age),
+        packet_time: wall - ms(age),
         initiator,
     };
     let found = match initiator {
@@ -228,9 +228,9 @@ fn check_next_syn(initiator: Initiator, age: u64, expected: &str, matched: Optio
     let lookup = ask(&mut desk, Initiator::Local, query, &[connection("first")]);
     check_so_far(&lookup, ("first", FIVE));
     desk.pass(ms(1));
-    let (seen_at, now) = (desk.clock.wall(), desk.clock.now());
+    let (packet_time, now) = (desk.clock.wall(), desk.clock.now());
     let next = LookupRequest {
-        seen_at,
+        packet_time,
         ..request(0)
     };
     desk.policy.lookup(Token(2), next, now);

@@ -35,7 +35,7 @@ fn request(seen: Duration, initiator: Initiator) -> LookupRequest {
     LookupRequest::new(asked(), wall(seen), initiator)
 }
 
-/// The immediate answer about a flow whose first packet is from `seen_at`.
+/// The immediate answer about a flow whose first packet is from `packet_time`.
 fn observed(desk: &mut Desk, key: u64, request: LookupRequest) -> Option<String> {
     let now = desk.clock.now();
     let lookup = desk.policy.lookup_observed(Token(key), request, now)?;

@@ -212,7 +212,7 @@ proptest! {
         max in 0..5_usize,
         retry in prop::collection::vec(prop_oneof![0..300_u64, Just(u64::MAX)], 0..4),
         attempts_to_improve in 0..4_usize,
-        rest_factor in prop_oneof![0..8_u32, Just(u32::MAX)],
+        pause_factor in prop_oneof![0..8_u32, Just(u32::MAX)],
         max_fast_lookups in 0..4_usize,
         fast_lookups in any::<bool>(),
         watches in watches(),
@@ -226,7 +226,7 @@ proptest! {
             cache_age: ms(300),
             max_history: max,
             history_age: ms(300),
-            rest_factor,
+            pause_factor,
             max_fast_lookups,
             ..PolicyConfig::default()
         };

@@ -5,22 +5,22 @@ use std::time::Duration;
 use super::clock::{ms, wall};
 use super::rules::{Desk, config, query, udp};
 use crate::answer::{Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
-use crate::policy::{Facts, Initiator, PolicyConfig, Token};
+use crate::policy::{Initiator, PolicyConfig, TableAnswer, Token};
 
 fn asked() -> SocketQuery {
     query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")
 }
 
 /// The lookup of one query finds no such socket.
-fn missed() -> Facts {
+fn missed() -> TableAnswer {
     let unowned = Ownership::unknown(Reason::NotFound, wall(ms(0)), Source::Scripted);
-    Facts::Answers(vec![Ok(unowned)])
+    TableAnswer::Answers(vec![Ok(unowned)])
 }
 
 /// The lookup of one query fails at once. Returns the time.
 fn fail(desk: &mut Desk) -> Option<Duration> {
     let request = desk.request()?;
-    let failed = Facts::Answers(vec![Err(Reason::Failed)]);
+    let failed = TableAnswer::Answers(vec![Err(Reason::Failed)]);
     desk.policy
         .handle_answer(request.id, failed, desk.clock.now());
     Some(desk.clock.elapsed)
@@ -51,7 +51,7 @@ fn a_failed_lookup_is_repeated_without_a_packet_and_not_for_ever() {
     desk.pass(Duration::from_secs(86_400));
     assert_eq!(desk.request(), None);
     assert!(desk.policy.is_idle());
-    desk.policy.packet_seen(Token(1), desk.clock.now());
+    desk.policy.packet(Token(1), desk.clock.now());
     let heard = desk.answer(&[udp("10.0.0.2:5000", "owner")]);
     assert!(heard[0].last && heard[0].ownership.verdict.is_named());
 }
@@ -85,7 +85,7 @@ fn waits(config: PolicyConfig, lookups: usize) -> Vec<Duration> {
                 .handle_answer(request.id, missed(), desk.clock.now());
         }
         desk.pass(ms(1));
-        desk.policy.packet_seen(Token(1), desk.clock.now());
+        desk.policy.packet(Token(1), desk.clock.now());
     }
     times
         .windows(2)
@@ -130,7 +130,7 @@ fn a_silent_flow_causes_no_lookup() {
     assert!(desk.policy.is_idle());
     assert_eq!(desk.policy.poll_timeout(), None);
     // The first packet after the silence makes it due at once.
-    desk.policy.packet_seen(Token(1), desk.clock.now());
+    desk.policy.packet(Token(1), desk.clock.now());
     assert_eq!(desk.policy.poll_timeout(), Some(desk.clock.now()));
     let heard = desk.answer(&[udp("10.0.0.2:5000", "late")]);
     assert!(heard[0].last && heard[0].ownership.verdict.is_named());
@@ -190,7 +190,7 @@ fn a_slow_table_rests_in_proportion() {
 fn waits_beyond_any_clock_are_no_panic() {
     let config = PolicyConfig {
         retry_after: vec![Duration::MAX],
-        rest_factor: u32::MAX,
+        pause_factor: u32::MAX,
         ..PolicyConfig::default()
     };
     let mut desk = Desk::new(config);
@@ -198,7 +198,7 @@ fn waits_beyond_any_clock_are_no_panic() {
     let request = desk.request().unwrap();
     desk.pass(Duration::from_secs(86_400));
     desk.land(&request, &[]);
-    desk.policy.packet_seen(Token(1), desk.clock.now());
+    desk.policy.packet(Token(1), desk.clock.now());
     assert!(desk.policy.poll_timeout().is_some());
 }
 
@@ -222,6 +222,6 @@ fn an_end_after_a_miss_is_final_at_once() {
     let heard = desk.events();
     assert!(heard.len() == 1 && heard[0].last);
     desk.policy.end(Token(1));
-    desk.policy.packet_seen(Token(1), desk.clock.now());
+    desk.policy.packet(Token(1), desk.clock.now());
     assert!(desk.events().is_empty());
 }

@@ -11,7 +11,7 @@ use crate::answer::{
     SocketState, Source, Verdict,
 };
 use crate::policy::{
-    Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
+    Event, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, TableAnswer, TableRequest, Token,
 };
 
 /// A policy whose lookups take a millisecond and find the sockets that the test gives.
@@ -54,23 +54,23 @@ impl Desk {
     ) -> Lookup {
         let question = LookupRequest {
             query,
-            seen_at: wall(seen),
+            packet_time: wall(seen),
             initiator,
         };
         self.policy
             .lookup(Token(waiter), question, self.clock.now())
     }
 
-    pub(super) fn request(&mut self) -> Option<Request> {
+    pub(super) fn request(&mut self) -> Option<TableRequest> {
         self.policy.poll_request(self.clock.now())
     }
 
     /// Answers a table request that left now, and lets the table rest.
-    pub(super) fn land(&mut self, request: &Request, sockets: &[Socket]) {
+    pub(super) fn land(&mut self, request: &TableRequest, sockets: &[Socket]) {
         let left = self.clock.wall();
         self.pass(ms(1));
         let snapshot = Snapshot::new(Source::Scripted, left, self.clock.wall(), sockets.to_vec());
-        let facts = Facts::Snapshot(Arc::new(snapshot));
+        let facts = TableAnswer::Snapshot(Arc::new(snapshot));
         self.policy
             .handle_answer(request.id, facts, self.clock.now());
         self.pass(ms(4));
@@ -183,7 +183,7 @@ fn one_lookup_serves_all_waiting_requests() {
             (3, "b", LOCAL, true),
         ],
     );
-    assert_eq!(desk.policy.statistics().requests, 1);
+    assert_eq!(desk.policy.statistics().table_requests, 1);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_listener_is_improved_to_the_connection() {
     );
     let heard = desk.answer(std::slice::from_ref(&listener));
     check(&heard, &[(1, "parent", ANY, false)]);
-    desk.policy.packet_seen(Token(1), desk.clock.now());
+    desk.policy.packet(Token(1), desk.clock.now());
     desk.pass(ms(20));
     check(
         &desk.answer(&[listener, accepted]),
@@ -282,7 +282,7 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         // The same if the listener is gone by then.
         for sockets in [&listener[..], &listener[..], &[]] {
             desk.pass(ms(1_000));
-            desk.policy.packet_seen(Token(2), desk.clock.now());
+            desk.policy.packet(Token(2), desk.clock.now());
             if let Some(request) = desk.request() {
                 desk.land(&request, sockets);
             }
@@ -406,10 +406,10 @@ fn a_check_of_a_known_owner_waits_longer() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     desk.answer(&[udp(SERVER, "server")]);
-    let rests = config(false).again_rest_factor;
+    let rests = config(false).recheck_pause_factor;
     let question = LookupRequest {
         query: query(Protocol::Udp, SERVER, THERE),
-        seen_at: desk.clock.wall(),
+        packet_time: desk.clock.wall(),
         initiator: Initiator::Unknown,
     };
     let began = desk.clock.elapsed;
@@ -546,7 +546,7 @@ fn a_failure_carries_its_reason() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let id = desk.request().unwrap().id;
-    let failed = Facts::Failed(Reason::Unsupported);
+    let failed = TableAnswer::Failed(Reason::Unsupported);
     desk.policy.handle_answer(id, failed, desk.clock.now());
     check(&desk.events(), &[(1, "unsupported", None, true)]);
     assert!(desk.policy.is_idle());
@@ -585,7 +585,7 @@ fn a_clock_that_was_set_back_clears_all_snapshots() {
     desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let id = desk.request().unwrap().id;
     let snapshot = Snapshot::new(Source::Scripted, wall(ms(1)), wall(ms(2)), Vec::new());
-    let facts = Facts::Snapshot(Arc::new(snapshot));
+    let facts = TableAnswer::Snapshot(Arc::new(snapshot));
     desk.policy.handle_answer(id, facts, desk.clock.now());
     let asked = query(Protocol::Udp, SERVER, ELSEWHERE);
     let lookup = desk.ask_late(3, Initiator::Remote, asked, inside);

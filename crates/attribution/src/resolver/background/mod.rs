@@ -57,7 +57,7 @@ impl<K: Key> Resolver<K> {
         config: PolicyConfig,
         on_event: impl FnMut(Event<K>) + Send + 'static,
     ) -> Result<Self, Error> {
-        Self::spawn_noticed(attributor, config, on_event, drop)
+        Self::spawn_with_notices(attributor, config, on_event, drop)
     }
 
     /// As [`spawn`](Self::spawn), with a closure that takes the thread's reports: lookups begin to
@@ -66,7 +66,7 @@ impl<K: Key> Resolver<K> {
     ///
     /// # Errors
     /// As for [`spawn`](Self::spawn).
-    pub fn spawn_noticed(
+    pub fn spawn_with_notices(
         attributor: Attributor,
         config: PolicyConfig,
         on_event: impl FnMut(Event<K>) + Send + 'static,
@@ -153,10 +153,10 @@ impl<K: Key> Resolver<K> {
     }
 
     /// Records that a packet of an unsettled flow arrived. Returns a query that is worth another
-    /// fast lookup; see [`Policy::packet_seen`].
-    pub fn packet_seen(&self, key: K) -> Option<SocketQuery> {
+    /// fast lookup; see [`Policy::packet`].
+    pub fn packet(&self, key: K) -> Option<SocketQuery> {
         let now = Instant::now();
-        self.change(|policy| policy.packet_seen(key, now))
+        self.change(|policy| policy.packet(key, now))
     }
 
     /// Takes the result of that fast lookup; see [`Policy::fast_result`].

@@ -12,9 +12,9 @@ pub enum Notice {
     /// A lookup failed, as the first one or with another kind of error than before. The resolver
     /// retries it, and tries others.
     LookupsFail(Error),
-    /// The best table of this system could not be opened. The resolver uses a lesser one, which
+    /// The best table of this system could not be opened. The resolver uses a fallback, which
     /// names fewer owners.
-    LesserTable(Error),
+    FallbackTable(Error),
     /// There are more network namespaces than the table may open. The owners of sockets in the
     /// others are unknown. Reported once.
     NamespacesSkipped(SkippedNamespaces),
@@ -36,7 +36,7 @@ impl fmt::Display for Notice {
             Self::LookupsFail(error) => {
                 write!(f, "cannot look up owners: {error}; flowner tries again")
             }
-            Self::LesserTable(error) => write!(
+            Self::FallbackTable(error) => write!(
                 f,
                 "fewer owners can be named, as the native socket table could not be opened: {error}"
             ),

@@ -4,7 +4,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::policy::{Event, Key, Policy, Request};
+use crate::policy::{Event, Key, Policy, TableRequest};
 
 /// How long after the last request the table releases idle resources.
 const REST_AFTER: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ impl<K: Key> State<K> {
 /// The next step of the worker: decided while it holds the lock, executed without it.
 pub(super) enum Step<K> {
     Tell(Vec<Event<K>>),
-    Ask(Request),
+    Ask(TableRequest),
     Rest,
     Stop,
 }

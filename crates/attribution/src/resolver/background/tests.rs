@@ -76,7 +76,7 @@ fn question(port: u16) -> LookupRequest {
     let local = format!("127.0.0.1:{port}").parse().unwrap();
     LookupRequest {
         query: SocketQuery::new(Protocol::Udp, local, None),
-        seen_at: SystemTime::now(),
+        packet_time: SystemTime::now(),
         initiator: Initiator::Remote,
     }
 }
@@ -121,8 +121,8 @@ fn answers_arrive_from_either_kind_of_table() {
         let (resolver, events) = spawn(table);
         assert_eq!(resolver.lookup(Token(1), question(53)), Lookup::Pending);
         check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
-        assert_eq!(resolver.statistics().requests, 1);
-        assert_eq!(script.looks(), 1);
+        assert_eq!(resolver.statistics().table_requests, 1);
+        assert_eq!(script.snapshots(), 1);
     }
 }
 
@@ -147,7 +147,7 @@ fn one_lookup_answers_all_earlier_requests() {
     for _ in 0..100 {
         assert!(events.recv_timeout(DEADLINE).unwrap().last);
     }
-    assert_eq!(script.looks(), 2);
+    assert_eq!(script.snapshots(), 2);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn the_closure_may_call_the_resolver() {
     let on_event = move |event: Event| {
         if event.key == Token(1) {
             let resolver = inner.wait();
-            resolver.packet_seen(Token(1));
+            resolver.packet(Token(1));
             resolver.end(Token(1));
             resolver.lookup(Token(2), question(54));
         }
@@ -253,8 +253,8 @@ impl SocketTable for HalfBroken {
     fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
         if query.local().port() == 54 {
             let source = std::io::ErrorKind::OutOfMemory.into();
-            let asked = query.to_string();
-            return Err(Error::Sockets { asked, source });
+            let request = query.to_string();
+            return Err(Error::Sockets { request, source });
         }
         Ok(self.snapshot()?.find(query))
     }
@@ -329,7 +329,7 @@ fn a_table_that_panics_is_replaced_and_that_is_reported() {
         let panics = Arc::clone(&switch);
         Ok(Box::new(Panics { table, panics }))
     });
-    let resolver = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_with_notices(
         attributor.unwrap(),
         PolicyConfig::default(),
         move |event| sender.send(event).unwrap(),
@@ -381,7 +381,7 @@ fn a_table_of_another_kind_is_no_replacement() {
             Ok(Box::new(Panics { table, panics }))
         }
     });
-    let resolver = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_with_notices(
         attributor.unwrap(),
         PolicyConfig::default(),
         |event| assert!(!event.ownership.verdict.is_named(), "{event:?}"),
@@ -389,7 +389,7 @@ fn a_table_of_another_kind_is_no_replacement() {
     );
     let resolver = resolver.unwrap();
     resolver.lookup(Token(1), question(53));
-    for text in ["in disorder", "lesser"] {
+    for text in ["in disorder", "fallback table"] {
         let notice = notices.recv_timeout(DEADLINE).unwrap();
         assert!(notice.contains(text), "{notice}");
     }
@@ -397,17 +397,17 @@ fn a_table_of_another_kind_is_no_replacement() {
 }
 
 #[test]
-fn a_lesser_table_is_reported() {
+fn a_fallback_table_is_reported() {
     let (table, _script) = FakeTable::new();
     let error = Error::Sockets {
-        asked: "all sockets".to_owned(),
+        request: "all sockets".to_owned(),
         source: io::Error::other("no room"),
     };
     let best = BestTable::new(Box::new(table), Some(error));
     let attributor = Attributor::from(best);
-    assert!(attributor.lesser_because().is_some());
+    assert!(attributor.fallback_reason().is_some());
     let (sender, notices) = mpsc::channel();
-    let resolver = Resolver::<Token>::spawn_noticed(
+    let resolver = Resolver::<Token>::spawn_with_notices(
         attributor,
         PolicyConfig::default(),
         drop,
@@ -427,7 +427,7 @@ fn a_closure_that_panics_takes_the_next_answer() {
     let (notice_sender, notices) = mpsc::channel();
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
-    let resolver = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_with_notices(
         Attributor::with_table(table),
         PolicyConfig::default(),
         move |event: Event| {
@@ -450,7 +450,7 @@ fn failures_are_reported_once_and_when_they_end() {
     script.set_failure(Some("no memory"));
     let (sender, events) = mpsc::channel();
     let (notice_sender, notices) = mpsc::channel();
-    let resolver = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_with_notices(
         Attributor::with_table(table),
         PolicyConfig::default(),
         move |event| sender.send(event).unwrap(),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::notice::Notice;
 use super::shared::{Shared, Step};
 use crate::answer::{Error, Reason, Source};
-use crate::policy::{Event, Facts, Key, Request};
+use crate::policy::{Event, Key, TableAnswer, TableRequest};
 use crate::resolver::attributor::{Parts, Reopen};
 use crate::tables::SocketTable;
 
@@ -29,7 +29,7 @@ pub(super) struct Worker<K, F, N> {
     reopen: Option<Reopen>,
     /// The error of the better table if this one is only a replacement, until a notice has reported
     /// it.
-    lesser_because: Option<Error>,
+    fallback_reason: Option<Error>,
     reopen_at: Instant,
     /// The wait after the next panic.
     reopen_after: Duration,
@@ -46,14 +46,14 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         let Parts {
             table,
             reopen,
-            lesser_because,
+            fallback_reason,
         } = parts;
         Self {
             shared,
             source: table.source(),
             table: Some(table),
             reopen,
-            lesser_because,
+            fallback_reason,
             reopen_at: Instant::now(),
             reopen_after: FIRST_REOPEN,
             on_event,
@@ -65,8 +65,8 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
     }
 
     pub(super) fn run(mut self) {
-        if let Some(error) = self.lesser_because.take() {
-            self.notice(Notice::LesserTable(error));
+        if let Some(error) = self.fallback_reason.take() {
+            self.notice(Notice::FallbackTable(error));
         }
         self.observe();
         self.note_skipped();
@@ -120,7 +120,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         }
     }
 
-    fn ask(&mut self, request: &Request) -> Facts {
+    fn ask(&mut self, request: &TableRequest) -> TableAnswer {
         self.reopen_if_due();
         let mut failed = Vec::new();
         let mut reason = |error: Error| {
@@ -132,16 +132,16 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         let facts = self.with_table(|table| {
             if table.capabilities().point_lookup {
                 let answers = table.find_each(&request.queries).into_iter();
-                Facts::Answers(answers.map(|answer| answer.map_err(&mut reason)).collect())
+                TableAnswer::Answers(answers.map(|answer| answer.map_err(&mut reason)).collect())
             } else {
                 match table.snapshot() {
-                    Ok(snapshot) => Facts::Snapshot(Arc::new(snapshot)),
-                    Err(error) => Facts::Failed(reason(error)),
+                    Ok(snapshot) => TableAnswer::Snapshot(Arc::new(snapshot)),
+                    Err(error) => TableAnswer::Failed(reason(error)),
                 }
             }
         });
         let Some(facts) = facts else {
-            return Facts::Failed(Reason::Failed);
+            return TableAnswer::Failed(Reason::Failed);
         };
         self.note_skipped();
         let is_all_well = failed.is_empty();
@@ -191,8 +191,8 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
             Ok(Ok(table)) if table.source() == self.source => self.table = Some(table),
             Ok(opened) => {
                 let error = opened.err().unwrap_or_else(|| Error::Sockets {
-                    asked: "another socket table".to_owned(),
-                    source: io::Error::other("only a lesser one can be opened"),
+                    request: "another socket table".to_owned(),
+                    source: io::Error::other("only a fallback table can be opened"),
                 });
                 self.reopen_at = Instant::now() + self.reopen_after;
                 self.reopen_after = (2 * self.reopen_after).min(LAST_REOPEN);

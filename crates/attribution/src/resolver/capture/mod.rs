@@ -202,7 +202,7 @@ impl<K: Key> CaptureResolver<K> {
     /// a better answer if the packet may show which process has accepted the connection (it has
     /// payload, or ends the connection) and another fast lookup finds it.
     pub fn packet(&mut self, key: K, may_tell: bool) -> Option<Ownership> {
-        let query = self.resolver.packet_seen(key).filter(|_| may_tell)?;
+        let query = self.resolver.packet(key).filter(|_| may_tell)?;
         let seen = self.fast_lookup.as_mut()?.lookup_accepted(&query)?;
         self.resolver.fast_result(key, seen)
     }

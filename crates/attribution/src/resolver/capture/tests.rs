@@ -52,7 +52,7 @@ fn question(port: u16) -> LookupRequest {
     let end = |port| ([127, 0, 0, 1], port).into();
     LookupRequest {
         query: SocketQuery::new(Protocol::Tcp, end(port), Some(end(1))),
-        seen_at: SystemTime::now(),
+        packet_time: SystemTime::now(),
         initiator: Initiator::Local,
     }
 }
@@ -172,7 +172,7 @@ impl Watcher {
 
     /// Pushes from another thread, as a real observer does.
     fn push(&self, request: LookupRequest, owner: Ownership) {
-        let at = request.seen_at + Duration::from_micros(50);
+        let at = request.packet_time + Duration::from_micros(50);
         let kind = ObservationKind::Sender;
         let observation = Observation::new(request.query, owner, at, kind);
         let on_observation = self.0.lock().unwrap().1.clone().unwrap();
@@ -264,7 +264,7 @@ fn waiting_observations_are_bounded() {
         inbox.push(Observation::new(
             request.query,
             seen(),
-            request.seen_at,
+            request.packet_time,
             kind,
         ));
     }

@@ -75,11 +75,11 @@ impl SocketTable for PortableTable {
         let started_at = SystemTime::now();
         // Their error cannot be sent to another thread, and does not distinguish causes.
         let listed = listeners::get_all().map_err(|error| Error::Sockets {
-            asked: "the list of all sockets".to_owned(),
+            request: "the list of all sockets".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
-        let failed = |asked: &str, source: io::Error| Error::Sockets {
-            asked: asked.to_owned(),
+        let failed = |request: &str, source: io::Error| Error::Sockets {
+            request: request.to_owned(),
             source,
         };
         let sockets = self.beside.complete(to_sockets(listed));

@@ -155,7 +155,7 @@ impl Again {
             End::Remote => flow.data.remote.as_deref(),
         };
         flow.protocol().has_ports()
-            && !flow.state().is_over()
+            && !flow.state().has_ended()
             && ownership.verdict == Verdict::Unknown(Reason::Gone)
             && ownership.evidence.source != Source::None
             && flow.data.again.is_some()
@@ -222,7 +222,7 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
-        let (is_udp, is_over) = (flow.protocol() == Protocol::UDP, flow.state().is_over());
+        let (is_udp, is_over) = (flow.protocol() == Protocol::UDP, flow.state().has_ended());
         let mark = flow.mark();
         let Some(again) = flow.data.again.as_deref_mut() else {
             return;
@@ -272,7 +272,7 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
-        let is_over = flow.state().is_over();
+        let is_over = flow.state().has_ended();
         let Some(again) = flow.data.again.as_deref_mut() else {
             return;
         };

@@ -231,7 +231,7 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
-        let (protocol, is_over) = (flow.protocol(), flow.state().is_over());
+        let (protocol, is_over) = (flow.protocol(), flow.state().has_ended());
         let is_closed = self.confirming.has_closed(&flow.data, packet.time);
         let is_executed = self.confirming.executed_at(flow) != [None; 2];
         let is_answer =
@@ -313,7 +313,7 @@ impl Ledger {
             let Some(flow) = self.table.flow_mut(id) else {
                 continue;
             };
-            let is_over = flow.state().is_over();
+            let is_over = flow.state().has_ended();
             let Some(confirmation) = flow.data.confirmation.as_deref_mut() else {
                 continue;
             };

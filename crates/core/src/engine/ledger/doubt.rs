@@ -88,7 +88,7 @@ fn has_answered(flow: &Flow<Owners>, end: End) -> bool {
         End::Local => mark.sent,
         End::Remote => mark.received,
     };
-    sent.packets > 0 && !flow.state().is_over()
+    sent.packets > 0 && !flow.state().has_ended()
 }
 
 /// Takes back who owns an end that is in doubt, unless its socket is connected to the other end,

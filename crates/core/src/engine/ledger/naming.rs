@@ -13,7 +13,7 @@ use flowner_flows::{Flow, FlowId, LocalAddresses, Packet, Protocol};
 use flowner_names::geo::GeoDatabases;
 use flowner_names::wire::ServerName;
 use flowner_names::wire::dns::Message;
-use flowner_names::{Evidence, FlowFacts, FlowOwner, Hosts, NameTable, Source};
+use flowner_names::{FlowFacts, FlowOwner, Hosts, NameEvidence, NameTable, Source};
 
 use super::{End, Ledger, Owners};
 use crate::engine::places::Places;
@@ -63,10 +63,10 @@ impl Ledger {
     }
 
     /// Takes what a packet says of names. It was counted just now.
-    pub(crate) fn evidence(&mut self, of: PacketRef, evidence: Evidence, packet: &Packet) {
+    pub(crate) fn evidence(&mut self, of: PacketRef, evidence: NameEvidence, packet: &Packet) {
         let at = packet.time;
         match evidence {
-            Evidence::Server {
+            NameEvidence::Server {
                 name,
                 source,
                 server,
@@ -77,7 +77,7 @@ impl Ledger {
                 let said_before = is_late.then_some((packet.payload_len, bytes_before));
                 self.server_named(of.flow, (name, source, at), server, said_before);
             }
-            Evidence::Message {
+            NameEvidence::Message {
                 message,
                 source,
                 from,
@@ -135,7 +135,7 @@ impl Ledger {
         };
         if !message.is_response {
             if let Some(owner) = owner_of(flow) {
-                table.set_asker(id.as_u64(), owner);
+                table.set_dns_flow_owner(id.as_u64(), owner);
             }
             note_questions(flow, message);
         }
@@ -152,7 +152,7 @@ pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table
     if names.is_some_and(|names| !names.questions.is_empty())
         && let Some(owner) = owner_of(flow)
     {
-        table.set_asker(flow.id().as_u64(), owner);
+        table.set_dns_flow_owner(flow.id().as_u64(), owner);
     }
     name(flow, table);
 }

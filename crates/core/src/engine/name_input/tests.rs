@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flowner_capture::{Next, Source};
-use flowner_names::Evidence;
+use flowner_names::NameEvidence;
 
 use super::{Ends, NameInput, ends_of};
 
@@ -49,14 +49,14 @@ fn ours(path: &Path) -> (Names, BTreeMap<u64, Ends>) {
         let of = names.entry(ends).or_default();
         for evidence in found.drain(..) {
             match evidence {
-                Evidence::Server { name, source, .. } => {
+                NameEvidence::Server { name, source, .. } => {
                     let kind = match source.name() {
                         "http" | "proxy" => "http",
                         _ => "tls",
                     };
                     of.insert((kind, name.name.to_string()));
                 }
-                Evidence::Message { message, .. } => {
+                NameEvidence::Message { message, .. } => {
                     let questions = message.questions.iter();
                     of.extend(questions.map(|question| ("dns", question.name.to_string())));
                 }

@@ -42,7 +42,7 @@ impl TcpMeasures {
             sent_again: tcp.sent_again.into(),
             received_again: tcp.received_again.into(),
             rtt_us: round_trip.and_then(|it| microseconds(it.smoothed)),
-            rtt_min_us: round_trip.and_then(|it| microseconds(it.least)),
+            rtt_min_us: round_trip.and_then(|it| microseconds(it.min)),
             connect_failed: tcp.is_failed,
         }
     }

@@ -35,7 +35,7 @@ fn sshd() -> Unit {
 fn the_first_line() {
     check(
         &HeadLine::new("sockets"),
-        r#"{"type":"start","schema":2,"command":"sockets"}"#,
+        r#"{"type":"start","schema":3,"command":"sockets"}"#,
     );
     let input = InputInfo {
         name: "eth0".to_owned(),
@@ -44,7 +44,7 @@ fn the_first_line() {
     };
     check(
         &HeadLine::watch(&input),
-        r#"{"type":"start","schema":2,"command":"watch","input":"eth0","link_type":"ethernet"}"#,
+        r#"{"type":"start","schema":3,"command":"watch","input":"eth0","link_type":"ethernet"}"#,
     );
 }
 

@@ -376,13 +376,13 @@ fn several_sinks_record_beside_one_that_takes_events() {
     let tallies = accounts.each_ref().map(|account| {
         let failure = account.failure();
         assert!(failure.is_none(), "{failure:?}");
-        account.tally()
+        account.stats()
     });
     let captured = report.total().packets;
-    for tally in &tallies {
-        let sum = tally.written + tally.left_out + tally.too_slow + tally.failed;
+    for stats in &tallies {
+        let sum = stats.written + stats.left_out + stats.too_slow + stats.failed;
         assert_eq!(sum, captured);
-        assert_eq!(tally.failed, 0);
+        assert_eq!(stats.failed, 0);
     }
     assert_eq!(tallies[0].left_out, 0);
     assert!(tallies[1].left_out > 0 && tallies[1].written > 0);
@@ -414,7 +414,7 @@ fn a_recording_of_a_monitor_that_is_dropped_is_whole() {
     let account = recording.account();
     let monitor = Monitor::builder(&live_demo()).sink(recording);
     let monitor = monitor.start().unwrap();
-    wait_until(|| account.tally().written > 0);
+    wait_until(|| account.stats().written > 0);
     drop(monitor);
     // A file ends with what was counted of it, and the length of that.
     wait_until(|| {
@@ -423,5 +423,5 @@ fn a_recording_of_a_monitor_that_is_dropped_is_whole() {
         let begin = tail.and_then(|len| bytes.len().checked_sub(len as usize));
         begin.is_some_and(|begin| bytes[begin..].starts_with(&5_u32.to_le_bytes()))
     });
-    assert!(packets_of(&path) >= account.tally().written);
+    assert!(packets_of(&path) >= account.stats().written);
 }

@@ -8,7 +8,7 @@ use super::*;
 #[derive(Debug, Clone, Default)]
 struct Script(Vec<Process>);
 
-impl Facts for Script {
+impl ProcessReader for Script {
     fn process(&self, pid: u32) -> Option<Process> {
         self.0.iter().find(|process| process.pid == pid).cloned()
     }
@@ -188,7 +188,7 @@ fn a_program_elsewhere_is_no_part_and_has_none() {
 
 #[test]
 fn another_file_under_the_same_path_is_another_program() {
-    let programs = Programs::without_facts();
+    let programs = Programs::without_processes();
     let at = |state, inode| {
         let mut made = process(100, 1, "/usr/bin/curl");
         made.exe_state = state;
@@ -246,7 +246,7 @@ fn processes_that_start_each_other_end() {
 
 #[test]
 fn an_upgrade_does_not_split_a_program_and_is_shared() {
-    let programs = Programs::without_facts();
+    let programs = Programs::without_processes();
     let old = programs.program(&process(100, 1, "/opt/app-1.2.3/bin/x"));
     let new = programs.program(&process(101, 1, "/opt/app-1.3.0/bin/x"));
     assert!(Arc::ptr_eq(&old, &new));
@@ -277,7 +277,7 @@ fn a_process_that_executes_another_program_belongs_to_it() {
 
 #[test]
 fn memory_is_bounded() {
-    let programs = Programs::without_facts();
+    let programs = Programs::without_processes();
     for pid in 0..3 * 8_192 {
         programs.program(&process(pid, 1, "/usr/bin/curl"));
     }
@@ -289,7 +289,7 @@ fn memory_is_bounded() {
 #[test]
 fn an_unreadable_sandbox_is_its_own_program() {
     use flowner_attribution::UnitKind;
-    let programs = Programs::without_facts();
+    let programs = Programs::without_processes();
     let unit = |kind| Unit::new(kind, "org.x.Y");
     let principal = |kind| {
         programs.principal_of(Some(&Verdict::Partial {

@@ -3,7 +3,7 @@ use flowner_icons::Locale;
 
 use super::*;
 use crate::model::program::Program;
-use crate::programs::facts::Told;
+use crate::programs::facts::FakeProcesses;
 
 fn catalog() -> Catalog {
     let entry = |id: &str, name: &str, exec: &str| {
@@ -51,7 +51,7 @@ fn process(command: &str, unit: &str) -> Process {
 
 #[track_caller]
 fn check(command: &str, unit: &str, id: &str, name: &str) {
-    let facts = Told::working_in("/home/ada/editor");
+    let facts = FakeProcesses::working_in("/home/ada/editor");
     let found = Identity::of(&process(command, unit), &catalog(), &facts);
     assert_eq!((&*found.id, &*found.name), (id, name), "{command}");
 }
@@ -215,7 +215,7 @@ fn at(command: &str, state: ExeState, file: (u64, u64, u32)) -> Process {
 
 #[track_caller]
 fn check_of(process: &Process, id: &str, name: &str) {
-    let facts = Told::working_in("/home/ada/editor");
+    let facts = FakeProcesses::working_in("/home/ada/editor");
     let found = Identity::of(process, &catalog(), &facts);
     assert_eq!((&*found.id, &*found.name), (id, name), "{process:?}");
     let program = found.into_program(process);
@@ -360,12 +360,12 @@ fn arguments_are_claims() {
         process.name = "unattended-upgr".to_owned();
         process
     };
-    let found = Identity::of(&renamed, &catalog(), &Told::working_in("/"));
+    let found = Identity::of(&renamed, &catalog(), &FakeProcesses::working_in("/"));
     assert_eq!(found.claim, Some(Claim::Process));
-    let facts = Told::executed("/usr/bin/unattended-upgrade");
+    let facts = FakeProcesses::executed("/usr/bin/unattended-upgrade");
     assert_eq!(Identity::of(&renamed, &catalog(), &facts).claim, None);
     // Users' own scripts are theirs.
-    let own = Told::owned_by(1001);
+    let own = FakeProcesses::owned_by(1001);
     let found = |user| Identity::of(&of(upgrade, user), &catalog(), &own).id;
     assert_eq!(found(1001), "script:/usr/bin/unattended-upgrade");
     assert_eq!(
@@ -383,11 +383,14 @@ fn arguments_are_claims() {
 /// The current working directory does not show where the script is.
 #[test]
 fn a_script_in_a_folder_that_the_process_left_is_a_claim() {
-    let found = |command: &str, facts: &Told| {
+    let found = |command: &str, facts: &FakeProcesses| {
         let found = Identity::of(&process(command, ""), &catalog(), facts);
         (found.id, found.name)
     };
-    let (stays, moved) = (Told::working_in("/srv/a"), Told::moved_to("/srv/b"));
+    let (stays, moved) = (
+        FakeProcesses::working_in("/srv/a"),
+        FakeProcesses::moved_to("/srv/b"),
+    );
     for (command, id, name) in [
         ("/usr/bin/python3 x.py", "script:/srv/b/x.py", "x.py"),
         ("/usr/bin/perl -w ./x.pl", "script:/srv/b/x.pl", "x.pl"),
@@ -428,9 +431,9 @@ fn a_script_in_a_folder_that_the_process_left_is_a_claim() {
 #[test]
 fn a_script_that_others_may_have_put_there_is_a_claim() {
     let process = process("/usr/bin/python3 /tmp/x.py", "");
-    let found = |facts: &Told| Identity::of(&process, &catalog(), facts).id;
-    assert_eq!(found(&Told::working_in("/")), "script:/tmp/x.py");
-    assert_eq!(found(&Told::open()), "claimed:0 script:/tmp/x.py");
+    let found = |facts: &FakeProcesses| Identity::of(&process, &catalog(), facts).id;
+    assert_eq!(found(&FakeProcesses::working_in("/")), "script:/tmp/x.py");
+    assert_eq!(found(&FakeProcesses::open()), "claimed:0 script:/tmp/x.py");
 }
 
 #[test]

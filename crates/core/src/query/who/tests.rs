@@ -282,7 +282,7 @@ fn waiting_for_a_port_means_waiting_for_a_listener() {
         made.state = state;
         made
     };
-    let awaits = |target: &WhoTarget, socket| target.is_awaited_in(&snapshot(&[socket]));
+    let awaits = |target: &WhoTarget, socket| target.is_satisfied_by(&snapshot(&[socket]));
     let port: WhoTarget = "80".parse().unwrap();
     assert!(awaits(&port, with(Some(SocketState::Listen))));
     assert!(!awaits(&port, with(Some(SocketState::Established))));

@@ -58,7 +58,7 @@ struct State {
     has_ended: bool,
     /// The writing thread has stopped.
     has_failed: bool,
-    tally: RecordingStats,
+    stats: RecordingStats,
 }
 
 /// A packet, copied from the capture buffer.
@@ -91,7 +91,7 @@ impl Recorder {
                 is_unsettled: false,
                 has_ended: false,
                 has_failed: false,
-                tally: RecordingStats::default(),
+                stats: RecordingStats::default(),
             }),
             news: Condvar::new(),
         }
@@ -109,7 +109,7 @@ impl Recorder {
         let bytes = OVERHEAD + packet.data.len();
         let mut state = self.state();
         if state.has_failed {
-            state.tally.failed += 1;
+            state.stats.failed += 1;
             return;
         }
         let was_empty = state.hold.is_empty();
@@ -138,17 +138,17 @@ impl Recorder {
         self.news.notify_one();
     }
 
-    pub(crate) fn tally(&self) -> RecordingStats {
+    pub(crate) fn stats(&self) -> RecordingStats {
         let state = self.state();
         RecordingStats {
             too_slow: state.hold.refused(),
-            ..state.tally
+            ..state.stats
         }
     }
 
     /// Adds results of packets.
     pub(super) fn count(&self, add: impl FnOnce(&mut RecordingStats)) {
-        add(&mut self.state().tally);
+        add(&mut self.state().stats);
     }
 
     /// From here on, all packets fail, including those that wait.
@@ -156,7 +156,7 @@ impl Recorder {
         let mut state = self.state();
         state.has_failed = true;
         while state.hold.take().is_some() {
-            state.tally.failed += 1;
+            state.stats.failed += 1;
         }
     }
 

@@ -28,7 +28,7 @@ use crate::model::error::Error;
 /// let account = recording.account();
 /// let monitor = Monitor::builder(&Config::default()).sink(recording).start()?;
 /// monitor.wait();
-/// println!("{} packets", account.tally().written);
+/// println!("{} packets", account.stats().written);
 /// if let Some(error) = account.failure() {
 ///     eprintln!("the recording is not complete: {error}");
 /// }
@@ -68,8 +68,8 @@ impl Recording {
 
 impl Account {
     /// The results for the packets so far.
-    pub fn tally(&self) -> RecordingStats {
-        self.recorder.tally()
+    pub fn stats(&self) -> RecordingStats {
+        self.recorder.stats()
     }
 
     /// Why it can write no more, once: the next call returns `None`. It is [`Error::Unwritable`] or

@@ -65,13 +65,13 @@ impl<L: LedgerAccess> Job<L> {
             self.ledger.stop();
         }
         let (bytes, files, lost) = (self.files.bytes(), self.files.count(), self.files.lost());
-        self.recorder.count(|tally| {
-            tally.bytes = bytes;
-            tally.files = files;
+        self.recorder.count(|stats| {
+            stats.bytes = bytes;
+            stats.files = files;
             // They were accepted, but are not in the file.
-            tally.written = tally.written.saturating_sub(lost.all);
-            tally.named = tally.named.saturating_sub(lost.named);
-            tally.failed += lost.all;
+            stats.written = stats.written.saturating_sub(lost.all);
+            stats.named = stats.named.saturating_sub(lost.named);
+            stats.failed += lost.all;
         });
         result
     }
@@ -91,7 +91,7 @@ impl<L: LedgerAccess> Job<L> {
                     flush = None;
                 }
                 Turn::End => {
-                    let counters = counters(self.ledger.statistics(), self.recorder.tally());
+                    let counters = counters(self.ledger.statistics(), self.recorder.stats());
                     return self.files.finish(wall_clock(), &counters);
                 }
             }
@@ -107,12 +107,12 @@ impl<L: LedgerAccess> Job<L> {
             .map(|known| known.as_ref().is_none_or(|known| known.is_settled))
             .collect();
         let packets = self.recorder.take(&is_settled, answers, now());
-        let mut tally = RecordingStats::default();
+        let mut stats = RecordingStats::default();
         let mut result = Ok(());
         let none = NONE;
         for (packet, known) in packets.iter().zip(known) {
             if result.is_err() {
-                tally.failed += 1;
+                stats.failed += 1;
                 continue;
             }
             let is_wanted = match &known {
@@ -120,7 +120,7 @@ impl<L: LedgerAccess> Job<L> {
                 None => self.wanted.is_everything(),
             };
             if !is_wanted {
-                tally.left_out += 1;
+                stats.left_out += 1;
                 continue;
             }
             let host = known.as_ref().and_then(|known| known.name.clone());
@@ -131,18 +131,18 @@ impl<L: LedgerAccess> Job<L> {
             let comments = comments.unwrap_or(&none);
             result = self.write(packet, comments, host.as_ref());
             if result.is_ok() {
-                tally.written += 1;
-                tally.named += u64::from(comments.names);
+                stats.written += 1;
+                stats.named += u64::from(comments.names);
             } else {
-                tally.failed += 1;
+                stats.failed += 1;
             }
         }
         let (bytes, files) = (self.files.bytes(), self.files.count());
         self.recorder.count(|sum| {
-            sum.written += tally.written;
-            sum.left_out += tally.left_out;
-            sum.failed += tally.failed;
-            sum.named += tally.named;
+            sum.written += stats.written;
+            sum.left_out += stats.left_out;
+            sum.failed += stats.failed;
+            sum.named += stats.named;
             (sum.bytes, sum.files) = (bytes, files);
         });
         result.map(|()| !packets.is_empty())
@@ -170,19 +170,19 @@ impl<L: LedgerAccess> Job<L> {
             names: comment.names,
             host,
         };
-        let counters = || counters(ledger.statistics(), recorder.tally());
+        let counters = || counters(ledger.statistics(), recorder.stats());
         files.packet(&packet, wall_clock(), counters)
     }
 }
 
-fn counters(statistics: Option<Statistics>, tally: RecordingStats) -> Counters {
+fn counters(statistics: Option<Statistics>, stats: RecordingStats) -> Counters {
     Counters {
         started: None,
         ended: None,
         received: statistics.map(|it| it.received),
         dropped_by_interface: statistics.map(|it| it.dropped_by_interface),
         dropped_by_kernel: statistics.map(|it| it.dropped_by_kernel),
-        delivered: Some(tally.written + tally.left_out + tally.too_slow),
+        delivered: Some(stats.written + stats.left_out + stats.too_slow),
     }
 }
 

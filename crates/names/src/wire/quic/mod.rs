@@ -9,7 +9,7 @@ pub mod sealing;
 mod tests;
 mod varint;
 
-use super::{Cursor, Reading, tls};
+use super::{Cursor, Parsed, tls};
 use crate::wire::ServerName;
 use keys::Keys;
 use varint::varint;
@@ -81,7 +81,7 @@ pub struct Hello {
 
 impl Hello {
     /// Takes the next datagram of the client.
-    pub fn read(&mut self, datagram: &[u8]) -> Reading {
+    pub fn read(&mut self, datagram: &[u8]) -> Parsed {
         self.datagrams += 1;
         let mut rest = Cursor::new(datagram);
         for _ in 0..MAX_PACKETS {
@@ -90,7 +90,7 @@ impl Hello {
             }
         }
         match self.crypto.reading() {
-            Reading::Partial if self.datagrams >= MAX_DATAGRAMS => Reading::Other,
+            Parsed::Partial if self.datagrams >= MAX_DATAGRAMS => Parsed::Other,
             reading => reading,
         }
     }
@@ -210,7 +210,7 @@ impl Crypto {
         self.0.beginning()
     }
 
-    fn reading(&self) -> Reading {
+    fn reading(&self) -> Parsed {
         tls::read_handshake(self.beginning())
     }
 }

@@ -57,9 +57,9 @@ fn initial(version: Version, key_id: &[u8], id: &[u8], number: u8, frames: &[u8]
     initial.seal().unwrap()
 }
 
-fn name(reading: Reading) -> Option<Name> {
+fn name(reading: Parsed) -> Option<Name> {
     match reading {
-        Reading::Complete(Some(name)) => Some(name.name),
+        Parsed::Complete(Some(name)) => Some(name.name),
         _ => None,
     }
 }
@@ -85,7 +85,7 @@ fn frames_come_in_any_order_and_over_several_packets() {
     let mut hello = Hello::default();
     // The second part first, with an identifier that the server chose meanwhile.
     let late = initial(Version::V1, &ID, &ID, 1, &crypto(300, second));
-    assert_eq!(hello.read(&late), Reading::Partial);
+    assert_eq!(hello.read(&late), Parsed::Partial);
     let acknowledged = [&[2, 0, 0, 0, 0][..], &frames].concat();
     let early = initial(Version::V1, &ID, b"chosen", 2, &acknowledged);
     assert_eq!(
@@ -116,7 +116,7 @@ fn after_a_retry_it_begins_anew() {
     let whole = hello("www.example.com");
     let mut hello = Hello::default();
     let lost = initial(Version::V1, &ID, &ID, 0, &crypto(0, &whole[..500]));
-    assert_eq!(hello.read(&lost), Reading::Partial);
+    assert_eq!(hello.read(&lost), Parsed::Partial);
     let id = b"of the retry";
     let anew = initial(Version::V1, id, id, 1, &crypto(0, &whole));
     assert_eq!(name(hello.read(&anew)).unwrap().as_str(), "www.example.com");
@@ -129,9 +129,9 @@ fn packets_of_others_say_nothing() {
     let datagram = initial(Version::V1, b"another", &ID, 0, &frames);
     let mut hello = Hello::default();
     for _ in 1..MAX_DATAGRAMS {
-        assert_eq!(hello.read(&datagram), Reading::Partial);
+        assert_eq!(hello.read(&datagram), Parsed::Partial);
     }
-    assert_eq!(hello.read(&datagram), Reading::Other);
+    assert_eq!(hello.read(&datagram), Parsed::Other);
     assert!(
         !may_be_initial(&[0xc0, 0, 0, 0, 0, 8]),
         "negotiation of a version"

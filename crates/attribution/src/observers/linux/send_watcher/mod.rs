@@ -163,7 +163,7 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
             Initiator::Unknown => return None,
         }
         let is_portless = !query.protocol().has_ports();
-        let watched = lock(&shared.table).watched(query, request.seen_at, Instant::now());
+        let watched = lock(&shared.table).watched(query, request.packet_time, Instant::now());
         let patience = match watched {
             Watched::Done => return None,
             Watched::NotYet if shared.resting.load(Ordering::Relaxed) > 0 => return None,
@@ -173,7 +173,7 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
             Watched::NotYet => WAKING,
             Watched::UnderWay => PATIENCE,
         };
-        let age = SystemTime::now().duration_since(request.seen_at).ok()?;
+        let age = SystemTime::now().duration_since(request.packet_time).ok()?;
         let left = patience.checked_sub(age).filter(|left| !left.is_zero())?;
         let may_come = watched == Watched::UnderWay || self.lookup.is_sent_here(query);
         may_come.then_some(left)

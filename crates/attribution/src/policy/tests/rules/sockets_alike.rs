@@ -130,7 +130,7 @@ fn a_socket_found_late_is_reported_once() {
     check(&desk.answer(&[]), &[(1, "no-such-socket", None, false)]);
     for heard in [&[(1, "process-exited", None, false)][..], &[]] {
         desk.pass(ms(200));
-        desk.policy.packet_seen(Token(1), desk.clock.now());
+        desk.policy.packet(Token(1), desk.clock.now());
         check(&desk.answer(&[udp(HERE, "b")]), heard);
     }
     // The next lookup proves packets from now on.

@@ -2,7 +2,7 @@
 
 #[cfg_attr(feature = "portable", path = "portable.rs")]
 #[cfg_attr(not(feature = "portable"), path = "none.rs")]
-mod lesser;
+mod fallback;
 
 use crate::answer::Error;
 use crate::tables::linux::{LinuxOptions, LinuxTable};
@@ -15,6 +15,6 @@ pub(super) fn open(options: TableOptions) -> Result<BestTable, Error> {
     };
     match LinuxTable::with_options(&options) {
         Ok(table) => Ok(BestTable::new(Box::new(table), None)),
-        Err(error) => lesser::in_place_of_native(error),
+        Err(error) => fallback::in_place_of_native(error),
     }
 }

@@ -522,7 +522,7 @@ mod tests {
         let mut fast_lookup = table.fast_lookup().unwrap();
         let question = LookupRequest {
             query,
-            seen_at: SystemTime::now(),
+            packet_time: SystemTime::now(),
             initiator: Initiator::Unknown,
         };
         let known = found_in_time(&mut *fast_lookup, &question);
@@ -649,7 +649,7 @@ mod tests {
             check(&mut *fast_lookup, query, &known, Confirmed::Changed);
             let question = LookupRequest {
                 query,
-                seen_at: SystemTime::now(),
+                packet_time: SystemTime::now(),
                 initiator: Initiator::Local,
             };
             let found = fast_lookup.lookup(&question).ownership();
@@ -689,7 +689,7 @@ mod tests {
         check(&mut *fast_lookup, query, &known, Confirmed::Changed);
         let question = LookupRequest {
             query,
-            seen_at: SystemTime::now(),
+            packet_time: SystemTime::now(),
             initiator: Initiator::Unknown,
         };
         let shared = found_in_time(&mut *fast_lookup, &question);
@@ -763,7 +763,7 @@ mod tests {
             let fast_lookup = fast_lookup.get_or_insert_with(|| fast_lookup_of(query).0);
             let question = LookupRequest {
                 query,
-                seen_at: SystemTime::now(),
+                packet_time: SystemTime::now(),
                 initiator: Initiator::Unknown,
             };
             let known = found_in_time(&mut **fast_lookup, &question);
@@ -811,7 +811,7 @@ mod tests {
         // The descriptor waits at the other end, which no process has accepted.
         let question = LookupRequest {
             query,
-            seen_at: SystemTime::now(),
+            packet_time: SystemTime::now(),
             initiator: Initiator::Unknown,
         };
         let next = fast_lookup.lookup(&question).ownership();

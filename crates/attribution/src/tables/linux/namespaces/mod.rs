@@ -315,7 +315,7 @@ impl Namespaces {
         (self.skipped > 0).then_some(SkippedNamespaces {
             skipped: self.skipped,
             open: self.others.len(),
-            is_for_want_of_files: most < MAX,
+            is_file_limit_reached: most < MAX,
         })
     }
 

@@ -165,7 +165,7 @@ impl Trial {
                 let query = self.query(*query);
                 let question = LookupRequest {
                     query,
-                    seen_at: SystemTime::now(),
+                    packet_time: SystemTime::now(),
                     initiator: *opened,
                 };
                 let fast_lookup = self

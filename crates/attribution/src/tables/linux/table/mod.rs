@@ -463,9 +463,9 @@ fn failed(
     namespace: Option<&NetworkNamespace>,
     source: io::Error,
 ) -> Error {
-    let asked = match namespace {
+    let request = match namespace {
         Some(namespace) => format!("asking the kernel for {what} in {namespace}"),
         None => format!("asking the kernel for {what}"),
     };
-    Error::Sockets { asked, source }
+    Error::Sockets { request, source }
 }

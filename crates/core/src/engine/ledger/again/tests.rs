@@ -423,7 +423,7 @@ impl World {
     /// What the policy makes of a list.
     fn answer(&mut self, question: &LookupRequest) -> Ownership {
         let holder = self.holder_at(self.now);
-        let seen_at = question.seen_at.duration_since(UNIX_EPOCH).unwrap();
+        let seen_at = question.packet_time.duration_since(UNIX_EPOCH).unwrap();
         let before = self.looks.iter().rev().find(|(at, _)| *at <= seen_at);
         // Nobody has a port again that he had before.
         let is_proven = before.is_some_and(|(_, before)| *before == holder);

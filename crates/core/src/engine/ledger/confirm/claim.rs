@@ -93,7 +93,7 @@ pub(super) fn is_too_late(
     let is_late = |newest: PacketOf| at.saturating_sub(newest.time) >= SILENCE;
     let mut ends = claim.ends.iter().zip(answers);
     claim.newest.is_some_and(is_late)
-        && !flow.state().is_over()
+        && !flow.state().has_ended()
         && ends.any(|(asked, answer)| {
             asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Closed)
         })
