@@ -427,7 +427,7 @@ impl Confirmation<'_> {
         }
         // If many processes may have it, this searches as the first lookup did.
         let cookie = found.cookie;
-        let found = self.lookup.look(query, true, sockets::accepted);
+        let found = self.lookup.lookup(query, true, sockets::accepted);
         let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
         let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
         Ok(match holders {

@@ -18,7 +18,7 @@ pub(crate) struct Listeners(VecDeque<Listener>);
 struct Listener {
     /// The kernel's number of the socket.
     cookie: u64,
-    looked: Instant,
+    read_at: Instant,
     holders: Vec<Arc<Process>>,
 }
 
@@ -26,7 +26,7 @@ impl Listeners {
     /// The holders of a listener a moment ago, if they are known.
     pub(crate) fn holders_of(&self, socket: &DiagSocket, now: Instant) -> Option<&[Arc<Process>]> {
         let is_it = |one: &&Listener| {
-            let age = now.saturating_duration_since(one.looked);
+            let age = now.saturating_duration_since(one.read_at);
             one.cookie == socket.cookie && age < LISTENER_HOLDERS
         };
         let known = self.0.iter().filter(|_| is_listener(socket)).find(is_it)?;
@@ -42,7 +42,7 @@ impl Listeners {
         self.0.truncate(MAX - 1);
         self.0.push_front(Listener {
             cookie: socket.cookie,
-            looked: now,
+            read_at: now,
             holders: holders.to_vec(),
         });
     }

@@ -99,7 +99,7 @@ impl FastLookup for LinuxFastLookup {
     }
 
     fn lookup_accepted(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.lookup.look(query, true, sockets::accepted)
+        self.lookup.lookup(query, true, sockets::accepted)
     }
 
     fn confirm(&mut self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> Confirmed {

@@ -77,7 +77,7 @@ impl OwnerLookup {
         let is_accepted_later =
             query.protocol() == Protocol::Tcp && question.initiator == Initiator::Remote;
         let listener = if is_accepted_later {
-            self.look(query, false, sockets::listener)
+            self.lookup(query, false, sockets::listener)
         } else {
             None
         };
@@ -87,7 +87,7 @@ impl OwnerLookup {
 
     /// An immediate lookup of the sender of a first packet.
     pub(crate) fn first(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.look(query, false, sockets::quick)
+        self.lookup(query, false, sockets::quick)
     }
 }
 
@@ -103,7 +103,7 @@ impl OwnerLookup {
     }
 
     /// The holders of the sockets that `ask` finds.
-    pub(super) fn look(
+    pub(super) fn lookup(
         &mut self,
         query: &SocketQuery,
         is_accepted: bool,
@@ -114,31 +114,31 @@ impl OwnerLookup {
         if !self.budget.has_any(began) {
             return None;
         }
-        let look = Look {
+        let params = LookupParams {
             now: began,
             is_accepted,
             ask,
         };
-        let found = self.look_at(query, &look);
+        let found = self.find_owner(query, &params);
         self.budget.spend(began.elapsed());
         found
     }
 
-    fn look_at(&mut self, query: &SocketQuery, look: &Look) -> Option<Ownership> {
+    fn find_owner(&mut self, query: &SocketQuery, params: &LookupParams) -> Option<Ownership> {
         if !self.is_own(query)? {
-            return self.look_elsewhere(query, look);
+            return self.lookup_elsewhere(query, params);
         }
-        let found = self.find_here(query, look)?;
+        let found = self.find_here(query, params)?;
         let fit = found.candidates.fit(query.protocol());
         match self.conntrack.translation(query, fit, Search::Exact) {
-            Translation::None => self.resolve_here(query, found, look),
+            Translation::None => self.resolve_here(query, found, params),
             Translation::From(from) => {
                 let query = query.translated(from);
                 let owner = if self.is_own(&query)? {
-                    let found = self.find_here(&query, look)?;
-                    self.resolve_here(&query, found, look)
+                    let found = self.find_here(&query, params)?;
+                    self.resolve_here(&query, found, params)
                 } else {
-                    self.look_elsewhere(&query, look)
+                    self.lookup_elsewhere(&query, params)
                 };
                 Some(owner?.translated(from))
             }
@@ -158,34 +158,38 @@ impl OwnerLookup {
     }
 
     /// The sockets of our own namespace.
-    fn find_here(&mut self, query: &SocketQuery, look: &Look) -> Option<Found> {
+    fn find_here(&mut self, query: &SocketQuery, params: &LookupParams) -> Option<Found> {
         let reach = self.reach(query);
-        let (mut looker, sockets) = self.looker(look);
-        looker.find(query, &reach, sockets)
+        let (mut one_lookup, sockets) = self.one_lookup(params);
+        one_lookup.find(query, &reach, sockets)
     }
 
     fn resolve_here(
         &mut self,
         query: &SocketQuery,
         found: Found,
-        look: &Look,
+        params: &LookupParams,
     ) -> Option<Ownership> {
-        let (mut looker, sockets) = self.looker(look);
-        looker.resolve(query, found, sockets, None)
+        let (mut one_lookup, sockets) = self.one_lookup(params);
+        one_lookup.resolve(query, found, sockets, None)
     }
 
-    fn looker<'a>(&'a mut self, look: &'a Look) -> (Looker<'a>, &'a mut Sockets) {
-        let looker = Looker {
+    fn one_lookup<'a>(&'a mut self, params: &'a LookupParams) -> (OneLookup<'a>, &'a mut Sockets) {
+        let one_lookup = OneLookup {
             scanner: &self.scanner,
             buffers: &mut self.buffers,
             listeners: &mut self.listeners,
-            look,
+            params,
         };
-        (looker, &mut self.sockets)
+        (one_lookup, &mut self.sockets)
     }
 
     /// The holders of the sockets of the one namespace that has the local address.
-    fn look_elsewhere(&mut self, query: &SocketQuery, look: &Look) -> Option<Ownership> {
+    fn lookup_elsewhere(
+        &mut self,
+        query: &SocketQuery,
+        params: &LookupParams,
+    ) -> Option<Ownership> {
         let ip = query.local().ip();
         let others = namespaces::lock(&self.others).clone();
         let mut others = others.iter().map(|other| namespaces::lock(other));
@@ -211,14 +215,14 @@ impl OwnerLookup {
             ..
         } = &mut *other;
         let reach = addresses.known().devices.any();
-        let (mut looker, _) = self.looker(look);
-        let found = looker.find(query, &reach, sockets)?;
-        looker.resolve(query, found, sockets, Some(public))
+        let (mut one_lookup, _) = self.one_lookup(params);
+        let found = one_lookup.find(query, &reach, sockets)?;
+        one_lookup.resolve(query, found, sockets, Some(public))
     }
 }
 
 /// The parameters of a search.
-struct Look {
+struct LookupParams {
     now: Instant,
     is_accepted: bool,
     ask: Ask,
@@ -232,20 +236,20 @@ struct Found {
 }
 
 /// One search.
-struct Looker<'a> {
+struct OneLookup<'a> {
     scanner: &'a FdScanner,
     buffers: &'a mut ReadBuffers,
     listeners: &'a mut Listeners,
-    look: &'a Look,
+    params: &'a LookupParams,
 }
 
-impl Looker<'_> {
+impl OneLookup<'_> {
     fn find(&mut self, query: &SocketQuery, reach: &Reach, sockets: &mut Sockets) -> Option<Found> {
         let observed_at = SystemTime::now();
         if query.protocol().is_datagram() {
             self.catch(query, reach, sockets);
         }
-        let candidates = (self.look.ask)(sockets, query, reach).ok()?;
+        let candidates = (self.params.ask)(sockets, query, reach).ok()?;
         // Only the send watcher finds these senders. For the rest, a list decides.
         if matching::beyond_sockets(query, candidates.matched()).is_some() {
             return None;
@@ -262,9 +266,9 @@ impl Looker<'_> {
         namespace: Option<&Arc<NetworkNamespace>>,
     ) -> Option<Ownership> {
         let Found { candidates, times } = found;
-        let Look {
+        let LookupParams {
             now, is_accepted, ..
-        } = *self.look;
+        } = *self.params;
         let resolved = verdicts::resolve(self.scanner, candidates, |socket| {
             if let Some(known) = self.listeners.holders_of(socket, now)
                 && !self.scanner.has_any_executed(known)
@@ -300,7 +304,7 @@ impl Looker<'_> {
                 ..found.wanted()
             };
             let is_open = || sockets::is_open_for(sockets, query, &found);
-            let now = self.look.now;
+            let now = self.params.now;
             self.scanner.quick(&wanted, now, self.buffers, is_open);
         }
     }

@@ -49,7 +49,7 @@ impl FdScanner {
         buffers: &mut ReadBuffers,
     ) -> bool {
         let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
-        self.look_for_inherited(wanted, buffers);
+        self.scan_for_inherited(wanted, buffers);
         if wanted.kind == Kind::Accepted {
             let winners = self.index().hints.winners(wanted.kind);
             let mut others = winners.into_iter().filter(|(pid, _)| !is_named(*pid));

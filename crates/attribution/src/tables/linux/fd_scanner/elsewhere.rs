@@ -119,8 +119,8 @@ impl FdScanner {
         if read.sockets.is_empty() {
             return is_all;
         }
-        let looked = self.look(pid, Part::End, buffers);
-        let taken = looked.and_then(|look| self.take_in(look.with_others(read), buffers));
+        let begun = self.begin_scan(pid, Part::End, buffers);
+        let taken = begun.and_then(|scan| self.finish_scan(scan.with_others(read), buffers));
         is_all && !matches!(taken, Err(Miss::Failed(_)))
     }
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::index::Scanned;
-use super::looks::Look;
 use super::miss::Miss;
+use super::scan::PartialScan;
 use super::wanted::{Kind, Wanted};
 use super::{FdScanner, lock};
 use crate::tables::linux::procfs::facts;
@@ -13,7 +13,7 @@ use crate::tables::linux::procfs::proc::{Descriptor, Part, ReadBuffers, Table};
 impl FdScanner {
     /// Searches the most likely holders until it finds the socket. The order weighs the chance of
     /// success against the cost.
-    pub(super) fn look_at_likely(
+    pub(super) fn scan_likely(
         &self,
         wanted: &Wanted,
         buffers: &mut ReadBuffers,
@@ -21,68 +21,68 @@ impl FdScanner {
     ) {
         let is_accepted = wanted.kind == Kind::Accepted;
         // Servers are hardly ever new processes.
-        if is_accepted && self.look_at_slots(wanted, buffers) {
+        if is_accepted && self.try_recent_descriptors(wanted, buffers) {
             return;
         }
         if let Some(newest) = self.proc.newest_id() {
             self.index().hints.note_newest(newest);
         }
-        if wanted.first_is_enough && self.look_where_likely(wanted, buffers) {
+        if wanted.first_is_enough && self.try_likely_descriptors(wanted, buffers) {
             return;
         }
-        if !is_accepted && self.look_at_slots(wanted, buffers) {
+        if !is_accepted && self.try_recent_descriptors(wanted, buffers) {
             return;
         }
-        self.look_at_new(wanted, buffers);
+        self.scan_new(wanted, buffers);
         // A longer search does not find a closed socket, and many sockets close soon.
         if self.is_held(wanted) || !is_open() {
             return;
         }
         let young = self.index().hints.young(Instant::now());
-        self.look_again(young.iter().copied(), wanted, buffers);
+        self.rescan(young.iter().copied(), wanted, buffers);
         if !self.is_held(wanted) {
             let winners = self.index().hints.winning();
-            self.look_again(winners, wanted, buffers);
+            self.rescan(winners, wanted, buffers);
         }
         if !self.is_held(wanted) && is_open() {
-            self.look_at_idle(young, wanted, buffers);
+            self.rescan_idle(young, wanted, buffers);
         }
     }
 
     /// Scans the processes that started since the last call: first the descriptors of each, until
     /// it finds the socket; then the rest of that process, and last the other processes.
-    fn look_at_new(&self, wanted: &Wanted, buffers: &mut ReadBuffers) {
+    fn scan_new(&self, wanted: &Wanted, buffers: &mut ReadBuffers) {
         /// The number of directories that this keeps open at a time.
         const MAX_OPEN: usize = 32;
-        let mut looks: Vec<Look> = Vec::new();
+        let mut open: Vec<PartialScan> = Vec::new();
         while let Some(id) = self.take_new() {
-            let mut looked = self.look(id, Part::End, buffers);
-            if let Err(Miss::Failed(_)) = looked {
+            let mut begun = self.begin_scan(id, Part::End, buffers);
+            if let Err(Miss::Failed(_)) = begun {
                 // The process may open fewer files than that.
-                while let Some(look) = looks.pop() {
-                    self.take_in_new(look, wanted, buffers);
+                while let Some(scan) = open.pop() {
+                    self.finish_new(scan, wanted, buffers);
                 }
-                looked = self.look(id, Part::End, buffers);
+                begun = self.begin_scan(id, Part::End, buffers);
             }
             // Most have exited by now.
-            let Ok(look) = looked else {
+            let Ok(scan) = begun else {
                 self.index().hints.remove_new(id);
                 continue;
             };
-            let is_found = wanted.first_is_enough && look.holds(wanted.inode);
-            looks.push(look);
-            if is_found || looks.len() == MAX_OPEN {
+            let is_found = wanted.first_is_enough && scan.holds(wanted.inode);
+            open.push(scan);
+            if is_found || open.len() == MAX_OPEN {
                 break;
             }
         }
-        while let Some(look) = looks.pop() {
-            self.take_in_new(look, wanted, buffers);
+        while let Some(scan) = open.pop() {
+            self.finish_new(scan, wanted, buffers);
         }
     }
 
     /// Tries the descriptors of the newest processes through which earlier searches found sockets.
     /// True if that finds it.
-    fn look_where_likely(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
+    fn try_likely_descriptors(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let (newest, likely) = {
             let index = self.index();
             (index.hints.newest_ids(), index.hints.likely_descriptors())
@@ -92,8 +92,8 @@ impl FdScanner {
             let Some(&id) = newest.iter().find(holds) else {
                 continue;
             };
-            if let Some(look) = self.hit(id, wanted.inode, descriptor) {
-                self.take_in_new(look, wanted, buffers);
+            if let Some(scan) = self.hit(id, wanted.inode, descriptor) {
+                self.finish_new(scan, wanted, buffers);
                 return true;
             }
         }
@@ -105,29 +105,29 @@ impl FdScanner {
     }
 
     /// Completes the scan of a new process or thread.
-    fn take_in_new(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
-        let id = look.pid;
-        self.take_in_one(look, wanted, buffers);
+    fn finish_new(&self, scan: PartialScan, wanted: &Wanted, buffers: &mut ReadBuffers) {
+        let id = scan.pid;
+        self.finish_one(scan, wanted, buffers);
         self.index().hints.remove_new(id);
     }
 
-    fn take_in_one(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
+    fn finish_one(&self, scan: PartialScan, wanted: &Wanted, buffers: &mut ReadBuffers) {
         // `/proc` lists only processes, but also opens threads.
-        let Some(pid) = facts::leader(&look.directory, buffers) else {
+        let Some(pid) = facts::leader(&scan.directory, buffers) else {
             return;
         };
-        let is_held = look.holds(wanted.inode);
-        if pid == look.pid {
+        let is_held = scan.holds(wanted.inode);
+        if pid == scan.pid {
             let mut index = self.index();
-            if let Some(descriptor) = look.descriptor_of(wanted.inode) {
+            if let Some(descriptor) = scan.descriptor_of(wanted.inode) {
                 index.hints.add_likely(descriptor);
             }
             index.hints.add_young(pid, Instant::now());
             drop(index);
-            drop(self.take_in(look, buffers));
+            drop(self.finish_scan(scan, buffers));
         } else if is_held || self.index().scanned(pid).is_none() {
-            let id = look.pid;
-            drop(look);
+            let id = scan.pid;
+            drop(scan);
             drop(self.scan(pid, Part::End, buffers));
             // The thread may have its own descriptor table.
             if is_held && !self.is_held(wanted) {
@@ -138,19 +138,19 @@ impl FdScanner {
 
     /// Scans a process and the table of one of its threads.
     fn scan_thread(&self, pid: u32, thread: u32, buffers: &mut ReadBuffers) {
-        let looked = self.look(pid, Part::End, buffers);
-        let taken = looked.and_then(|look| {
+        let begun = self.begin_scan(pid, Part::End, buffers);
+        let taken = begun.and_then(|scan| {
             let mut tables = self.index().tables(pid);
             tables.push(Table::Thread(thread));
-            let others = self.read_others(&look.directory, &tables, Part::End, buffers);
-            self.take_in(look.with_others(others), buffers)
+            let others = self.read_others(&scan.directory, &tables, Part::End, buffers);
+            self.finish_scan(scan.with_others(others), buffers)
         });
-        drop(taken.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
+        drop(taken.inspect_err(|miss| tracing::trace!(?miss, pid, "not scanned")));
     }
 
     /// Tries the descriptors after those of the last sockets: a process often reuses the number of
     /// a closed one. True if that finds it.
-    fn look_at_slots(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
+    fn try_recent_descriptors(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let winners = self.index().hints.winners(wanted.kind);
         let mut winners = winners.into_iter();
         let holder = winners.find(|(pid, descriptor)| {
@@ -169,7 +169,7 @@ impl FdScanner {
 
     /// Searches new processes for the socket at the descriptor of its holder: an inherited
     /// descriptor keeps its number. True if that finds another process.
-    pub(super) fn look_for_inherited(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
+    pub(super) fn scan_for_inherited(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         /// The limit for connections, which processes hardly ever inherit.
         const MOST_FOR_CONNECTIONS: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
@@ -196,8 +196,8 @@ impl FdScanner {
         let mut is_any = false;
         for id in new {
             if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
-                if let Ok(look) = self.look(id, Part::End, buffers) {
-                    self.take_in_new(look, wanted, buffers);
+                if let Ok(scan) = self.begin_scan(id, Part::End, buffers) {
+                    self.finish_new(scan, wanted, buffers);
                     is_any = true;
                 }
             } else if self.proc.stamp(id).is_err() {
@@ -208,7 +208,7 @@ impl FdScanner {
     }
 
     /// Scans known processes again until it finds the socket.
-    fn look_again(
+    fn rescan(
         &self,
         pids: impl IntoIterator<Item = u32>,
         wanted: &Wanted,
@@ -229,7 +229,7 @@ impl FdScanner {
 
     /// Scans new processes without sockets once more: a starting process has files open for a
     /// moment, in place of which it may have a socket by now.
-    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, buffers: &mut ReadBuffers) {
+    fn rescan_idle(&self, young: Vec<u32>, wanted: &Wanted, buffers: &mut ReadBuffers) {
         for pid in young {
             if self.index().scanned(pid).is_some_and(Scanned::holds_any) {
                 continue;

@@ -15,10 +15,10 @@ mod flight;
 mod hints;
 pub(crate) mod index;
 mod kcmp;
-mod looks;
 mod miss;
 mod program;
 mod recent;
+mod scan;
 mod search;
 mod wanted;
 
@@ -58,7 +58,7 @@ pub(crate) struct FdScanner {
     executions: Option<Arc<Executions>>,
     sees_all_pids: bool,
     index: Mutex<Index>,
-    looks: AtomicU64,
+    scans: AtomicU64,
     /// When the last scan of changed processes began, and the last scan of everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Everywhere>>,
@@ -104,7 +104,7 @@ impl FdScanner {
             proc: Arc::new(proc),
             facts: Facts::new(),
             index: Mutex::default(),
-            looks: AtomicU64::new(1),
+            scans: AtomicU64::new(1),
             refreshed: Mutex::default(),
             scanned_all: Mutex::default(),
             budget: Mutex::new(TimeBudget::full(BUDGET, SHARE, Instant::now())),
@@ -128,13 +128,13 @@ impl FdScanner {
     ) -> Vec<Arc<Process>> {
         let since = self.next_check();
         if !wanted.first_is_enough {
-            self.look_for_inherited(wanted, buffers);
+            self.scan_for_inherited(wanted, buffers);
         }
         let known = self.known(wanted.inode, since, buffers);
         if !known.is_empty() {
             return known;
         }
-        self.look_at_likely(wanted, buffers, &mut is_open);
+        self.scan_likely(wanted, buffers, &mut is_open);
         let found = self.known(wanted.inode, since, buffers);
         self.note_winners(wanted);
         // While the socket exists, some process has received it from the last known holder.
@@ -163,7 +163,7 @@ impl FdScanner {
             return found;
         }
         let refreshed = *lock(&self.refreshed);
-        let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
+        let is_since = |scan: Option<Instant>, time: Instant| scan.is_some_and(|at| at >= time);
         let is_fresh = |at: Instant| at + HOLDERS >= asked;
         let is_unowned = self.is_unowned(inode);
         let is_to_be_found = found.is_empty() && !is_unowned;
@@ -173,7 +173,7 @@ impl FdScanner {
             if !again.is_empty() {
                 found = again;
             }
-        } else if wanted.first_is_enough && self.look_for_inherited(wanted, buffers) {
+        } else if wanted.first_is_enough && self.scan_for_inherited(wanted, buffers) {
             // A process that started since then has the sockets of its parent.
             let again = self.known(inode, since, buffers);
             if !again.is_empty() {
@@ -263,7 +263,7 @@ impl FdScanner {
         self.index().is_search_failed(inode)
     }
 
-    /// Whether all processes were looked at before.
+    /// Whether all processes were scanned before.
     pub(crate) fn is_refreshed(&self) -> bool {
         lock(&self.refreshed).is_some()
     }
@@ -375,9 +375,9 @@ impl FdScanner {
             let pid = holder.pid;
             let is_seen = |holder: &Holder| self.is_seen(inode, holder, since);
             // The process may have moved it to another descriptor, or executes another program.
-            if !is_seen(&holder) || (holder.look < since && self.executes_another(pid)) {
+            if !is_seen(&holder) || (holder.scan < since && self.executes_another(pid)) {
                 let scanned = self.scan(pid, Part::End, buffers);
-                drop(scanned.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
+                drop(scanned.inspect_err(|miss| tracing::trace!(?miss, pid, "not scanned")));
             }
             let still = self.index().holders(inode);
             let still = still.into_iter().find(|holder| holder.pid == pid);
@@ -405,7 +405,7 @@ impl FdScanner {
     fn is_seen(&self, inode: u32, holder: &Holder, since: u64) -> bool {
         let number = holder.descriptor;
         let socket = Descriptor { inode, number };
-        holder.look >= since || self.proc.holds(holder.pid, holder.table, socket)
+        holder.scan >= since || self.proc.holds(holder.pid, holder.table, socket)
     }
 
     /// Remembers where the search found a socket.
@@ -453,7 +453,7 @@ impl FdScanner {
 
     /// The number of the scan that comes next.
     pub(crate) fn next_check(&self) -> u64 {
-        self.looks.load(Ordering::Relaxed)
+        self.scans.load(Ordering::Relaxed)
     }
 
     /// The earliest start time at which a process still counts as new.
@@ -489,12 +489,12 @@ impl FdScanner {
     /// Adds a socket to the known ones of a process without another scan, because a server may have
     /// very many. False if the process is unknown or has changed.
     fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
-        let look = self.looks.fetch_add(1, Ordering::Relaxed);
+        let scan = self.scans.fetch_add(1, Ordering::Relaxed);
         let Ok(stamp) = self.proc.stamp(pid) else {
             return false;
         };
         let is_as_it_was = !self.executes_another(pid);
-        let added = (socket, look);
+        let added = (socket, scan);
         is_as_it_was && self.index().add_socket(pid, stamp, added)
     }
 

@@ -18,8 +18,8 @@ use std::time::SystemTime;
 
 use super::FdScanner;
 use super::index::Scanned;
-use super::looks::unread;
 use super::miss::Miss;
+use super::scan::unread;
 use crate::answer::Process;
 use crate::tables::linux::netlink::executions::{Executions, Monotonic};
 use crate::tables::linux::procfs::facts;
@@ -28,7 +28,7 @@ use crate::tables::linux::procfs::stat::Stat;
 
 /// How often facts are read until all of them are of the same program.
 const ATTEMPTS: usize = 3;
-/// How many descriptors of a process are looked at to see whether its program has opened them.
+/// How many descriptors of a process are read to see whether its program has opened them.
 const MAX_OPENED: usize = 8;
 
 impl FdScanner {
@@ -63,7 +63,7 @@ impl FdScanner {
         image != known.image
     }
 
-    /// Whether one of these processes is known to have executed a program since it was looked at.
+    /// Whether one of these processes is known to have executed a program since its last scan.
     pub(crate) fn has_any_executed(&self, processes: &[Arc<Process>]) -> bool {
         let Some(executions) = &self.executions else {
             return false;
@@ -124,7 +124,7 @@ impl FdScanner {
         Ok((Arc::new(process), at))
     }
 
-    /// Whether a process that was looked at before has executed a program since, if the kernel reports
+    /// Whether a process that was scanned before has executed a program since, if the kernel reports
     /// that.
     fn is_known_since(&self, pid: u32, scanned: &Scanned) -> Option<bool> {
         let reported = self.executions.as_ref()?.of(pid);

@@ -100,10 +100,10 @@ impl FdScanner {
             Aim::One(_) => Part::End,
         };
         let mut is_large = false;
-        let looked = self.look(pid, part, buffers);
-        let taken = looked.and_then(|look| {
-            is_large = !look.is_whole();
-            self.take_in(look, buffers)
+        let begun = self.begin_scan(pid, part, buffers);
+        let taken = begun.and_then(|scan| {
+            is_large = !scan.is_whole();
+            self.finish_scan(scan, buffers)
         });
         match taken {
             Ok(()) if is_large => lock(left).large.push(pid),
@@ -191,13 +191,13 @@ impl FdScanner {
     /// Reads a part. False if none is left.
     fn sweep_on(&self, sweep: &mut Sweep, buffers: &mut ReadBuffers) -> bool {
         let pid = sweep.pid;
-        let looked = self.look(pid, Part::From(sweep.at), buffers);
-        let Ok(look) = looked else {
+        let begun = self.begin_scan(pid, Part::From(sweep.at), buffers);
+        let Ok(scan) = begun else {
             return false;
         };
-        let &mut (number, stamp) = sweep.first.get_or_insert(look.number_and_stamp());
-        let next = look.next();
-        if self.take_in(look, buffers).is_err() {
+        let &mut (number, stamp) = sweep.first.get_or_insert(scan.number_and_stamp());
+        let next = scan.next();
+        if self.finish_scan(scan, buffers).is_err() {
             return false;
         }
         sweep.at = next.unwrap_or_default();

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Instant, SystemTime};
 
 use super::lists::{List, Listing, Work};
-use super::{LinuxTable, Looker};
+use super::{HolderSearch, LinuxTable};
 use crate::answer::{Protocol, Reason, Socket, Verdict};
 use crate::policy::freshness::NAMESPACES;
 use crate::tables::linux::fd_scanner::index::Count;
@@ -125,7 +125,7 @@ impl LinuxTable {
         let mut unaccepted = Vec::with_capacity(places.len());
         for place in places {
             let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
-            let mut looker = Looker {
+            let mut holder_search = HolderSearch {
                 sockets,
                 scanner: &self.scanner,
                 groups: self.groups.as_mut(),
@@ -133,7 +133,7 @@ impl LinuxTable {
                 asked,
             };
             let found = &list.sockets[place.index];
-            let owner = looker.listed_owner(place.protocol, found, since);
+            let owner = holder_search.listed_owner(place.protocol, found, since);
             all.push(found.with_owner(place.protocol, *namespace, owner));
             unaccepted.push(found.unaccepted);
         }
@@ -142,7 +142,7 @@ impl LinuxTable {
     }
 }
 
-impl Looker<'_> {
+impl HolderSearch<'_> {
     /// The owner of a socket of a list, after a scan of every changed process. A holder that a scan
     /// since the given one found still has it. A holder that started since the given time may have
     /// it from another process.

@@ -1,8 +1,8 @@
 //! The native table: from a query to sockets, their holders and an answer.
 
+mod holder_search;
 mod listing;
 mod lists;
-mod looker;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +24,8 @@ use super::sockets;
 use super::source::Sockets;
 use super::user_names::{LIST_PATIENCE, PATIENCE};
 use super::verdicts::{either, ownership};
+use holder_search::HolderSearch;
 use lists::Listing;
-use looker::Looker;
 
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::matching;
@@ -214,8 +214,8 @@ impl LinuxTable {
         self.scanner.facts().containers().wait(containers::PATIENCE);
     }
 
-    fn looker(&mut self, asked: Instant) -> Looker<'_> {
-        Looker {
+    fn holder_search(&mut self, asked: Instant) -> HolderSearch<'_> {
+        HolderSearch {
             sockets: &mut self.sockets,
             scanner: &self.scanner,
             groups: self.groups.as_mut(),
@@ -246,7 +246,9 @@ impl LinuxTable {
             let unowned = Ownership::unknown(reason, observed_at, Source::SockDiag);
             return Ok(Here::Answer(unowned));
         }
-        let resolved = self.looker(asked).resolve(query.protocol(), candidates);
+        let resolved = self
+            .holder_search(asked)
+            .resolve(query.protocol(), candidates);
         let times = (observed_at, found_by);
         Ok(Here::Answer(ownership(resolved, times, None)))
     }
@@ -257,7 +259,9 @@ impl LinuxTable {
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
         let found_by = SystemTime::now();
-        let resolved = self.looker(asked).resolve(query.protocol(), candidates);
+        let resolved = self
+            .holder_search(asked)
+            .resolve(query.protocol(), candidates);
         Ok(ownership(resolved, (observed_at, found_by), None))
     }
 
@@ -284,7 +288,7 @@ impl LinuxTable {
         let is_to_be_accepted = matches!(ours, Candidates::Closed(_));
         let mut best = None;
         if ours != Candidates::None {
-            let resolved = self.looker(asked).resolve(query.protocol(), ours);
+            let resolved = self.holder_search(asked).resolve(query.protocol(), ours);
             // With a transparent proxy, the process for which it stands in may have the same ends.
             let found = ownership(resolved, (observed_at, found_by), None);
             // The listener that accepts it has another port.
@@ -321,14 +325,14 @@ impl LinuxTable {
             if let Some(reason) = matching::beyond_sockets(query, candidates.matched()) {
                 return Ok(nowhere(reason));
             }
-            let mut looker = Looker {
+            let mut holder_search = HolderSearch {
                 sockets: &mut place.sockets,
                 scanner: &self.scanner,
                 groups: self.groups.as_mut(),
                 buffers: &mut *buffers,
                 asked,
             };
-            let resolved = looker.resolve(query.protocol(), candidates);
+            let resolved = holder_search.resolve(query.protocol(), candidates);
             let found = ownership(resolved, (observed_at, found_by), Some(&place.public));
             best = Some(match best {
                 Some(best) => either(best, found),

@@ -111,7 +111,7 @@ pub(crate) struct Holder {
     pub(crate) descriptor: u32,
     pub(crate) table: Table,
     /// The number of the scan that found it.
-    pub(crate) look: u64,
+    pub(crate) scan: u64,
 }
 
 /// A socket that was added to the result of a scan.
@@ -120,7 +120,7 @@ struct Added {
     pid: u32,
     inode: u32,
     /// The number of the scan that found it.
-    look: u64,
+    scan: u64,
 }
 
 #[derive(Debug)]
@@ -239,7 +239,7 @@ impl Index {
         &mut self,
         pid: u32,
         stamp: FdStamp,
-        (socket, look): (Descriptor, u64),
+        (socket, scan): (Descriptor, u64),
     ) -> bool {
         let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
             return false;
@@ -251,7 +251,7 @@ impl Index {
             return false;
         }
         let inode = socket.inode;
-        self.added = Some(Added { pid, inode, look });
+        self.added = Some(Added { pid, inode, scan });
         // This did not check the other descriptors.
         known.stamp = known.stamp.without_count();
         let began = known.began;
@@ -390,7 +390,7 @@ impl Index {
                 pid,
                 descriptor: found.number,
                 table,
-                look: added.map_or(known.number, |added| added.look.max(known.number)),
+                scan: added.map_or(known.number, |added| added.scan.max(known.number)),
             })
         };
         pids.iter().filter_map(|pid| holder(*pid)).collect()
@@ -520,7 +520,7 @@ mod tests {
         assert_eq!(index.holders(30)[0].descriptor, 3);
         // The scan of this socket is later than that of the others.
         assert_eq!(
-            (index.holders(30)[0].look, index.holders(20)[0].look),
+            (index.holders(30)[0].scan, index.holders(20)[0].scan),
             (9, 1)
         );
         assert!(index.holders(10).is_empty());

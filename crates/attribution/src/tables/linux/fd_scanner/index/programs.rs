@@ -16,13 +16,13 @@ pub(crate) struct KnownProgram {
 }
 
 impl Index {
-    /// What was known of a process that was just looked at, if it is still the same one.
+    /// What was known of a process that was just scanned, if it is still the same one.
     pub(crate) fn process_before(&self, pid: u32, now: &Scanned) -> Option<&Scanned> {
         let known = self.scanned(pid)?;
         known.stamp.is_same_process(now.stamp).then_some(known)
     }
 
-    /// The facts of a process that was just looked at, if it is the same one and executes the same as
+    /// The facts of a process that was just scanned, if it is the same one and executes the same as
     /// before.
     pub(crate) fn process_as(
         &self,

@@ -19,7 +19,7 @@ use crate::tables::linux::procfs::proc::{
 
 /// The first half of a scan of a process.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct PartialScan {
     pub(super) pid: u32,
     /// Scans are numbered in the order in which they begin.
     number: u64,
@@ -31,7 +31,7 @@ pub(super) struct Look {
     others: Others,
 }
 
-impl Look {
+impl PartialScan {
     pub(super) fn holds(&self, inode: u32) -> bool {
         let mut others = self.others.sockets.iter();
         self.descriptor_of(inode).is_some() || others.any(|(_, socket)| socket.inode == inode)
@@ -80,8 +80,8 @@ impl FdScanner {
 
     /// Scans the descriptors of a process.
     pub(super) fn scan(&self, pid: u32, part: Part, buffers: &mut ReadBuffers) -> Result<(), Miss> {
-        let looked = self.look(pid, part, buffers);
-        let taken = looked.and_then(|look| self.take_in(look, buffers));
+        let begun = self.begin_scan(pid, part, buffers);
+        let taken = begun.and_then(|scan| self.finish_scan(scan, buffers));
         if let Err(Miss::Gone) = taken {
             self.index().forget_gone(pid);
         }
@@ -89,12 +89,12 @@ impl FdScanner {
     }
 
     /// The first half of a scan, for a process of which one descriptor says enough.
-    pub(super) fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
-        let (look, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
+    pub(super) fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<PartialScan> {
+        let (scan, began) = (self.scans.fetch_add(1, Ordering::Relaxed), Instant::now());
         let stamp = self.proc.stamp(pid).ok()?.without_count();
-        Some(Look {
+        Some(PartialScan {
             pid,
-            number: look,
+            number: scan,
             began,
             directory: self.proc.process(pid).ok()?,
             stamp,
@@ -110,13 +110,13 @@ impl FdScanner {
     }
 
     /// The first half of a scan: the descriptors, which disappear before the process does.
-    pub(super) fn look(
+    pub(super) fn begin_scan(
         &self,
         pid: u32,
         part: Part,
         buffers: &mut ReadBuffers,
-    ) -> Result<Look, Miss> {
-        let (number, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
+    ) -> Result<PartialScan, Miss> {
+        let (number, began) = (self.scans.fetch_add(1, Ordering::Relaxed), Instant::now());
         let directory = self.proc.process(pid)?;
         let listed = self
             .proc
@@ -143,7 +143,7 @@ impl FdScanner {
             };
             self.read_others(&directory, &others, part, buffers)
         };
-        Ok(Look {
+        Ok(PartialScan {
             pid,
             number,
             began,
@@ -173,13 +173,17 @@ impl FdScanner {
     }
 
     /// The second half of a scan: everything else, for a process that holds sockets.
-    pub(super) fn take_in(&self, look: Look, buffers: &mut ReadBuffers) -> Result<(), Miss> {
-        let (pid, number) = (look.pid, look.number);
-        let (first, next) = match &look.listed {
+    pub(super) fn finish_scan(
+        &self,
+        scan: PartialScan,
+        buffers: &mut ReadBuffers,
+    ) -> Result<(), Miss> {
+        let (pid, number) = (scan.pid, scan.number);
+        let (first, next) = match &scan.listed {
             Some(listed) => (listed.first, listed.next),
             None => (0, None),
         };
-        let scanned = self.complete(look, buffers)?;
+        let scanned = self.complete(scan, buffers)?;
         let is_whole = (first, next) == (0, None);
         if is_whole {
             self.index().put(pid, number, scanned);
@@ -190,23 +194,23 @@ impl FdScanner {
         Ok(())
     }
 
-    fn complete(&self, look: Look, buffers: &mut ReadBuffers) -> Result<Scanned, Miss> {
-        let others = look.others;
+    fn complete(&self, scan: PartialScan, buffers: &mut ReadBuffers) -> Result<Scanned, Miss> {
+        let others = scan.others;
         let mut scanned = Scanned {
-            stamp: look.stamp,
-            began: look.began,
+            stamp: scan.stamp,
+            began: scan.began,
             sockets: Vec::new(),
             nameless: Vec::new(),
             tables: others.tables,
             elsewhere: others.sockets,
-            executable: self.proc.executable(look.pid),
+            executable: self.proc.executable(scan.pid),
             name: String::new(),
             program_at: Monotonic::now(),
             process: None,
-            is_hidden: look.listed.is_none(),
+            is_hidden: scan.listed.is_none(),
             is_cut: others.is_cut,
         };
-        if let Some(listed) = look.listed {
+        if let Some(listed) = scan.listed {
             scanned.sockets = listed.sockets;
             scanned.nameless = listed.nameless;
         } else if scanned.elsewhere.is_empty() {
@@ -217,19 +221,19 @@ impl FdScanner {
             scanned.is_hidden = false;
         }
         if scanned.holds_any() {
-            let stat = facts::stat_of(&look.directory, buffers);
-            let stat = stat.ok_or_else(|| unread(&self.proc, look.pid))?;
+            let stat = facts::stat_of(&scan.directory, buffers);
+            let stat = stat.ok_or_else(|| unread(&self.proc, scan.pid))?;
             scanned.name.clone_from(&stat.name);
             // If the first thread of a process has exited, another one shows the program.
             let thread = match (scanned.executable, scanned.tables.first()) {
-                (None, Some(Table::Thread(thread))) => Proc::thread(&look.directory, *thread).ok(),
+                (None, Some(Table::Thread(thread))) => Proc::thread(&scan.directory, *thread).ok(),
                 _ => None,
             };
             if let Some(thread) = &thread {
                 scanned.executable = Proc::executable_in(thread);
             }
-            let directory = thread.as_ref().unwrap_or(&look.directory);
-            let (process, at) = self.program_of((look.pid, directory), &scanned, stat, buffers)?;
+            let directory = thread.as_ref().unwrap_or(&scan.directory);
+            let (process, at) = self.program_of((scan.pid, directory), &scanned, stat, buffers)?;
             (scanned.process, scanned.program_at) = (Some(process), at);
         }
         Ok(scanned)

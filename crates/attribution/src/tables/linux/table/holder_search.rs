@@ -14,7 +14,7 @@ use super::super::verdicts::{Resolved, resolve};
 use crate::answer::{Process, Protocol, Verdict};
 
 /// Finds all holders of the sockets from `sockets`.
-pub(super) struct Looker<'a> {
+pub(super) struct HolderSearch<'a> {
     pub(super) sockets: &'a mut Sockets,
     pub(super) scanner: &'a FdScanner,
     pub(super) groups: Option<&'a mut Cgroups>,
@@ -23,7 +23,7 @@ pub(super) struct Looker<'a> {
     pub(super) asked: Instant,
 }
 
-impl Looker<'_> {
+impl HolderSearch<'_> {
     pub(super) fn resolve(&mut self, protocol: Protocol, candidates: Candidates) -> Resolved {
         let mut hidden = None;
         let resolved = resolve(self.scanner, candidates, |socket| {
