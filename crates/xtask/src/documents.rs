@@ -96,7 +96,9 @@ impl Names {
         if !quoted.chars().all(is_plain) {
             return true;
         }
-        let is_place = quoted.contains('/') && ENDINGS.iter().any(|end| quoted.ends_with(end));
+        // A source file also by its name alone; other files by a path, as those of users have names.
+        let is_place = quoted.ends_with(".rs")
+            || quoted.contains('/') && ENDINGS.iter().any(|end| quoted.ends_with(end));
         if is_place && !quoted.starts_with(['.', '/']) && !quoted.contains(['*', '<', ':']) {
             return alternatives(quoted).iter().all(|it| self.has_place(it));
         }
@@ -157,6 +159,8 @@ mod tests {
             "crates/a/",
             "a/src/{b,c}.rs",
             "src/b.rs",
+            "b.rs",
+            "{b,c}.rs",
             "State::Open",
             "State::{Open}",
             "State::O*",
@@ -171,6 +175,7 @@ mod tests {
             "a/src/{b,d}.rs",
             "crates/b/",
             "rc/b.rs",
+            "d.rs",
             "State::Shut",
             "Stat::Open",
         ] {
