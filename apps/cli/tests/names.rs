@@ -9,19 +9,14 @@ use std::net::UdpSocket;
 use std::path::Path;
 
 use common::{json_lines, run, stderr, stdout};
-use flowner_testing::namespace::{ip, is_run_apart};
+use flowner_testing::namespace::{is_run_apart, link_to_silence};
 use flowner_testing::resolver::{Asked, serve, use_server};
 use serde_json::Value;
 
 /// In a network in which everything but loopback leads to a neighbour that does not answer.
 fn set_up(folder: &Path) -> Asked {
     use_server(folder);
-    ip("link set lo up");
-    ip("link add veth0 type veth peer name veth1");
-    ip("link set veth1 up");
-    ip("addr add 10.99.0.1/24 dev veth0");
-    ip("link set veth0 up");
-    ip("route add default dev veth0");
+    link_to_silence();
     serve()
 }
 

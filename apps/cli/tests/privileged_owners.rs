@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::namespace::Namespace;
-use common::privileged::{ALL, By, Stage, wait_until};
+use common::privileged::{ALL, By, Stage};
+use flowner_testing::wait_until;
 
 /// A process that holds a socket, with its name.
 struct Holder {

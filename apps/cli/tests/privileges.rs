@@ -20,7 +20,8 @@ use std::process::{Child, Command, Stdio};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use common::privileged::{ALL, By, NOBODY, Stage, wait_until};
+use common::privileged::{ALL, By, NOBODY, Stage};
+use flowner_testing::wait_until;
 
 /// `CAP_DAC_READ_SEARCH`, `CAP_NET_ADMIN`, `CAP_SYS_PTRACE` and `CAP_SYS_ADMIN`, as
 /// include/uapi/linux/capability.h numbers them; with `CAP_NET_RAW` and `CAP_SYS_NICE`.

@@ -15,10 +15,11 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::namespace::Namespace;
-use common::{DEADLINE, Running, flowner, json_lines, run, stderr, stdout};
+use common::{Running, flowner, json_lines, run, stderr, stdout};
+use flowner_testing::wait_until;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -123,7 +124,7 @@ impl Stage {
         let before = files();
         let recording = Running::spawn(&mut command);
         // The device is open before the file is there.
-        wait_until(|| !files().is_subset(&before));
+        wait_until("another file", || !files().is_subset(&before));
         recording
     }
 
@@ -149,15 +150,6 @@ fn start(namespace: &Namespace, role: &str, argument: &str) -> Running {
         .env("ROLE", role)
         .env("ARGUMENT", argument);
     Running::spawn(&mut command)
-}
-
-#[track_caller]
-fn wait_until(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it did not come to that in time");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Runs a program of Wireshark; `None`, with a visible word, where it is missing.
@@ -240,7 +232,7 @@ fn owners_are_in_the_file_and_read_again() {
         let known = flows_so_far(&stage.path());
         known.iter().filter(|flow| pids(flow) == expected).count() == 3
     };
-    wait_until(is_known);
+    wait_until("an owner", is_known);
     client.release();
     client.child.wait().unwrap();
     recording.interrupt();
@@ -329,7 +321,7 @@ fn a_killed_recording_can_be_read() {
     let client = stage.client(1_000);
     // It is written while it goes on.
     let len = || std::fs::metadata(stage.path()).unwrap().len();
-    wait_until(|| len() > 20_000);
+    wait_until("20 kB", || len() > 20_000);
     recording.child.kill().unwrap();
     recording.child.wait().unwrap();
     drop(client);
@@ -493,7 +485,7 @@ fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
     let mut command = stage.namespace.command(env!("CARGO_BIN_EXE_flowner"));
     command.args(["record", "-i", "lo", "-w"]).arg(&path);
     let recording = Running::spawn(&mut command);
-    wait_until(|| path.exists());
+    wait_until("the file", || path.exists());
     let client = stage.client(1_000);
     check_failed(recording, &path, "No space left");
     drop(client);
@@ -512,7 +504,7 @@ fn a_limit_of_file_sizes_is_reported() {
         .arg(env!("CARGO_BIN_EXE_flowner"))
         .arg(stage.path());
     let recording = Running::spawn(&mut command);
-    wait_until(|| stage.path().exists());
+    wait_until("the file", || stage.path().exists());
     let client = stage.client(1_000);
     check_failed(recording, &stage.path(), "File too large");
     drop(client);

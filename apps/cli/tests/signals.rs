@@ -10,11 +10,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::Running;
 use common::namespace::Namespace;
 use common::pipe::{full_pipe, is_writing};
-use common::{DEADLINE, Running};
+use flowner_testing::wait_until;
 
 /// A signal that comes later than this after the first one is the second one. That the first one
 /// ends nothing can only be seen by letting that time pass.
@@ -28,16 +29,6 @@ fn signal(pid: u32, name: &str) {
     assert!(status.unwrap().success());
 }
 
-/// Waits for a condition.
-#[track_caller]
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn has_thread(pid: u32, name: &str) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
     let mut tasks = tasks.into_iter().flatten().flatten();
@@ -49,7 +40,7 @@ fn has_thread(pid: u32, name: &str) -> bool {
 
 fn end_of(child: &mut Child) -> ExitStatus {
     let mut status = None;
-    wait_for("it does not end", || {
+    wait_until("it does not end", || {
         status = child.try_wait().unwrap();
         status.is_some()
     });
@@ -67,7 +58,7 @@ fn check_ends(mut command: Command) {
         .spawn()
         .unwrap();
     let pid = child.id();
-    wait_for("nothing is written", || {
+    wait_until("nothing is written", || {
         has_thread(pid, "flowner-signals") && (is_writing(pid) || has_thread(pid, "flowner-record"))
     });
     signal(pid, "INT");
@@ -138,7 +129,7 @@ fn a_signal_that_comes_early_is_not_lost() {
         let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
         command.args(["--no-config", "record", "-i", "lo", "-w"]);
         let mut child = command.arg(&path).stderr(Stdio::null()).spawn().unwrap();
-        wait_for("no file", || path.exists());
+        wait_until("no file", || path.exists());
         signal(child.id(), "TERM");
         assert!(end_of(&mut child).success());
         let mut read = common::flowner();
@@ -182,7 +173,7 @@ fn the_second_signal_ends_the_live_view() {
     command.args(["--no-config", "live", "--sockets"]);
     let mut child = pair.slave.spawn_command(command).unwrap();
     let pid = child.process_id().unwrap();
-    wait_for("nothing is drawn", || {
+    wait_until("nothing is drawn", || {
         // The kernel moves what was written from one buffer to another, which makes room.
         fill(&terminal);
         has_thread(pid, "flowner-signals") && is_writing(pid)
@@ -191,6 +182,6 @@ fn the_second_signal_ends_the_live_view() {
     std::thread::sleep(SECOND);
     assert!(child.try_wait().unwrap().is_none());
     signal(pid, "TERM");
-    wait_for("it does not end", || child.try_wait().unwrap().is_some());
+    wait_until("it does not end", || child.try_wait().unwrap().is_some());
     drop(pair.master);
 }

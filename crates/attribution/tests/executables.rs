@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flowner_attribution::{ExeState, Process, Processes};
+use flowner_testing::wait_until;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -29,7 +30,7 @@ impl Running {
         let comm = format!("/proc/{}/comm", running.0.id());
         let cut = &name[..name.len().min(15)];
         let is_it = || fs::read(&comm).is_ok_and(|comm| comm.strip_suffix(b"\n") == Some(cut));
-        wait_until(is_it);
+        wait_until("the program", is_it);
         running
     }
 
@@ -51,15 +52,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _already_gone = self.0.kill();
         self.0.wait().unwrap();
-    }
-}
-
-#[track_caller]
-fn wait_until(condition: impl Fn() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !condition() {
-        assert!(Instant::now() < end, "nothing came of it");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -397,7 +389,7 @@ fn a_path_that_others_can_change_is_not_guarded() {
     };
     // The kernel does not always have a path at hand on a busy machine, where files are renamed; then
     // nothing is guarded.
-    let becomes_guarded = |path: &Path| wait_until(|| is_guarded(path));
+    let becomes_guarded = |path: &Path| wait_until("a guarded file", || is_guarded(path));
     let all = [&own, &open, &group, &sticky, &others].map(|path| path.join("script"));
     for path in all.iter().chain([&link, &through]) {
         becomes_guarded(path);

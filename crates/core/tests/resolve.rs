@@ -3,24 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::net::{IpAddr, UdpSocket};
-use std::time::{Duration, Instant};
 
 use flowner_core::{Config, GeoFiles, HostName, Input, Monitor, NameSource};
-use flowner_testing::namespace::{ip, is_run_apart};
+use flowner_testing::namespace::{ip, is_run_apart, link_to_silence};
 use flowner_testing::resolver::{serve, use_server};
-
-const DEADLINE: Duration = Duration::from_secs(60);
-
-fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
+use flowner_testing::wait_for;
 
 /// A datagram to that address.
 fn talk_to(address: &str) {
@@ -47,12 +34,7 @@ fn flows_get_the_names_that_reverse_lookups_tell() {
     }
     let folder = tempfile::tempdir().unwrap();
     use_server(folder.path());
-    ip("link set lo up");
-    ip("link add veth0 type veth peer name veth1");
-    ip("link set veth1 up");
-    ip("addr add 10.99.0.1/24 dev veth0");
-    ip("link set veth0 up");
-    ip("route add default dev veth0");
+    link_to_silence();
     for last in [7, 8, 9, 11, 77] {
         let neighbour = format!("neigh add 192.0.2.{last} lladdr 02:00:00:00:00:01 dev veth0");
         ip(&neighbour);

@@ -1,16 +1,19 @@
 //! What the tests of all crates share: [`skipped!`] tells that a test, or a part of it, cannot
 //! run here. `cargo xtask test` reads what they told with [`read`]. [`namespace`] runs a test in a
-//! network namespace of its own. [`mmdb`] writes databases of countries, and
-//! [`resolver`] answers reverse lookups.
+//! network namespace of its own. [`wait_until`] and [`wait_for`] wait, with a deadline. [`mmdb`] writes
+//! databases of countries, and [`resolver`] answers reverse lookups.
 
 pub mod mmdb;
 pub mod namespace;
 pub mod resolver;
+mod waiting;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+
+pub use waiting::{wait_for, wait_until};
 
 /// The environment variable with the file to which each skip is appended. Child processes inherit
 /// it, so that a test may run again in its own namespace and skip there.

@@ -59,3 +59,22 @@ pub fn ip(line: &str) {
     let is_done = output.as_ref().is_ok_and(|output| output.status.success());
     assert!(is_done, "ip {line}: {output:?}");
 }
+
+/// Gives this network namespace the address 10.99.0.1 on `veth0`, and a default route through it: to
+/// a neighbour that answers nothing.
+///
+/// # Panics
+///
+/// If ip(8) fails.
+pub fn link_to_silence() {
+    for line in [
+        "link set lo up",
+        "link add veth0 type veth peer name veth1",
+        "link set veth1 up",
+        "addr add 10.99.0.1/24 dev veth0",
+        "link set veth0 up",
+        "route add default dev veth0",
+    ] {
+        ip(line);
+    }
+}

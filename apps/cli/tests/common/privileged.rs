@@ -5,9 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use super::DEADLINE;
 use super::namespace::Namespace;
 
 /// What the file has, as `setcap` takes it.
@@ -135,13 +133,3 @@ pub(crate) enum By {
 }
 
 pub(crate) const ALL: [By; 4] = [By::Root, By::Sudo, By::Capabilities, By::SetUid];
-
-/// Waits until something is so.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}

@@ -7,12 +7,10 @@ use std::sync::Arc;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use super::Link;
-use crate::netlink::{Malformed, Netlink, Notices, attributes, u32_at};
+use crate::netlink::{Malformed, Netlink, Notices, attributes, u32_at, whole_list};
 
 /// `RTMGRP_LINK`.
 const CHANGES: u32 = 1;
-/// Devices may change during a list.
-const ATTEMPTS: usize = 5;
 /// `RTM_NEWLINK`, `RTM_GETLINK`.
 const NEW: u16 = 16;
 const GET: u16 = 18;
@@ -48,19 +46,14 @@ impl Links {
     }
 
     pub(super) fn list(&mut self) -> io::Result<Vec<Link>> {
-        for _ in 0..ATTEMPTS {
-            let mut links = Vec::new();
-            let is_whole = self.netlink.list(GET, &[0; BODY_LEN], |kind, body| {
+        whole_list(|links| {
+            self.netlink.list(GET, &[0; BODY_LEN], |kind, body| {
                 if kind == NEW {
                     links.push(link(body).ok_or(Malformed)?);
                 }
                 Ok(())
-            })?;
-            if is_whole {
-                return Ok(links);
-            }
-        }
-        Err(io::ErrorKind::Interrupted.into())
+            })
+        })
     }
 
     pub(super) fn wait(&mut self) -> bool {

@@ -14,4 +14,4 @@ pub(crate) use answer::{Expected, read};
 #[cfg(feature = "fuzzing")]
 pub(crate) use frame::HEADER_LEN;
 pub(crate) use frame::{Malformed, attributes, messages, u16_at, u32_at};
-pub(crate) use socket::{Netlink, Notices};
+pub(crate) use socket::{Netlink, Notices, whole_list};

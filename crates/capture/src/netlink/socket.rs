@@ -25,6 +25,25 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_secs(2);
 /// The largest number of parts or notifications that one call takes.
 const MOST_DRAINED: usize = 4_096;
+/// What a list is of may change meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Makes lists until one is whole. `list` fills a list, and returns false if it may lack entries.
+///
+/// # Errors
+///
+/// The error of `list`; [`io::ErrorKind::Interrupted`] if no list is whole.
+pub(crate) fn whole_list<T>(
+    mut list: impl FnMut(&mut Vec<T>) -> io::Result<bool>,
+) -> io::Result<Vec<T>> {
+    for _ in 0..ATTEMPTS {
+        let mut listed = Vec::new();
+        if list(&mut listed)? {
+            return Ok(listed);
+        }
+    }
+    Err(io::ErrorKind::Interrupted.into())
+}
 
 /// A socket for requests, one at a time.
 #[derive(Debug)]

@@ -13,8 +13,6 @@ use crate::netlink::{self, Netlink, attributes, u32_at};
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 /// The number of addresses that one call reports; others only appear in a list.
 const MOST: usize = 256;
-/// Addresses may change during a list.
-const ATTEMPTS: usize = 5;
 
 /// `RTM_NEWADDR`, `RTM_DELADDR`, `RTM_GETADDR`.
 const NEW: u16 = 20;
@@ -45,13 +43,7 @@ impl Notices {
     }
 
     pub(super) fn list(&mut self) -> io::Result<Vec<OwnAddress>> {
-        for _ in 0..ATTEMPTS {
-            let mut own = Vec::new();
-            if self.list_into(&mut own)? && self.list_routes_into(&mut own)? {
-                return Ok(own);
-            }
-        }
-        Err(io::ErrorKind::Interrupted.into())
+        netlink::whole_list(|own| Ok(self.list_into(own)? && self.list_routes_into(own)?))
     }
 
     /// False if the addresses changed meanwhile.

@@ -1,5 +1,7 @@
 //! Sinks of a monitor: slow ones, those that fail or hang, and JSON lines.
 
+use flowner_testing::wait_until;
+
 use super::*;
 use crate::model::demo::Demo;
 use crate::model::error::Error;
@@ -352,15 +354,6 @@ fn packets_of(path: &std::path::Path) -> u64 {
     report.total().packets
 }
 
-#[track_caller]
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn several_sinks_record_beside_one_that_takes_events() {
     let folder = tempfile::tempdir().unwrap();
@@ -414,10 +407,10 @@ fn a_recording_of_a_monitor_that_is_dropped_is_whole() {
     let account = recording.account();
     let monitor = Monitor::builder(&live_demo()).sink(recording);
     let monitor = monitor.start().unwrap();
-    wait_until(|| account.stats().written > 0);
+    wait_until("a packet", || account.stats().written > 0);
     drop(monitor);
     // A file ends with what was counted of it, and the length of that.
-    wait_until(|| {
+    wait_until("all packets", || {
         let bytes = std::fs::read(&path).unwrap();
         let tail = bytes.last_chunk::<4>().map(|it| u32::from_le_bytes(*it));
         let begin = tail.and_then(|len| bytes.len().checked_sub(len as usize));
