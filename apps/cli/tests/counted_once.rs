@@ -9,15 +9,18 @@
 
 mod common;
 
-use std::io::Read;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 use common::namespace::Namespace;
-use common::{Running, json_lines};
+use common::{DEADLINE, Running, json_lines};
 use serde_json::Value;
 
 const DATAGRAMS: u64 = 3_000;
+/// Datagrams that are answered.
+const ROUNDS: u64 = 500;
+const CONNECTIONS: usize = 10;
 /// With the headers of UDP and IPv4, and that of Ethernet, which the kernel shows as 16 bytes where all
 /// devices are captured.
 const PAYLOAD: usize = 500;
@@ -38,27 +41,56 @@ impl World {
         };
         all.host.ip("link add br0 type bridge");
         all.host.ip("addr add 10.9.0.1/24 dev br0");
+        all.host.ip("addr add fd09::1/64 dev br0 nodad");
         all.host.ip("link set br0 up");
         for (number, container) in (2..).zip(&all.containers) {
             wire(&all.host, &format!("c{number}"), container);
             all.host.ip(&format!("link set c{number} master br0 up"));
             container.ip(&format!("addr add 10.9.0.{number}/24 dev eth0"));
+            container.ip(&format!("addr add fd09::{number}/64 dev eth0 nodad"));
             container.ip("link set eth0 up");
             container.ip("route add default via 10.9.0.1");
+            container.ip("route add default via fd09::1");
         }
         wire(&all.host, "up0", &all.far);
         all.host.ip("addr add 192.0.2.2/24 dev up0");
+        all.host.ip("addr add 2001:db8::2/64 dev up0 nodad");
         all.host.ip("link set up0 up");
         all.far.ip("addr add 192.0.2.1/24 dev eth0");
+        all.far.ip("addr add 2001:db8::1/64 dev eth0 nodad");
         all.far.ip("link set eth0 up");
         all.far.ip("route add 10.9.0.0/24 via 192.0.2.2");
         let forward = all
             .host
             .command("sysctl")
-            .args(["-qw", "net.ipv4.ip_forward=1"])
+            .args([
+                "-qw",
+                "net.ipv4.ip_forward=1",
+                "net.ipv6.conf.all.forwarding=1",
+            ])
             .status();
         assert!(forward.unwrap().success());
         Some(all)
+    }
+
+    /// Lets the containers leave behind the address of the host, and a port of it lead to the second one.
+    fn translates(&self) -> bool {
+        for rule in [
+            "add table inet nat",
+            "add chain inet nat post { type nat hook postrouting priority 100 ; }",
+            "add chain inet nat pre { type nat hook prerouting priority -100 ; }",
+            "add rule inet nat post iifname br0 oifname up0 masquerade",
+            "add rule inet nat post ct original ip daddr 192.0.2.2 oifname br0 iifname br0 masquerade",
+            "add rule inet nat pre ip daddr 192.0.2.2 udp dport 8080 dnat ip to 10.9.0.3:80",
+            "add rule inet nat pre ip daddr 10.96.0.1 udp dport 80 dnat ip to 10.9.0.3:80",
+        ] {
+            let made = self.host.command("nft").arg(rule).output();
+            if !made.is_ok_and(|made| made.status.success()) {
+                flowner_testing::skipped!("nftables is not permitted here");
+                return false;
+            }
+        }
+        true
     }
 
     fn watch(&self, devices: &[&str]) -> Running {
@@ -84,10 +116,14 @@ fn wire(host: &Namespace, device: &str, other: &Namespace) {
 
 /// Sends datagrams from an address to another, so that no queue overflows.
 fn send(from: &Namespace, local: &str, remote: &str) {
+    run_role(from, "sender", local, remote);
+}
+
+fn run_role(from: &Namespace, role: &str, local: &str, remote: &str) {
     let program = std::env::current_exe().unwrap();
     let status = from
         .command(program.to_str().unwrap())
-        .args(["--exact", "sender", "--ignored", "--nocapture"])
+        .args(["--exact", role, "--ignored", "--nocapture"])
         .env("ENDS", format!("{local} {remote}"))
         .stdout(std::process::Stdio::null())
         .status();
@@ -120,10 +156,15 @@ fn receiver() {
 
 /// A process that has a socket there, so that nothing is refused.
 fn receive(at: &Namespace, local: &str) -> Running {
+    role(at, "receiver", local)
+}
+
+/// A process that has a socket there.
+fn role(at: &Namespace, role: &str, local: &str) -> Running {
     let program = std::env::current_exe().unwrap();
     let mut command: Command = at.command(program.to_str().unwrap());
     command
-        .args(["--exact", "receiver", "--ignored", "--nocapture"])
+        .args(["--exact", role, "--ignored", "--nocapture"])
         .env("ENDS", local);
     let running = Running::spawn(&mut command);
     running.line_with(|line| line == "SAYS ready");
@@ -134,13 +175,36 @@ fn receive(at: &Namespace, local: &str) -> Running {
 fn ended(watch: &Running, port: u16) -> (Vec<Value>, Value) {
     watch.interrupt();
     let lines = json_lines(&watch.rest().join("\n"));
+    (to_port(&lines, port), lines.last().unwrap().clone())
+}
+
+fn to_port(lines: &[Value], port: u16) -> Vec<Value> {
     let port = format!(":{port}");
     let is_to = |line: &&Value| {
         let has = |end: &str| line[end].as_str().is_some_and(|end| end.ends_with(&port));
         line["type"] == "flow" && (has("remote") || has("local"))
     };
-    let flows = lines.iter().filter(is_to).cloned().collect();
-    (flows, lines.last().unwrap().clone())
+    lines.iter().filter(is_to).cloned().collect()
+}
+
+/// Whether a flow has translated ends, and another one its packets.
+fn is_joined(line: &Value) -> bool {
+    line["type"] == "flow"
+        && line["translated_from"].is_object()
+        && packets(std::slice::from_ref(line)) == 0
+}
+
+/// What is told until a flow with translated ends is over, as another one has its packets.
+fn until_translated(watch: &Running) -> Vec<Value> {
+    let mut lines = Vec::new();
+    loop {
+        let line: Value = serde_json::from_str(&watch.line()).unwrap();
+        let is_it = is_joined(&line);
+        lines.push(line);
+        if is_it {
+            return lines;
+        }
+    }
 }
 
 /// Where owners change, as other tests have the same addresses at the same time, a flow is in parts.
@@ -236,6 +300,151 @@ fn through_a_pair_of_devices() {
     let is_outgoing = |flow: &Value| flow["direction"] == "outgoing";
     assert!(flows.iter().all(is_outgoing), "{flows:#?}");
     assert_eq!(packets(&flows), DATAGRAMS, "{summary}");
+}
+
+/// Sends datagrams, one by one, and waits for the answer to each.
+#[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
+fn asker() {
+    let ends = std::env::var("ENDS").expect("only the other tests run this");
+    let (local, remote) = ends.split_once(' ').unwrap();
+    let socket = UdpSocket::bind(local).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    for _ in 0..ROUNDS {
+        socket.send_to(&[7; PAYLOAD], remote).unwrap();
+        let (len, _) = socket.recv_from(&mut [0; 2 * PAYLOAD]).unwrap();
+        assert_eq!(len, PAYLOAD);
+    }
+}
+
+#[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
+fn answerer() {
+    let local = std::env::var("ENDS").expect("only the other tests run this");
+    let socket = UdpSocket::bind(local).unwrap();
+    println!("\nSAYS ready");
+    let mut bytes = [0; 2 * PAYLOAD];
+    loop {
+        let (len, from) = socket.recv_from(&mut bytes).unwrap();
+        socket.send_to(&bytes[..len], from).unwrap();
+    }
+}
+
+/// Opens a connection, sends bytes and waits for the answer, some times.
+#[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
+fn client() {
+    let ends = std::env::var("ENDS").expect("only the other tests run this");
+    let (_, remote) = ends.split_once(' ').unwrap();
+    let mut stream = TcpStream::connect(remote).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    for _ in 0..20 {
+        stream.write_all(&[7; PAYLOAD]).unwrap();
+        stream.read_exact(&mut [0; PAYLOAD]).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
+fn server() {
+    let local = std::env::var("ENDS").expect("only the other tests run this");
+    let listener = TcpListener::bind(local).unwrap();
+    println!("\nSAYS ready");
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut bytes = [0; PAYLOAD];
+        while stream.read_exact(&mut bytes).is_ok() {
+            stream.write_all(&bytes).unwrap();
+        }
+    }
+}
+
+/// The packets of connections through translation are those that one device shows.
+#[test]
+fn connections_through_translation() {
+    let Some(host) = World::new() else { return };
+    if !host.translates() {
+        return;
+    }
+    let [one, _] = &host.containers;
+    let _server = role(&host.far, "server", "192.0.2.1:9000");
+    let (all, outer) = (host.watch(&["any"]), host.watch(&["up0"]));
+    let mut before = Vec::new();
+    for _ in 0..CONNECTIONS {
+        run_role(one, "client", "-", "192.0.2.1:9000");
+        before.extend(until_translated(&all));
+    }
+    // What closes the last one may be on its way.
+    let _answerer = role(&host.far, "answerer", "192.0.2.1:9001");
+    run_role(one, "asker", "10.9.0.2:5000", "192.0.2.1:9001");
+    let (mut inside, summary) = ended(&all, 9_000);
+    inside.extend(to_port(&before, 9_000));
+    let (outside, _) = ended(&outer, 9_000);
+    assert_eq!(summary["dropped"], 0, "{summary}");
+    assert_eq!(
+        packets(&inside),
+        packets(&outside),
+        "{inside:#?} {outside:#?}"
+    );
+    let counted = inside
+        .iter()
+        .filter(|flow| packets(std::slice::from_ref(flow)) > 0);
+    assert_eq!(counted.count(), CONNECTIONS, "{inside:#?}");
+    let is_inside = |flow: &&Value| flow["local"].as_str().unwrap().starts_with("10.9.0.2:");
+    assert_eq!(
+        inside.iter().filter(is_inside).count(),
+        CONNECTIONS,
+        "{inside:#?}"
+    );
+}
+
+/// What each of two flows of one connection counts that passes through translation: all packets count, and
+/// each once.
+#[track_caller]
+fn check_translated(host: &World, from: (&Namespace, &str), to: &str, server: (&Namespace, &str)) {
+    let (place, local) = server;
+    let _answerer = role(place, "answerer", local);
+    let watch = host.watch(&["any"]);
+    let (asker, local) = from;
+    run_role(asker, "asker", local, to);
+    let mut lines = until_translated(&watch);
+    watch.interrupt();
+    lines.extend(json_lines(&watch.rest().join("\n")));
+    let summary = lines.last().unwrap();
+    assert_eq!(summary["dropped"], 0, "{summary}");
+    // Every flow of UDP here is of this connection.
+    let is_it = |line: &&Value| line["type"] == "flow" && line["protocol"] == "udp";
+    let flows: Vec<_> = lines.iter().filter(is_it).cloned().collect();
+    assert_eq!(packets(&flows), 2 * ROUNDS, "{flows:#?} {summary}");
+    assert!(flows.iter().any(is_joined), "{flows:#?}");
+}
+
+/// Containers behind an address of the host, and ports of the host that lead to one.
+#[test]
+fn through_translation() {
+    let Some(host) = World::new() else { return };
+    if !host.translates() {
+        return;
+    }
+    let [one, two] = &host.containers;
+    let far = (&host.far, "192.0.2.1:9000");
+    check_translated(&host, (one, "10.9.0.2:5000"), far.1, far);
+    let server = (two, "10.9.0.3:80");
+    check_translated(
+        &host,
+        (&host.far, "192.0.2.1:6000"),
+        "192.0.2.2:8080",
+        server,
+    );
+    // An address that stands for one.
+    check_translated(&host, (one, "10.9.0.2:5001"), "10.96.0.1:80", server);
+    let six = (&host.far, "[2001:db8::1]:9000");
+    check_translated(&host, (one, "[fd09::2]:5000"), six.1, six);
+    // Else bridges translate what they pass on, where the kernel has it so.
+    let sysctl = "net.bridge.bridge-nf-call-iptables=0";
+    let _absent = host.host.command("sysctl").args(["-qw", sysctl]).output();
+    check_translated(&host, (one, "10.9.0.2:6000"), "192.0.2.2:8080", server);
+    check_translated(&host, (one, "10.9.0.2:6001"), "10.96.0.1:80", server);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod errors;
 mod measured;
 mod sightings;
+mod translation;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,13 +11,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::address::{Direction, LocalAddresses, is_group};
-use crate::copies::Sightings;
 use crate::error::FlowError;
 use crate::key::scoped;
 use crate::packet::{FirstMessage, Icmp};
 use crate::state::TcpTracker;
 use crate::tcp::Measures;
 use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
+use sightings::Copies;
 
 /// Identifies a flow, uniquely for the life of its table. Later flows have greater ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,8 +57,8 @@ pub struct Flow<T = ()> {
     tcp: TcpTracker,
     /// Separate, because only TCP has them.
     measures: Option<Box<Measures>>,
-    /// What the initiator and the responder sent, where it may be seen on several devices.
-    sightings: Option<Box<[Sightings; 2]>>,
+    /// What was seen where, of a flow whose packets may be captured on several devices.
+    copies: Option<Box<Copies>>,
     by_initiator: Side,
     by_responder: Side,
     first_seen: Duration,
@@ -320,7 +321,7 @@ impl<T> Flow<T> {
             },
             tcp: TcpTracker::default(),
             measures: None,
-            sightings: None,
+            copies: None,
             by_initiator: Side::default(),
             by_responder: Side::default(),
             first_seen: packet.time,
@@ -426,7 +427,7 @@ impl<T> Flow<T> {
         let part = Self {
             errors: at_most(errors, [until.0, until.1]),
             measures: self.measures.clone(),
-            sightings: None,
+            copies: None,
             by_initiator: side(until.0),
             by_responder: side(until.1),
             last_seen: mark.last_seen,

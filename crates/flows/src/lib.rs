@@ -73,6 +73,7 @@ pub use packet::{
 pub use rate::{Rate, RollingRate};
 pub use state::State;
 pub use table::{
-    Change, EndReason, Ended, FlowTable, TableConfig, TableStatistics, TableView, Timeouts, Update,
+    Change, EndReason, Ended, FlowTable, Kept, Moved, TableConfig, TableStatistics, TableView,
+    Timeouts, Update,
 };
 pub use tcp::{Retransmissions, RoundTrip};

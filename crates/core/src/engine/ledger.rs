@@ -16,6 +16,7 @@ mod record;
 mod recorded;
 mod reopened;
 mod reverse;
+mod translated;
 mod uncertain;
 mod uncounted;
 mod view;
@@ -249,12 +250,14 @@ impl Ledger {
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
         if update.change == Change::SeenAgain {
+            self.credit_kept(&mut ended);
             self.retire(&mut ended, effects);
             self.just_ended = ended;
             return Some(self.place_of(update));
         }
         // What ended made room for this flow, and may have had its five-tuple.
         self.note_segment(update, packet, &mut ended);
+        self.credit_kept(&mut ended);
         self.retire(&mut ended, effects);
         self.just_ended = ended;
         if update.change == Change::Opened {
@@ -281,25 +284,24 @@ impl Ledger {
         let mut ended = std::mem::take(&mut self.just_ended);
         self.table.advance(now, &mut ended);
         self.chronicle.advance(self.table.now());
+        self.credit_kept(&mut ended);
         self.retire(&mut ended, effects);
         self.just_ended = ended;
     }
 
-    /// Writes down who owns one end of a flow. Better answers replace worse ones;
-    /// all bytes of the flow move with them.
-    pub(crate) fn answer(
+    /// As [`answer`](Self::answer), for each flow alone.
+    fn write_answer(
         &mut self,
         waiter: Token,
-        owner: impl Into<Owner>,
+        Owner {
+            mut ownership,
+            mut principal,
+        }: Owner,
         last: bool,
         effects: &mut Vec<Effect>,
     ) {
         let now = self.table.now();
         let (id, end) = unpack(waiter);
-        let Owner {
-            mut ownership,
-            mut principal,
-        } = owner.into();
         if self.answered_again(waiter, (id, end), &ownership, last, effects) {
             return;
         }
@@ -412,12 +414,6 @@ impl Ledger {
         self.table.has_flow(packet)
     }
 
-    /// Whether a flow opened, since this was asked last, that has no end on this
-    /// host, or that claims one: a sign that its addresses changed.
-    pub(crate) fn take_foreign(&mut self) -> bool {
-        std::mem::take(&mut self.saw_foreign)
-    }
-
     /// The packet time that it is.
     pub(crate) fn now(&self) -> Duration {
         self.table.now()
@@ -447,6 +443,7 @@ impl Ledger {
             let record = FlowRecord::new(flow, now, None);
             effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
         }
+        self.join_translated(id, effects);
     }
 
     /// Credits a packet, and tells those who look for the owners of its flow, if they still do.
@@ -479,6 +476,9 @@ impl Ledger {
             }
         }
         self.ask_when_sent(update.id, packet_of, effects);
+        if update.change != Change::Opened {
+            self.join_if_translated(update.id, effects);
+        }
         let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
             return;
         };
@@ -548,6 +548,7 @@ fn credit(flow: &Flow<Owners>, chronicle: &mut TrafficHistory) -> Credit {
 fn is_settled(flow: &Flow<Owners>, is_over: bool) -> bool {
     let is_asked_later = || flow.data.asks_when_sent != [false; 2];
     !flow.data.is_waiting()
+        && (is_over || !flow.is_translated())
         && !accepted::may_be_taken_back(flow)
         && (is_over || !is_asked_later() && !reopened::is_unproven(flow))
 }

@@ -352,6 +352,35 @@ impl TrafficHistory {
         }
     }
 
+    /// Takes away what the local end and the remote end of a flow have sent, of the remembered packets:
+    /// they count in another flow.
+    pub(crate) fn take_away(&mut self, id: FlowId, credit: Credit, moved: [Counters; 2]) {
+        let Some(seconds) = self.unsettled.get_mut(&id) else {
+            return;
+        };
+        self.newest.end(&mut self.history);
+        let [mut by_local, mut by_remote] = moved;
+        for second in seconds {
+            for (left, own, share) in [
+                (&mut by_local, &mut second.by_local, credit.by_local),
+                (&mut by_remote, &mut second.by_remote, credit.by_remote),
+            ] {
+                let part = Counters {
+                    packets: left.packets.min(own.packets),
+                    bytes: left.bytes.min(own.bytes),
+                    payload_bytes: left.payload_bytes.min(own.payload_bytes),
+                };
+                *left = less(*left, part);
+                *own = less(*own, part);
+                for tier in &mut self.history.tiers {
+                    if let Some(slot) = tier.at(second.at) {
+                        share.change(slot, Change::Less(part));
+                    }
+                }
+            }
+        }
+    }
+
     /// Moves the counters of some seconds to another principal.
     pub(crate) fn move_seconds(&mut self, seconds: &[Second], from: Credit, to: Credit) {
         self.newest.move_all(&mut self.history, seconds, from, to);

@@ -16,13 +16,13 @@ const MAX_PAIRS: usize = 32;
 /// What packets carry. Those that carry nothing are numbered: what takes packets together, or apart,
 /// as network cards do, leaves their payload as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Amount {
-    payload: u64,
-    empty: u64,
+pub(crate) struct Amount {
+    pub(crate) payload: u64,
+    pub(crate) empty: u64,
 }
 
 impl Amount {
-    fn of(packet: &Packet) -> Self {
+    pub(crate) fn of(packet: &Packet) -> Self {
         match packet.payload_len {
             0 => Self {
                 payload: 0,
@@ -35,7 +35,7 @@ impl Amount {
         }
     }
 
-    const fn plus(self, more: Self) -> Self {
+    pub(crate) const fn plus(self, more: Self) -> Self {
         Self {
             payload: self.payload.saturating_add(more.payload),
             empty: self.empty.saturating_add(more.empty),
@@ -46,6 +46,13 @@ impl Amount {
         Self {
             payload: self.payload.max(least.payload),
             empty: self.empty.max(least.empty),
+        }
+    }
+
+    pub(crate) const fn less(self, less: Self) -> Self {
+        Self {
+            payload: self.payload.saturating_sub(less.payload),
+            empty: self.empty.saturating_sub(less.empty),
         }
     }
 
@@ -221,6 +228,16 @@ impl Sightings {
             }
         }
         false
+    }
+
+    /// Records that copies of so much came by at a point already.
+    pub(crate) fn took(&mut self, amount: Amount, point: Point, topology: &Topology) {
+        for counted in &mut self.counted {
+            let of = (counted.point, counted.are_copies);
+            let is_later = || is_later(topology, of, point, true);
+            let pair = Pair::of(&mut self.pairs, counted, point, is_later);
+            pair.seen = pair.seen.at_least(amount.at_most(counted.total));
+        }
     }
 
     /// Expects copies of a packet, at points after this one.

@@ -70,6 +70,19 @@ impl Point {
         };
         Some(Self { device, way })
     }
+
+    /// Where packets leave by a device.
+    pub(crate) const fn out_of(device: NonZeroU32) -> Self {
+        Self {
+            device,
+            way: Way::Out,
+        }
+    }
+
+    /// Whether packets arrive there.
+    pub(crate) fn is_in(self) -> bool {
+        self.way == Way::In
+    }
 }
 
 /// What is known of one device.

@@ -1,8 +1,23 @@
 //! Packets of a flow that are captured on several devices.
 
 use super::Flow;
-use crate::Packet;
-use crate::copies::{Point, Sightings, Topology};
+use crate::copies::{Point, Sightings, Topology, Translation};
+use crate::{Counters, Packet};
+
+/// What a flow knows of its packets that are captured on several devices.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Copies {
+    /// What the responder and the initiator sent.
+    sightings: [Sightings; 2],
+    /// Of a flow with translated ends.
+    pub(super) translation: Option<Translation>,
+    /// Of what the responder and the initiator sent, the packets that did not go on with other ends.
+    pub(super) kept: [Counters; 2],
+    /// Whether this host translates the ends of its packets.
+    pub(super) is_original: bool,
+    /// How often packets turned out to be others than those of the flow before translation.
+    pub(super) failed: u8,
+}
 
 impl<T> Flow<T> {
     /// Whether a packet, by the initiator or not, was counted before at another point. If not, it is
@@ -14,10 +29,11 @@ impl<T> Flow<T> {
         (point, passes_on): (Point, bool),
         topology: &Topology,
     ) -> bool {
-        if self.sightings.is_none() && !topology.goes_on(point, passes_on) {
+        let passes_on = passes_on || self.is_original();
+        if self.copies.is_none() && !topology.goes_on(point, passes_on) {
             return false;
         }
-        let sightings = self.sightings.get_or_insert_default();
+        let sightings = &mut self.copies.get_or_insert_default().sightings;
         sightings[usize::from(from_initiator)].is_copy(packet, point, topology, passes_on)
     }
 
@@ -29,9 +45,30 @@ impl<T> Flow<T> {
         (point, passes_on): (Point, bool),
         topology: &Topology,
     ) -> bool {
-        let of = |sightings: &mut Box<[Sightings; 2]>| {
-            sightings[usize::from(from_initiator)].takes(packet, point, topology, passes_on)
+        let passes_on = passes_on || self.is_original();
+        let of = |copies: &mut Box<Copies>| {
+            let sightings = &mut copies.sightings[usize::from(from_initiator)];
+            sightings.takes(packet, point, topology, passes_on)
         };
-        self.sightings.as_mut().is_some_and(of)
+        self.copies.as_mut().is_some_and(of)
+    }
+
+    /// Records that copies of so much came by at a point already.
+    pub(crate) fn took_copies(
+        &mut self,
+        counters: Counters,
+        from_initiator: bool,
+        point: Point,
+        topology: &Topology,
+    ) {
+        let amount = crate::copies::Amount {
+            payload: counters.payload_bytes,
+            empty: match counters.payload_bytes {
+                0 => counters.packets,
+                _ => 0,
+            },
+        };
+        let copies = self.copies.get_or_insert_default();
+        copies.sightings[usize::from(from_initiator)].took(amount, point, topology);
     }
 }

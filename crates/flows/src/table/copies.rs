@@ -47,7 +47,7 @@ impl<T: Clone + Default> FlowTable<T> {
         is_on_its_way
     }
 
-    fn is_own(&self, address: IpAddr, device: Option<NonZeroU32>) -> bool {
+    pub(super) fn is_own(&self, address: IpAddr, device: Option<NonZeroU32>) -> bool {
         let local = self.config.local.as_ref();
         local.is_some_and(|local| local.contains_on(address, device))
     }
@@ -83,10 +83,10 @@ impl<T: Clone + Default> FlowTable<T> {
         let topology = self.topology.as_ref()?;
         let passes_on = self.passes_on(packet);
         let flow = self.lists.get_mut(slot)?;
-        if !flow.is_copy(packet, from_initiator, (point, passes_on), topology) {
-            return None;
+        if flow.is_copy(packet, from_initiator, (point, passes_on), topology) {
+            return Some(self.seen_again(slot, packet, from_initiator));
         }
-        Some(self.seen_again(slot, packet, from_initiator))
+        self.copy_of_original(slot, packet, from_initiator, point)
     }
 
     /// Whether a packet that is not what it claims to be, as a device shows it, was counted before on
@@ -121,7 +121,15 @@ impl<T: Clone + Default> FlowTable<T> {
             clippy::expect_used,
             reason = "the slot was found for this very packet"
         )]
-        let flow = self.lists.get(slot).expect("the slot holds a flow");
+        let mut flow = self.lists.get(slot).expect("the slot holds a flow");
+        let mut from_initiator = from_initiator;
+        if let Some(translation) = flow.translation().filter(|it| it.is_joined)
+            && let Some(at) = self.by_key.find(&translation.original.key, &self.lists)
+            && let Some(original) = self.lists.get(at)
+        {
+            let from_low = from_initiator == translation.original.initiator_is_low;
+            (flow, from_initiator) = (original, original.is_from_initiator(from_low));
+        }
         self.statistics.packets -= 1;
         self.statistics.seen_again += Counters::one(packet.wire_len, packet.payload_len);
         Update {

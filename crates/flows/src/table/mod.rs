@@ -9,7 +9,10 @@ mod lists;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod translated;
+mod view;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 pub use config::{TableConfig, Timeouts};
@@ -17,8 +20,10 @@ use fragments::Fragments;
 use index::Index;
 use lists::{Class, Lists, Slot};
 pub use statistics::TableStatistics;
+use translated::Untied;
+pub use translated::{Kept, Moved};
+pub use view::TableView;
 
-use crate::chunked::View;
 use crate::clock::Clock;
 use crate::copies::{Point, Topology};
 use crate::name::named;
@@ -83,17 +88,20 @@ pub enum EndReason {
     Drained,
     /// Its owner changed: later packets belong to another flow.
     OwnerChanged,
+    /// This host translates its ends (NAT), and the flow with the ends before translation has its packets.
+    Translated,
 }
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Closed,
         Self::Expired,
         Self::Evicted,
         Self::Replaced,
         Self::Drained,
         Self::OwnerChanged,
+        Self::Translated,
     ];
 
     /// The name in lower case, as JSON writes it.
@@ -105,6 +113,7 @@ impl EndReason {
             Self::Replaced => "replaced",
             Self::Drained => "drained",
             Self::OwnerChanged => "owner-changed",
+            Self::Translated => "translated",
         }
     }
 }
@@ -130,20 +139,10 @@ pub struct FlowTable<T = ()> {
     topology: Option<Topology>,
     /// Where the packet was captured that is being counted, if it may be captured elsewhere, too.
     point: Option<Point>,
-}
-
-/// The flows of a table at one point in time.
-#[derive(Debug)]
-pub struct TableView<T = ()> {
-    flows: View<Option<Flow<T>>>,
-}
-
-impl<T> TableView<T> {
-    /// All flows, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
-        let flows = self.flows.iter().flatten();
-        flows.filter(|flow| !flow.is_empty())
-    }
+    /// Of flows with translated ends, by the key before translation.
+    translated: HashMap<FlowKey, FlowKey>,
+    untied: Option<Untied>,
+    kept: Vec<Kept>,
 }
 
 impl<T: Clone + Default> FlowTable<T> {
@@ -166,6 +165,9 @@ impl<T: Clone + Default> FlowTable<T> {
             statistics: TableStatistics::default(),
             topology: None,
             point: None,
+            translated: HashMap::new(),
+            untied: None,
+            kept: Vec::new(),
         }
     }
 
@@ -286,6 +288,7 @@ impl<T: Clone + Default> FlowTable<T> {
         ended: &mut Vec<Ended<T>>,
     ) -> Option<FlowId> {
         let slot = self.slot(id)?;
+        self.untie_and_keep(slot);
         let flow = self.lists.get_mut(slot)?;
         // It cannot cut off packets that the flow never counted.
         let mark = mark.at_most(&flow.mark());
@@ -338,14 +341,6 @@ impl<T: Clone + Default> FlowTable<T> {
         self.lists.iter().filter(|flow| !flow.is_empty())
     }
 
-    /// All flows as they are now, for a reader on another thread. This copies no flow. While the
-    /// view exists, counting a packet copies a few.
-    pub fn view(&mut self) -> TableView<T> {
-        TableView {
-            flows: self.lists.view(),
-        }
-    }
-
     /// The number of flows.
     pub const fn len(&self) -> usize {
         self.lists.len()
@@ -361,11 +356,6 @@ impl<T: Clone + Default> FlowTable<T> {
         let mut clock = self.clock;
         clock.advance(time);
         clock.now()
-    }
-
-    /// What the table has done so far.
-    pub const fn statistics(&self) -> TableStatistics {
-        self.statistics
     }
 
     fn slot(&self, id: FlowId) -> Option<Slot> {
@@ -445,11 +435,8 @@ impl<T: Clone + Default> FlowTable<T> {
             Change::Continued
         };
         let id = flow.id();
-        let now = self.clock.passed();
-        if let Some(class) = self.lists.touch(slot, now) {
-            let deadline = now.saturating_add(class.timeout(&self.config.timeouts));
-            self.next_expiry = self.next_expiry.min(deadline);
-        }
+        self.touch(slot);
+        self.keep();
         self.newest = Some((id, slot));
         Update {
             id,
@@ -457,6 +444,14 @@ impl<T: Clone + Default> FlowTable<T> {
             from_initiator,
             is_skip,
             previous,
+        }
+    }
+
+    fn touch(&mut self, slot: Slot) {
+        let now = self.clock.passed();
+        if let Some(class) = self.lists.touch(slot, now) {
+            let deadline = now.saturating_add(class.timeout(&self.config.timeouts));
+            self.next_expiry = self.next_expiry.min(deadline);
         }
     }
 
@@ -469,6 +464,7 @@ impl<T: Clone + Default> FlowTable<T> {
     }
 
     fn end(&mut self, slot: Slot, reason: EndReason, ended: &mut Vec<Ended<T>>) {
+        self.untie_and_keep(slot);
         let Some(flow) = self.lists.remove(slot) else {
             return;
         };
@@ -488,7 +484,7 @@ impl<T: Clone + Default> FlowTable<T> {
             EndReason::Evicted => Some(&mut self.statistics.evicted),
             EndReason::Replaced => Some(&mut self.statistics.replaced),
             EndReason::OwnerChanged => Some(&mut self.statistics.cut),
-            EndReason::Drained => None,
+            EndReason::Drained | EndReason::Translated => None,
         };
         if let Some(counter) = counter {
             *counter += 1;

@@ -1,5 +1,6 @@
 //! What a table has counted.
 
+use super::FlowTable;
 use crate::Counters;
 
 /// What a table has done so far.
@@ -25,4 +26,11 @@ pub struct TableStatistics {
     pub cut: u64,
     /// Packets whose time was before the latest one.
     pub backwards: u64,
+}
+
+impl<T> FlowTable<T> {
+    /// What the table has done so far.
+    pub const fn statistics(&self) -> TableStatistics {
+        self.statistics
+    }
 }

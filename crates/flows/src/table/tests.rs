@@ -7,6 +7,7 @@ mod life;
 mod model;
 mod origin;
 mod properties;
+mod translated;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

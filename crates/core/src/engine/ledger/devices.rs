@@ -66,6 +66,12 @@ impl Ledger {
         self.table.set_topology(topology);
     }
 
+    /// Whether a flow opened, since this was asked last, that has no end on this
+    /// host, or that claims one: a sign that its addresses changed.
+    pub(crate) fn take_foreign(&mut self) -> bool {
+        std::mem::take(&mut self.saw_foreign)
+    }
+
     /// Whether it was told of a device.
     pub(crate) fn knows_device(&self, index: NonZeroU32) -> bool {
         self.devices.knows(index)

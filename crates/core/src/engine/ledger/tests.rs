@@ -1,4 +1,5 @@
 mod properties;
+mod translated;
 pub(super) mod two_ends;
 
 use std::net::SocketAddr;
