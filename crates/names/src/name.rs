@@ -1,6 +1,6 @@
 //! A name that came from the network, in a form that can be shown.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -26,8 +26,7 @@ impl Name {
     #[must_use]
     pub fn from_text(text: &[u8]) -> Option<Self> {
         let text = text.strip_suffix(b".").unwrap_or(text);
-        let is_address = std::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok());
-        if text.is_empty() || is_address {
+        if text.is_empty() || is_address(text) {
             return None;
         }
         Self::from_labels(text.split(|&byte| byte == b'.'))
@@ -36,25 +35,11 @@ impl Name {
     /// From the labels of a message. None of them: the root, which is written as a dot.
     #[must_use]
     pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut text = String::new();
+        let mut builder = Builder::default();
         for label in labels {
-            if label.is_empty() || label.len() > MAX_LABEL {
-                return None;
-            }
-            if !text.is_empty() {
-                text.push('.');
-            }
-            for &byte in label {
-                push(&mut text, byte);
-            }
-            if text.len() > MAX_NAME {
-                return None;
-            }
+            builder.label(label)?;
         }
-        if text.is_empty() {
-            text.push('.');
-        }
-        Some(Self(text.into()))
+        builder.finish()
     }
 
     /// The text.
@@ -77,8 +62,8 @@ impl Name {
     /// `_8443._https.example.com`.
     pub(crate) fn host(&self) -> Self {
         let mut rest = &*self.0;
-        while let Some((first, others)) = rest.split_once('.')
-            && first.starts_with('_')
+        while rest.starts_with('_')
+            && let Some((_, others)) = rest.split_once('.')
         {
             rest = others;
         }
@@ -89,15 +74,64 @@ impl Name {
     }
 }
 
-/// A byte of a label.
-fn push(text: &mut String, byte: u8) {
-    match byte {
-        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
-        b'A'..=b'Z' => text.push(char::from(byte.to_ascii_lowercase())),
-        _ => {
-            let written = write!(text, "\\{byte:03}");
-            debug_assert!(written.is_ok(), "a string takes everything");
+/// Whether text is an address. Most names have neither a digit at their end nor a colon.
+fn is_address(text: &[u8]) -> bool {
+    let may_be = text.last().is_some_and(u8::is_ascii_digit) || text.contains(&b':');
+    may_be && std::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
+}
+
+/// A name whose labels come one after the other. It takes no memory until it is complete.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    text: [u8; MAX_NAME],
+    len: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            text: [0; MAX_NAME],
+            len: 0,
         }
+    }
+}
+
+impl Builder {
+    /// `None` if the label is none, or the name too long.
+    pub(crate) fn label(&mut self, label: &[u8]) -> Option<()> {
+        if label.is_empty() || label.len() > MAX_LABEL {
+            return None;
+        }
+        if self.len > 0 {
+            self.push(b".")?;
+        }
+        for &byte in label {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => self.push(&[byte])?,
+                b'A'..=b'Z' => self.push(&[byte.to_ascii_lowercase()])?,
+                _ => {
+                    let digit = |number: u8| b'0' + number % 10;
+                    self.push(&[b'\\', digit(byte / 100), digit(byte / 10), digit(byte)])?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = self.len + bytes.len();
+        self.text.get_mut(self.len..end)?.copy_from_slice(bytes);
+        self.len = end;
+        Some(())
+    }
+
+    /// The name; without a label that is the root.
+    pub(crate) fn finish(&self) -> Option<Name> {
+        let text = match self.len {
+            0 => ".",
+            len => std::str::from_utf8(&self.text[..len]).ok()?,
+        };
+        Some(Name(text.into()))
     }
 }
 

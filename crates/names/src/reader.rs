@@ -6,8 +6,9 @@ mod tcp;
 mod tests;
 mod udp;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::SocketAddr;
 
 use crate::Source;
@@ -88,13 +89,13 @@ pub enum NameEvidence {
 }
 
 /// Reads the first packets of flows, of many at once, and DNS wherever it is. `K` is whatever the
-/// caller calls its flows.
+/// caller calls its flows, and `S` makes the hashes of that.
 ///
 /// A flow takes at most 32 KiB, and only while what it begins with may still become a name. The
 /// number of such flows is bounded; the one that began first makes room, and is counted.
 #[derive(Debug)]
-pub struct NameReader<K> {
-    flows: HashMap<K, FlowReader>,
+pub struct NameReader<K, S = RandomState> {
+    flows: HashMap<K, FlowReader, S>,
     /// In the order in which they began; those that are over too.
     order: VecDeque<K>,
     limit: usize,
@@ -104,9 +105,9 @@ pub struct NameReader<K> {
 /// Flows that are read at once, unless the caller says otherwise.
 pub const FLOWS: usize = 4_096;
 
-impl<K: Copy + Eq + Hash> Default for NameReader<K> {
+impl<K: Copy + Eq + Hash, S: BuildHasher + Default> Default for NameReader<K, S> {
     fn default() -> Self {
-        Self::with_limit(FLOWS)
+        Self::with_hasher(FLOWS, S::default())
     }
 }
 
@@ -114,8 +115,17 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
     /// For at most so many flows that may still have something to say.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
+        Self::with_hasher(limit, RandomState::new())
+    }
+}
+
+impl<K: Copy + Eq + Hash, S: BuildHasher> NameReader<K, S> {
+    /// The same with hashes of the caller's. Who sends packets chooses what is hashed, so these need a
+    /// secret.
+    #[must_use]
+    pub fn with_hasher(limit: usize, hasher: S) -> Self {
         Self {
-            flows: HashMap::new(),
+            flows: HashMap::with_hasher(hasher),
             order: VecDeque::new(),
             limit: limit.max(1),
             dropped: 0,
@@ -136,16 +146,27 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
         if payload.carried == Carried::Udp && udp::read_by_ports(payload, evidence) {
             return true;
         }
-        let reader = self.flows.entry(flow).or_insert_with(|| {
-            self.order.push_back(flow);
-            FlowReader::new(payload)
-        });
-        if reader.read(payload, evidence) {
-            self.make_room();
-            return true;
+        match self.flows.entry(flow) {
+            Entry::Occupied(mut entry) => {
+                if entry.get_mut().read(payload, evidence) {
+                    return true;
+                }
+                entry.remove();
+                self.tidy();
+                false
+            }
+            Entry::Vacant(entry) => {
+                let mut reader = FlowReader::new(payload);
+                // One packet may say everything.
+                if !reader.read(payload, evidence) {
+                    return false;
+                }
+                entry.insert(reader);
+                self.order.push_back(flow);
+                self.make_room();
+                true
+            }
         }
-        self.forget(flow);
-        false
     }
 
     /// Whether a flow is there that may have more to say.
@@ -161,8 +182,13 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
 
     /// Lets go of a flow that is over.
     pub fn forget(&mut self, flow: K) {
-        self.flows.remove(&flow);
-        // Most flows are over soon: what is left of them must not pile up.
+        if self.flows.remove(&flow).is_some() {
+            self.tidy();
+        }
+    }
+
+    /// Most flows are over soon: what is left of them must not pile up.
+    fn tidy(&mut self) {
         if self.order.len() > 2 * self.limit {
             self.order.retain(|flow| self.flows.contains_key(flow));
         }

@@ -291,20 +291,26 @@ impl NameTable {
             }
             return;
         }
+        let mut asked_name = None;
         let client = if source == Source::Mdns && questions::is_to_neighbours(from, to) {
             // A host of the local network tells everybody who it is.
             None
         } else {
             let asked_for = message.questions.first();
-            let answers_question = asked_for.is_some_and(|question| {
+            asked_name = asked_for.and_then(|question| {
                 let asked = Asked::new(source, to, from, message.id, question);
                 self.questions.answer(&asked, now)
             });
-            if !answers_question {
+            if asked_name.is_none() {
                 self.unsolicited += 1;
                 return;
             }
             Some(to.ip())
+        };
+        // The text that the flow of the question has already.
+        let shared = |name: &Name| match &asked_name {
+            Some(asked) if asked == name => asked.clone(),
+            _ => name.clone(),
         };
         for address in &message.addresses {
             if source == Source::Mdns && !address.name.is_within(MDNS_DOMAIN) {
@@ -316,7 +322,7 @@ impl NameTable {
                 continue;
             }
             let answer = Answer {
-                name: address.name.clone(),
+                name: shared(&address.name),
                 source,
                 client,
                 flow,
@@ -356,8 +362,16 @@ impl NameTable {
     #[must_use]
     pub fn names_of(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Names {
         let address = address.to_canonical();
+        self.only_name(address, flow)
+            .unwrap_or_else(|| self.names_of_all(address, flow))
+    }
+
+    /// What all answers say together.
+    fn names_of_all(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Names {
         let mut answers: Vec<&Answer> = self.answers.valid(address, flow.began).collect();
-        answers.sort_by_key(|answer| std::cmp::Reverse(answer.before(flow.began)));
+        if answers.len() > 1 {
+            answers.sort_by_key(|answer| std::cmp::Reverse(answer.before(flow.began)));
+        }
         let (found, is_ambiguous) = match self.of_answers(address, &answers, flow) {
             Choice::Several => (None, true),
             Choice::None => (None, false),
@@ -373,10 +387,8 @@ impl NameTable {
         };
         let name = of_flow(flow).or(found).or_else(weaker);
         let mut others: Vec<HostName> = Vec::new();
+        let is_other = |other: &Name| name.as_ref().is_none_or(|name| name.name != *other);
         let mut add = |other: HostName| {
-            if name.as_ref().is_some_and(|name| name.name == other.name) {
-                return;
-            }
             match others.iter_mut().find(|known| known.name == other.name) {
                 // The nearest of those who asked for one name.
                 Some(known) if distance(other.asked_by) < distance(known.asked_by) => {
@@ -386,12 +398,13 @@ impl NameTable {
                 None => others.push(other),
             }
         };
-        for answer in &answers {
+        for answer in answers.iter().filter(|answer| is_other(&answer.name)) {
             add(answer.named(self.asked_by(answer, flow), flow.began));
         }
         if is_ambiguous {
             let silent = [self.of_hosts(address), self.of_reverse(address)];
-            silent.into_iter().flatten().for_each(add);
+            let silent = silent.into_iter().flatten();
+            silent.filter(|it| is_other(&it.name)).for_each(add);
         }
         Names { name, others }
     }
@@ -401,8 +414,11 @@ impl NameTable {
         if self.is_elsewhere(answer, flow) {
             return AskedBy::AnotherHost;
         }
-        let asker = self.dns_flows.get(&answer.flow).map(|asker| asker.program);
-        if asker.is_some() && asker == flow.owner.map(|owner| owner.program) {
+        let is_of = |owner: FlowOwner| {
+            let asker = self.dns_flows.get(&answer.flow);
+            asker.is_some_and(|asker| asker.program == owner.program)
+        };
+        if flow.owner.is_some_and(is_of) {
             AskedBy::Program
         } else {
             AskedBy::Host

@@ -89,8 +89,7 @@ pub(crate) struct Owners {
     is_unconfirmed: bool,
     /// Whether those who listen know that it is over.
     is_told: bool,
-    /// Of a flow that names have to do with.
-    naming: Option<Box<naming::Naming>>,
+    naming: naming::Naming,
 }
 
 /// One end of a flow, as an index.

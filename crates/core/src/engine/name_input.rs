@@ -1,14 +1,23 @@
 //! From captured packets to evidence of names. The crates of capture and names do not know each
 //! other; this is the seam.
 
+mod copies;
+mod ends;
+mod places;
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use flowner_capture::{Headers, RawPacket};
+use flowner_capture::{Headers, Ports, RawPacket};
 use flowner_names::wire::dns;
 use flowner_names::{Carried, NameEvidence, NameReader, Payload};
+
+use copies::Copies;
+use ends::{Ends, Seed};
+use places::{Flows, Places};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -19,65 +28,13 @@ const TLS_HANDSHAKE: u8 = 22;
 /// The bits of the first byte of QUIC's long header (RFC 9000, section 17.2).
 const QUIC_LONG: u8 = 0xc0;
 
-/// Two ends and a protocol, the lower end first.
-type Ends = (u8, SocketAddr, SocketAddr);
-
-/// Reads the names in packets. Packets of flows that have said everything cost a look at their first
-/// bytes.
+/// Reads the names in packets. A packet of a flow that has said everything costs a look at its first
+/// bytes, and one lookup among the flows that have not.
 #[derive(Debug, Default)]
 pub(crate) struct NameInput {
-    reader: NameReader<Ends>,
-    seen: Seen,
-}
-
-/// Which flows the reader surely does not have, so that most packets cost no lookup.
-#[derive(Debug)]
-struct Seen {
-    places: Box<[bool]>,
-    /// Packets that were noted since the places were cleared.
-    noted: usize,
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self {
-            places: vec![false; Self::PLACES].into(),
-            noted: 0,
-        }
-    }
-}
-
-impl Seen {
-    /// Many more than the reader has flows, so that few others share a place with one of them.
-    const PLACES: usize = 1 << 16;
-    /// Packets after which only the reader's flows are noted.
-    const MOST: usize = 4_096;
-
-    /// Whoever chooses ends so that they share a place makes a packet cost a lookup.
-    fn place((_, one, other): &Ends) -> usize {
-        let low = |end: &SocketAddr| match end.ip() {
-            IpAddr::V4(address) => u16::from_be_bytes([address.octets()[2], address.octets()[3]]),
-            IpAddr::V6(address) => address.segments()[7],
-        };
-        let mixed = one.port() ^ other.port().rotate_left(5) ^ low(one) ^ low(other).rotate_left(9);
-        usize::from(mixed)
-    }
-
-    fn may_have(&self, ends: &Ends) -> bool {
-        self.places[Self::place(ends)]
-    }
-
-    fn note(&mut self, ends: &Ends, reader: &NameReader<Ends>) {
-        self.noted += 1;
-        if self.noted >= Self::MOST {
-            self.noted = 0;
-            self.places.fill(false);
-            for ends in reader.flows() {
-                self.places[Self::place(&ends)] = true;
-            }
-        }
-        self.places[Self::place(ends)] = true;
-    }
+    reader: NameReader<Ends, Seed>,
+    places: Places,
+    copies: Copies,
 }
 
 impl NameInput {
@@ -91,24 +48,25 @@ impl NameInput {
         let Some(ports) = headers.ports.filter(|_| headers.fragment.is_none()) else {
             return;
         };
-        let Some(ends) = ends_of(headers) else {
-            return;
-        };
-        let bytes = headers.payload(packet.data);
-        let source = SocketAddr::new(headers.source, ports.source);
-        let destination = SocketAddr::new(headers.destination, ports.destination);
         let is_dns = DNS.contains(&ports.source) || DNS.contains(&ports.destination);
+        let bytes = headers.payload(packet.data);
+        let mut begins = false;
         let carried = match (headers.protocol, headers.tcp) {
             (TCP, Some(tcp)) => {
-                let is_syn = tcp.flags.syn();
-                if is_syn && !tcp.flags.ack() {
-                    // Another connection of these ends.
-                    self.reader.forget(ends);
-                } else if !(is_dns || self.has(&ends) || begins_a_stream(bytes)) {
+                let (is_syn, is_reset) = (tcp.flags.syn(), tcp.flags.rst());
+                // Most packets of most connections.
+                if headers.payload_len == 0 && !is_syn && !is_reset {
                     return;
                 }
-                if tcp.flags.rst() {
-                    self.reader.forget(ends);
+                if is_reset {
+                    if self.places.may_have(ports) {
+                        self.forget(Ends::of(headers, ports), ports);
+                    }
+                    return;
+                }
+                begins = is_syn && !tcp.flags.ack();
+                let may_say = begins || is_dns || begins_a_stream(bytes);
+                if !may_say && !self.has(headers, ports) {
                     return;
                 }
                 Carried::Tcp {
@@ -117,48 +75,55 @@ impl NameInput {
                 }
             }
             (UDP, _) => {
-                if !(is_dns || self.has(&ends) || begins_quic(bytes) || dns::is_query(bytes)) {
+                let may_say = is_dns || begins_quic(bytes) || dns::is_query(bytes);
+                if !may_say && !self.has(headers, ports) {
                     return;
                 }
                 Carried::Udp
             }
             _ => return,
         };
+        let ends = Ends::of(headers, ports);
+        if self.copies.has(ends, headers, packet, bytes) {
+            return;
+        }
+        if begins {
+            // Another connection of these ends.
+            self.forget(ends, ports);
+        }
         let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let payload = Payload {
-            source,
-            destination,
+            source: SocketAddr::new(headers.source, ports.source),
+            destination: SocketAddr::new(headers.destination, ports.destination),
             carried,
             bytes,
             is_cut: captured < headers.payload_len,
         };
-        self.seen.note(&ends, &self.reader);
+        let before = Flows::of(&self.reader);
         self.reader.read(ends, &payload, evidence);
+        self.places.after(before, ports, &self.reader);
     }
 
-    fn has(&self, ends: &Ends) -> bool {
-        self.seen.may_have(ends) && self.reader.has(*ends)
+    fn has(&self, headers: &Headers, ports: Ports) -> bool {
+        self.places.may_have(ports) && self.reader.has(Ends::of(headers, ports))
     }
-}
 
-/// `None` of a packet without ports.
-fn ends_of(headers: &Headers) -> Option<Ends> {
-    let ports = headers.ports?;
-    let source = SocketAddr::new(headers.source, ports.source);
-    let destination = SocketAddr::new(headers.destination, ports.destination);
-    Some(if source < destination {
-        (headers.protocol, source, destination)
-    } else {
-        (headers.protocol, destination, source)
-    })
+    fn forget(&mut self, ends: Ends, ports: Ports) {
+        let before = Flows::of(&self.reader);
+        self.reader.forget(ends);
+        self.places.after(before, ports, &self.reader);
+    }
 }
 
 /// Whether a connection may begin so whose first packet was not captured.
 fn begins_a_stream(bytes: &[u8]) -> bool {
     const CLIENT_HELLO: u8 = 1;
     const REQUESTS: [&[u8]; 5] = [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"CONNECT "];
-    let is_hello = bytes.first() == Some(&TLS_HANDSHAKE) && bytes.get(5) == Some(&CLIENT_HELLO);
-    is_hello || REQUESTS.iter().any(|request| bytes.starts_with(request))
+    match bytes.first() {
+        Some(&TLS_HANDSHAKE) => bytes.get(5) == Some(&CLIENT_HELLO),
+        Some(b'G' | b'P' | b'H' | b'C') => REQUESTS.iter().any(|it| bytes.starts_with(it)),
+        _ => false,
+    }
 }
 
 fn begins_quic(bytes: &[u8]) -> bool {

@@ -73,7 +73,9 @@ impl CaptureThread {
         }
         ledger.add_broadcasts(batch.broadcasts.drain(..));
         ledger.refuse_claims(std::mem::take(&mut batch.refused));
-        let mut evidence = batch.evidence.drain(..).peekable();
+        let mut evidence = batch.evidence.drain(..);
+        let mut evidence_of = batch.evidence_of.drain(..);
+        let mut said_by = evidence_of.next();
         let mut owners = batch.owners.drain(..).peekable();
         let mut newest = None;
         for (number, packet) in batch.frames.iter().enumerate() {
@@ -88,7 +90,10 @@ impl CaptureThread {
                     None
                 }
             };
-            while let Some((_, said)) = evidence.next_if(|(of, _)| *of == number) {
+            while said_by == Some(number)
+                && let Some(said) = evidence.next()
+            {
+                said_by = evidence_of.next();
                 if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
                     ledger.evidence(of, said, packet);
                 }

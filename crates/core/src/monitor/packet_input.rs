@@ -26,8 +26,10 @@ pub(super) struct Batch {
     pub(super) refused: u64,
     /// New broadcast addresses of networks.
     pub(super) broadcasts: Vec<IpAddr>,
-    /// Evidence of names: the index of the packet, and the evidence.
-    pub(super) evidence: Vec<(usize, NameEvidence)>,
+    /// Evidence of names, in the order of the packets.
+    pub(super) evidence: Vec<NameEvidence>,
+    /// The index of the packet of each.
+    pub(super) evidence_of: Vec<usize>,
 }
 
 impl Batch {
@@ -44,10 +46,8 @@ impl Batch {
         let place = self.frames.len();
         let headers = packet.headers();
         if let (Some(names), Ok(headers)) = (names, &headers) {
-            let mut found = Vec::new();
-            names.read(headers, packet, &mut found);
-            self.evidence
-                .extend(found.into_iter().map(|one| (place, one)));
+            names.read(headers, packet, &mut self.evidence);
+            self.evidence_of.resize(self.evidence.len(), place);
         }
         self.frames.push(Frame::new(headers, packet));
         recorded.owners(packet, |end, owner| self.owners.push((place, end, owner)));

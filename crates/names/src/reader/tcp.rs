@@ -42,20 +42,44 @@ impl Connection {
             &mut self.of_other
         };
         let bytes_before = stream.pieces.len();
-        if !stream.is_done && stream.take(payload) {
-            let before = evidence.len();
+        let before = evidence.len();
+        if !stream.is_done && !stream.read_at_once(payload, evidence) && stream.take(payload) {
             stream.read(payload, bytes_before, evidence);
-            let is_named = matches!(evidence.get(before), Some(NameEvidence::Server { .. }));
-            // The client has spoken.
-            if is_named {
-                return false;
-            }
+        }
+        // The client has spoken.
+        if matches!(evidence.get(before), Some(NameEvidence::Server { .. })) {
+            return false;
         }
         !(self.of_first.is_done && self.of_other.is_done)
     }
 }
 
 impl Stream {
+    /// Reads the first packet if it says everything, as most do: nothing has to be kept then. Whether
+    /// it does.
+    fn read_at_once(&mut self, payload: &Payload<'_>, evidence: &mut Vec<NameEvidence>) -> bool {
+        let Carried::Tcp {
+            sequence,
+            is_syn: false,
+        } = payload.carried
+        else {
+            return false;
+        };
+        let is_first = self.pieces.len() == 0 && self.begin.is_none_or(|begin| begin == sequence);
+        if !is_first || payload.is_cut || payload.bytes.is_empty() || payload.has_port(DNS) {
+            return false;
+        }
+        let beginning = &payload.bytes[..payload.bytes.len().min(LIMIT)];
+        let (reading, source) = reading(beginning, payload);
+        let name = match reading {
+            Parsed::Partial => return false,
+            Parsed::Complete(name) => name,
+            Parsed::Other => None,
+        };
+        self.conclude(name, source, (payload, 0), evidence);
+        true
+    }
+
     /// Puts the bytes where they belong, and says whether there are new ones at the beginning.
     fn take(&mut self, payload: &Payload<'_>) -> bool {
         let Carried::Tcp { sequence, is_syn } = payload.carried else {
@@ -108,6 +132,17 @@ impl Stream {
             }
             Parsed::Other => None,
         };
+        self.conclude(name, source, (payload, bytes_before), evidence);
+    }
+
+    /// The stream has said what it has to say, with this packet, after so many bytes before it.
+    fn conclude(
+        &mut self,
+        name: Option<ServerName>,
+        source: Source,
+        (payload, bytes_before): (&Payload<'_>, usize),
+        evidence: &mut Vec<NameEvidence>,
+    ) {
         self.is_done = true;
         if let Some(name) = name {
             let source = if name.is_proxied {

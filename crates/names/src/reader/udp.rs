@@ -40,20 +40,20 @@ impl Datagrams {
             .hellos
             .iter_mut()
             .position(|(sender, _)| *sender == payload.source);
-        let at = match known {
-            Some(at) => at,
+        let mut new = None;
+        let hello = match known {
+            Some(at) => &mut self.hellos[at].1,
+            // It is large, and mostly one datagram says everything: it stays on the stack so far.
             None if quic::may_be_initial(payload.bytes) && self.hellos.len() < 2 => {
-                self.hellos.push((payload.source, Box::default()));
-                self.hellos.len() - 1
+                new.insert(quic::Hello::default())
             }
             // Something else first, and no QUIC in the other direction.
             None => return !self.hellos.is_empty(),
         };
-        let hello = &mut self.hellos[at].1;
-        let name = match hello.read(payload.bytes) {
-            Parsed::Complete(name) => name,
-            Parsed::Partial => return true,
-            Parsed::Other => hello.cut(),
+        let (name, is_partial) = match hello.read(payload.bytes) {
+            Parsed::Complete(name) => (name, false),
+            Parsed::Partial => (None, true),
+            Parsed::Other => (hello.cut(), false),
         };
         if let Some(name) = name {
             evidence.push(NameEvidence::Server {
@@ -65,6 +65,12 @@ impl Datagrams {
                 bytes_before: 0,
             });
             return false;
+        }
+        if let Some(new) = new {
+            self.hellos.push((payload.source, Box::new(new)));
+        }
+        if is_partial {
+            return true;
         }
         // A client without a name, or the server's packets.
         self.hellos.len() < 2 && self.count < 2

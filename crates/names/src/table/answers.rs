@@ -45,21 +45,27 @@ impl Answer {
 
     /// Whether it says the same to the same.
     fn is_again(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.flow == other.flow
             && self.source == other.source
             && self.client == other.client
-            && self.flow == other.flow
+            && self.name == other.name
     }
 }
 
 /// What is kept of one address.
 #[derive(Debug, Default)]
 struct OfAddress {
+    /// In the order of their numbers.
     answers: Vec<(u64, Answer)>,
     /// Until when a name may count that found no place here.
     crowded_until: Duration,
     /// Until when an answer may count that found no place here, though its name did.
     thinned_until: Duration,
+    /// Whether the answers have several names, or had.
+    has_several: bool,
+    /// The highest number of a flow in which one came, and the latest time when one came.
+    last_flow: u64,
+    latest: Duration,
 }
 
 #[derive(Debug)]
@@ -96,17 +102,26 @@ impl Answers {
         let number = self.next;
         self.next += 1;
         let kept = self.of.entry(address).or_default();
-        // It takes the place of the same one from before, at the end of the order.
-        if let Some(at) = kept
-            .answers
-            .iter()
-            .position(|(_, old)| old.is_again(&answer))
-        {
-            let (_, old) = kept.answers.swap_remove(at);
+        // It takes the place of the same one from before, at the end of the order. Flows mostly have
+        // rising numbers, so that of a new one there is none.
+        let is_of_new_flow = answer.flow > kept.last_flow;
+        kept.last_flow = kept.last_flow.max(answer.flow);
+        kept.latest = kept.latest.max(now);
+        let again = |(_, old): &(u64, Answer)| old.is_again(&answer);
+        if !is_of_new_flow && let Some(at) = kept.answers.iter().position(again) {
+            let (_, old) = kept.answers.remove(at);
             self.count -= 1;
             if old.valid_until >= now {
                 answer.first_at = old.first_at;
                 answer.valid_until = answer.valid_until.max(old.valid_until);
+            }
+        }
+        if let Some((_, last)) = kept.answers.last() {
+            if last.name == answer.name {
+                // One text for all that say the same: less memory, and quick to compare.
+                answer.name.clone_from(&last.name);
+            } else {
+                kept.has_several = true;
             }
         }
         kept.answers.push((number, answer));
@@ -154,6 +169,16 @@ impl Answers {
         answers.filter(move |answer| answer.first_at <= began && began <= answer.valid_until)
     }
 
+    /// The answer that came last, if it counts for a flow that began then, and all that count have
+    /// its name.
+    pub(super) fn only(&self, address: IpAddr, began: Duration) -> Option<&Answer> {
+        let kept = self.of.get(&address)?;
+        let (_, last) = kept.answers.last()?;
+        let is_last = last.last_at == kept.latest && last.last_at <= began;
+        let is_only = !kept.has_several && began > kept.crowded_until;
+        (is_last && is_only && began <= last.valid_until).then_some(last)
+    }
+
     /// Whether there was another name at that time, which found no place.
     pub(super) fn is_crowded(&self, address: IpAddr, began: Duration) -> bool {
         let kept = self.of.get(&address);
@@ -197,12 +222,10 @@ impl Answers {
 impl OfAddress {
     /// Lets go of the answer that came longest ago. Whether it was still valid.
     fn remove_oldest(&mut self, now: Duration) -> bool {
-        let numbered = self.answers.iter().enumerate();
-        let oldest = numbered.min_by_key(|(_, (number, _))| *number);
-        let Some((at, _)) = oldest else {
+        if self.answers.is_empty() {
             return false;
-        };
-        let (_, gone) = self.answers.swap_remove(at);
+        }
+        let (_, gone) = self.answers.remove(0);
         self.thinned_until = self.thinned_until.max(gone.valid_until);
         // For as long: a resolver tells what is left of an answer's life.
         let says_the_same = |(_, other): &(u64, Answer)| {

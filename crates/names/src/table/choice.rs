@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::answers::Answer;
-use super::{AskedBy, FlowFacts, FlowOwner, HostName, NameTable};
+use super::{AskedBy, FlowFacts, FlowOwner, HostName, NameTable, Names};
 use crate::Source;
 
 /// What answers say, all together.
@@ -33,6 +33,28 @@ enum Asker {
 }
 
 impl NameTable {
+    /// The names of an address that has one, as most have, if the answer that came last is of the flow's
+    /// owner. The same as all answers say together; `None` where they have to be asked.
+    pub(super) fn only_name(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Option<Names> {
+        let answer = self.answers.only(address, flow.began)?;
+        let is_of_host = answer.source == Source::Dns && !self.is_elsewhere(answer, flow);
+        if flow.server.is_some() || !is_of_host {
+            return None;
+        }
+        let asked_by = match flow.owner {
+            None => AskedBy::Host,
+            Some(_) if self.answers.is_thinned(address, flow.began) => AskedBy::Host,
+            Some(owner) => match self.asker(answer, owner) {
+                Asker::Process => AskedBy::Program,
+                _ => return None,
+            },
+        };
+        Some(Names {
+            name: Some(answer.named(asked_by, flow.began)),
+            others: Vec::new(),
+        })
+    }
+
     /// What this host asked for, and what its neighbours told.
     pub(super) fn of_answers<'a>(
         &self,

@@ -1,6 +1,7 @@
 //! Questions that wait for their answer.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -67,43 +68,69 @@ pub(super) fn is_to_neighbours(from: SocketAddr, to: SocketAddr) -> bool {
 
 #[derive(Debug)]
 pub(super) struct Questions {
-    asked: HashMap<Asked, Duration>,
-    order: VecDeque<(Asked, Duration)>,
+    /// By the hash of what was asked: its number. A hash has a secret, and two are equal by accident
+    /// once in 10^19; then the earlier question is forgotten.
+    numbers: HashMap<u64, u64>,
+    /// In the order of their numbers; those that are answered, too.
+    order: VecDeque<Waiting>,
+    /// The number of the first one.
+    first: u64,
+    hasher: RandomState,
     limit: usize,
     dropped: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    hash: u64,
+    asked: Asked,
+    at: Duration,
 }
 
 impl Questions {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            asked: HashMap::new(),
+            numbers: HashMap::new(),
             order: VecDeque::new(),
+            first: 0,
+            hasher: RandomState::new(),
             limit,
             dropped: 0,
         }
     }
 
     pub(super) fn ask(&mut self, asked: Asked, now: Duration) {
-        self.asked.insert(asked.clone(), now);
-        self.order.push_back((asked, now));
-        while let Some((oldest, at)) = self.order.front() {
-            let is_over = now.saturating_sub(*at) > PATIENCE;
+        let hash = self.hasher.hash_one(&asked);
+        let number = self.first + self.order.len() as u64;
+        self.numbers.insert(hash, number);
+        self.order.push_back(Waiting {
+            hash,
+            asked,
+            at: now,
+        });
+        while let Some(oldest) = self.order.front() {
+            let is_over = now.saturating_sub(oldest.at) > PATIENCE;
             if !is_over && self.order.len() <= self.limit {
                 break;
             }
             // It may have been asked again since, or answered.
-            if self.asked.get(oldest) == Some(at) {
-                self.asked.remove(oldest);
+            if self.numbers.get(&oldest.hash) == Some(&self.first) {
+                self.numbers.remove(&oldest.hash);
                 self.dropped += u64::from(!is_over);
             }
             self.order.pop_front();
+            self.first += 1;
         }
     }
 
-    /// Whether this was asked, and not answered yet.
-    pub(super) fn answer(&mut self, asked: &Asked, now: Duration) -> bool {
-        let at = self.asked.remove(asked);
-        at.is_some_and(|at| now.saturating_sub(at) <= PATIENCE)
+    /// The name in the question, if this was asked, and not answered yet.
+    pub(super) fn answer(&mut self, asked: &Asked, now: Duration) -> Option<Name> {
+        let hash = self.hasher.hash_one(asked);
+        let number = self.numbers.remove(&hash)?;
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let waiting = self.order.get(at)?;
+        let is_it = waiting.asked == *asked && now.saturating_sub(waiting.at) <= PATIENCE;
+        is_it.then(|| waiting.asked.name.clone())
     }
 
     pub(super) fn dropped(&self) -> u64 {

@@ -58,7 +58,9 @@ impl Host {
             began: seconds(began),
             server: None,
         };
-        self.table.names_of(ip(CDN), &facts)
+        let names = self.table.names_of(ip(CDN), &facts);
+        assert_eq!(names, self.table.names_of_all(ip(CDN), &facts));
+        names
     }
 
     /// The name, and who asked.

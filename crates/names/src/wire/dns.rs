@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Cursor;
 use crate::Name;
+use crate::name::Builder;
 
 /// Records of a message that are read. An answer has a few, that of a large pool some dozens.
 const MAX_RECORDS: usize = 128;
@@ -134,8 +135,11 @@ pub fn read(bytes: &[u8]) -> Option<Message> {
         }
     }
     if message.is_response && message.response_code == 0 {
-        let records = Records::read(bytes, cursor, answers + others);
-        message.addresses = records.addresses(message.questions.first());
+        // The one question of a message stands behind its header, where nearly all records point to.
+        let first = message.questions.first();
+        let at_begin = first.filter(|_| questions == 1).map(|it| &it.name);
+        let records = Records::read(bytes, cursor, answers + others, at_begin);
+        message.addresses = records.addresses(first);
     }
     Some(message)
 }
@@ -149,15 +153,19 @@ fn question<'a>(bytes: &'a [u8], cursor: &mut Cursor<'a>) -> Option<(Question, u
 
 /// The name at a place, which may lead to others by pointers.
 fn name<'a>(bytes: &'a [u8], cursor: &mut Cursor<'a>) -> Option<Name> {
-    let mut labels = Vec::new();
+    let mut builder = Builder::default();
+    let mut labels = 0;
     let mut pointers = 0;
     // Where it goes on after the first pointer does not matter to the place of the caller.
     let mut elsewhere = None;
     loop {
         let place = elsewhere.as_mut().unwrap_or(&mut *cursor);
         match place.u8()? {
-            0 => return Name::from_labels(labels),
-            length @ 1..=63 => labels.push(place.take(length.into())?),
+            0 => return builder.finish(),
+            length @ 1..=63 => {
+                builder.label(place.take(length.into())?)?;
+                labels += 1;
+            }
             high @ 0xc0.. => {
                 let at = usize::from(high & 0x3f) << 8 | usize::from(place.u8()?);
                 elsewhere = Some(Cursor::new(bytes.get(at..)?));
@@ -166,7 +174,7 @@ fn name<'a>(bytes: &'a [u8], cursor: &mut Cursor<'a>) -> Option<Name> {
             // Other kinds of labels are history (RFC 6891, section 5).
             _ => return None,
         }
-        if pointers > MAX_POINTERS || labels.len() > MAX_LABELS {
+        if pointers > MAX_POINTERS || labels > MAX_LABELS {
             return None;
         }
     }
@@ -181,10 +189,15 @@ struct Records {
 
 impl Records {
     /// Those that can be read, the first ones first.
-    fn read<'a>(bytes: &'a [u8], mut cursor: Cursor<'a>, count: usize) -> Self {
+    fn read<'a>(
+        bytes: &'a [u8],
+        mut cursor: Cursor<'a>,
+        count: usize,
+        at_begin: Option<&Name>,
+    ) -> Self {
         let mut records = Self::default();
         for _ in 0..count.min(MAX_RECORDS) {
-            if records.record(bytes, &mut cursor).is_none() {
+            if records.record(bytes, &mut cursor, at_begin).is_none() {
                 break;
             }
         }
@@ -192,8 +205,21 @@ impl Records {
     }
 
     /// `None` at the end of what was captured.
-    fn record<'a>(&mut self, bytes: &'a [u8], cursor: &mut Cursor<'a>) -> Option<()> {
-        let owner = name(bytes, cursor)?;
+    fn record<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        cursor: &mut Cursor<'a>,
+        at_begin: Option<&Name>,
+    ) -> Option<()> {
+        /// A pointer to the first byte behind the header.
+        const TO_BEGIN: [u8; 2] = [0xc0, 12];
+        let owner = match at_begin {
+            Some(name) if cursor.rest().starts_with(&TO_BEGIN) => {
+                cursor.take(TO_BEGIN.len())?;
+                name.clone()
+            }
+            _ => name(bytes, cursor)?,
+        };
         let kind = cursor.u16()?;
         let class = cursor.u16()?;
         // With the highest bit it is none at all (RFC 2181, section 8).
@@ -274,6 +300,9 @@ impl Records {
         let Some(question) = question else {
             return self.addresses;
         };
+        if self.aliases.is_empty() {
+            return self.of_name(&question.name);
+        }
         let mut reached = vec![(question.name.clone(), Duration::MAX)];
         // Each alias leads on once, in whatever order the records came.
         let mut at = 0;
@@ -303,5 +332,24 @@ impl Records {
             });
         }
         found
+    }
+    /// The same where there are no aliases.
+    fn of_name(mut self, name: &Name) -> Vec<Address> {
+        let host = name.host();
+        let mut found = 0;
+        for at in 0..self.addresses.len() {
+            let Address {
+                name: of, address, ..
+            } = &self.addresses[at];
+            let mut before = self.addresses[..found].iter();
+            if of != name || before.any(|known| known.address == *address) {
+                continue;
+            }
+            self.addresses.swap(found, at);
+            self.addresses[found].name.clone_from(&host);
+            found += 1;
+        }
+        self.addresses.truncate(found);
+        self.addresses
     }
 }

@@ -19,6 +19,28 @@ const HOST_NAME: u8 = 0;
 /// Reads the first bytes of a client's stream, which are records.
 #[must_use]
 pub fn read_records(stream: &[u8]) -> Parsed {
+    match read_first_record(stream) {
+        Parsed::Partial => read_all_records(stream),
+        reading => reading,
+    }
+}
+
+/// Reads the first record, which mostly has the whole message. What it says does not depend on what
+/// follows, unless it is not complete.
+fn read_first_record(stream: &[u8]) -> Parsed {
+    let mut cursor = Cursor::new(stream);
+    let record = (cursor.u8(), cursor.u16(), cursor.block());
+    match record {
+        (Some(HANDSHAKE), Some(version), Some(part))
+            if version >> 8 == 3 && !part.is_empty() && part.len() <= MAX_RECORD =>
+        {
+            read_handshake(part)
+        }
+        _ => Parsed::Partial,
+    }
+}
+
+fn read_all_records(stream: &[u8]) -> Parsed {
     let mut handshake = Vec::new();
     let mut cursor = Cursor::new(stream);
     while let Some(kind) = cursor.u8() {

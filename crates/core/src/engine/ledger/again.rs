@@ -458,7 +458,7 @@ impl Ledger {
                 local,
                 remote,
                 uncertain,
-                naming: flow.data.naming.take(),
+                naming: std::mem::take(&mut flow.data.naming),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

@@ -518,7 +518,7 @@ impl Ledger {
                     until,
                     newest.map_or(last, |_| before),
                 ))),
-                naming: flow.data.naming.take(),
+                naming: std::mem::take(&mut flow.data.naming),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

@@ -27,8 +27,6 @@ const DNS: u16 = 53;
 /// What is known of the names of one flow.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Naming {
-    /// What its client called the other end, where that is the remote one.
-    server: Option<(ServerName, Source, Duration)>,
     names: Option<Arc<FlowNames>>,
     /// Where its remote end is.
     place: Option<Arc<RemotePlace>>,
@@ -42,6 +40,48 @@ impl Naming {
     pub(super) fn place(&self) -> Option<Arc<RemotePlace>> {
         self.place.clone()
     }
+
+    /// What its client called the other end, where that is the remote one.
+    fn said(&self) -> Option<&HostName> {
+        let remote = self.names.as_deref()?.remote.as_ref();
+        remote.filter(|remote| is_said(remote.source))
+    }
+
+    /// Takes over the name that the client gave the server.
+    fn say(&mut self, server: ServerName, source: Source, at: Duration) {
+        let mut said = HostName::new(server.name, source, AskedBy::Program);
+        said.observed_at = Some(at);
+        said.may_be_outer = server.may_be_outer;
+        let names = self.names.get_or_insert_default();
+        put_first(said, Arc::make_mut(names));
+    }
+}
+
+/// Whether the client says such a name in the flow itself.
+const fn is_said(source: Source) -> bool {
+    matches!(
+        source,
+        Source::Tls | Source::Quic | Source::Http | Source::Proxy
+    )
+}
+
+/// Whether an answer gives an address such a name.
+const fn is_of_answer(source: Source) -> bool {
+    matches!(source, Source::Dns | Source::Mdns | Source::Llmnr)
+}
+
+/// Puts the name that a client says before those that the address has besides.
+fn put_first(mut said: HostName, names: &mut FlowNames) {
+    if let Some(remote) = names.remote.take() {
+        if remote.name == said.name {
+            // One text for both.
+            said.name = remote.name;
+        } else if is_of_answer(remote.source) {
+            names.others.insert(0, remote);
+        }
+    }
+    names.others.retain(|other| other.name != said.name);
+    names.remote = Some(said);
 }
 
 impl Ledger {
@@ -113,10 +153,10 @@ impl Ledger {
             }
         }
         // The first one: on one connection a client may ask for several hosts, one after the other.
-        let naming = flow.data.naming.get_or_insert_default();
-        if naming.server.is_none() {
-            naming.server = Some(named);
-            name(flow, &self.name_table);
+        let naming = &mut flow.data.naming;
+        if naming.said().is_none() {
+            let (server, source, at) = named;
+            naming.say(server, source, at);
         }
     }
 
@@ -147,8 +187,7 @@ pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table
     if !is_better || end != End::Local {
         return;
     }
-    let naming = flow.data.naming.as_deref();
-    let names = naming.and_then(|naming| naming.names.as_deref());
+    let names = flow.data.naming.names.as_deref();
     if names.is_some_and(|names| !names.questions.is_empty())
         && let Some(owner) = owner_of(flow)
     {
@@ -159,30 +198,27 @@ pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table
 
 /// What stays known where a flow is cut since its owner changed: the names of a connection, and where
 /// the remote end is. Another socket may have the ends of a flow of datagrams by then.
-pub(super) fn of_connection(flow: &Flow<Owners>) -> Option<Box<Naming>> {
-    let is_connection = flow.protocol() == Protocol::TCP;
-    let naming = flow.data.naming.as_deref()?;
-    let kept = if is_connection {
-        naming.clone()
-    } else {
-        Naming {
-            place: Some(naming.place()?),
-            ..Naming::default()
-        }
-    };
-    Some(Box::new(kept))
+pub(super) fn of_connection(flow: &Flow<Owners>) -> Naming {
+    let naming = &flow.data.naming;
+    if flow.protocol() == Protocol::TCP {
+        return naming.clone();
+    }
+    Naming {
+        place: naming.place(),
+        ..Naming::default()
+    }
 }
 
 /// Whether the remote end has a name.
 pub(super) fn has_name(flow: &Flow<Owners>) -> bool {
-    let names = flow.data.naming.as_ref().and_then(|it| it.names.as_ref());
+    let names = flow.data.naming.names.as_ref();
     names.is_some_and(|names| names.remote.is_some())
 }
 
 /// The remote address with its name, where that is one of the address: not that of a host behind a
 /// proxy, and not one that another host asked for.
 pub(super) fn of_address(flow: &Flow<Owners>) -> Option<(IpAddr, Name)> {
-    let names = flow.data.naming.as_ref()?.names.as_ref()?;
+    let names = flow.data.naming.names.as_ref()?;
     let is_of_address =
         |it: &&HostName| it.source != Source::Proxy && it.asked_by != AskedBy::AnotherHost;
     let remote = names.remote.as_ref().filter(is_of_address)?;
@@ -205,36 +241,30 @@ pub(super) fn opened(
 
 /// Finds out where a flow's remote end is.
 fn locate(flow: &mut Flow<Owners>, places: &mut Places) {
-    if let Some(place) = places.of(flow.remote().ip()) {
-        flow.data.naming.get_or_insert_default().place = Some(place);
-    }
+    flow.data.naming.place = places.of(flow.remote().ip());
 }
 
 /// Keeps what is asked for with the flow.
 fn note_questions(flow: &mut Flow<Owners>, message: &Message) {
-    let naming = flow.data.naming.get_or_insert_default();
-    let mut names = naming.names.as_deref().cloned().unwrap_or_default();
-    let before = names.questions.len();
+    let names = &mut flow.data.naming.names;
     for question in &message.questions {
-        let is_new = !names.questions.contains(&question.name);
-        if is_new && names.questions.len() < FlowNames::MAX_QUESTIONS {
+        let known = names.as_deref().map_or(&[][..], |names| &names.questions);
+        if known.len() < FlowNames::MAX_QUESTIONS && !known.contains(&question.name) {
+            let names = Arc::make_mut(names.get_or_insert_default());
+            // Mostly there is no other one.
+            names.questions.reserve_exact(1);
             names.questions.push(question.name.clone());
         }
-    }
-    if names.questions.len() > before {
-        naming.names = names.shared();
     }
 }
 
 /// Finds the names of a flow's remote end.
 pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
-    let naming = flow.data.naming.as_deref();
-    let server = naming.and_then(|naming| naming.server.as_ref());
     let facts = FlowFacts {
         local: flow.local().ip(),
         owner: owner_of(flow),
         began: flow.first_seen(),
-        server: server.map(|(name, source, at)| (name, *source, *at)),
+        server: None,
     };
     let mut found = table.names_of(flow.remote().ip(), &facts);
     // Programs know their resolver by its address: that one of its names was asked for says nothing.
@@ -243,20 +273,25 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
     {
         found.others.insert(0, name);
     }
-    let before = naming.and_then(|naming| naming.names.as_deref());
+    let before = flow.data.naming.names.as_deref();
+    if before.is_none() && found.name.is_none() && found.others.is_empty() {
+        return;
+    }
+    let said = flow.data.naming.said().cloned();
     let questions = before.map(|names| names.questions.clone());
-    let names = FlowNames {
+    let mut names = FlowNames {
         // A name that was certain once stays, though the table has forgotten its evidence.
         remote: found
             .name
-            .or_else(|| before.and_then(|names| names.remote.clone())),
+            .or_else(|| before.and_then(|names| names.remote.clone()))
+            .filter(|remote| said.is_none() || !is_said(remote.source)),
         others: found.others,
         questions: questions.unwrap_or_default(),
     };
-    if before.is_none() && names.is_empty() {
-        return;
+    if let Some(said) = said {
+        put_first(said, &mut names);
     }
-    flow.data.naming.get_or_insert_default().names = names.shared();
+    flow.data.naming.names = names.shared();
 }
 
 /// The program that owns the local end, and its process, as numbers, if it is one program.

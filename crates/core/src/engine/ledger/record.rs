@@ -69,8 +69,8 @@ impl FlowRecord {
             tcp: TcpFacts::new(flow, ended.is_some()),
             is_waiting: flow.data.is_waiting(),
             ended,
-            place: flow.data.naming.as_ref().and_then(|it| it.place()),
-            names: flow.data.naming.as_ref().and_then(|naming| naming.names()),
+            place: flow.data.naming.place(),
+            names: flow.data.naming.names(),
         }
     }
 }

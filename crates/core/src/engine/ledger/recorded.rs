@@ -283,7 +283,7 @@ impl Ledger {
             flow.data = Owners {
                 local,
                 remote,
-                naming: flow.data.naming.take(),
+                naming: std::mem::take(&mut flow.data.naming),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

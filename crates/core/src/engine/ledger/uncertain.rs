@@ -93,10 +93,10 @@ impl Ledger {
         tail: &Tail,
         ended: &mut Vec<Ended<Owners>>,
     ) -> Option<FlowId> {
-        let naming = self.table.flow(id).and_then(naming::of_connection);
+        let naming = self.table.flow(id).map(naming::of_connection);
         let rest = self.table.cut(id, &tail.sure, tail.next, ended);
         if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
-            flow.data.naming = naming;
+            flow.data.naming = naming.unwrap_or_default();
         }
         if let Some(rest) = rest {
             self.chronicle.forget(id, &tail.seconds);
@@ -134,7 +134,7 @@ impl Ledger {
             rest = cut;
         } else if let Some(flow) = self.table.flow_mut(id) {
             flow.data = Owners {
-                naming: flow.data.naming.take(),
+                naming: std::mem::take(&mut flow.data.naming),
                 ..Owners::default()
             };
         }

@@ -12,7 +12,7 @@ use std::process::Command;
 use flowner_capture::{Next, Source};
 use flowner_names::NameEvidence;
 
-use super::{Ends, NameInput, ends_of};
+use super::{Ends, NameInput};
 
 /// The files in which tshark has a name that is not found here; the page has the reasons.
 const EXPLAINED: &[&str] = &["LINKTYPE_IPV4_invalid.pcap", "LINKTYPE_USER2_PKTAP.pcap"];
@@ -41,9 +41,10 @@ fn ours(path: &Path) -> (Names, BTreeMap<u64, Ends>) {
         let Ok(headers) = packet.headers() else {
             continue;
         };
-        let Some(ends) = ends_of(&headers) else {
+        let Some(ports) = headers.ports else {
             continue;
         };
+        let ends = Ends::of(&headers, ports);
         flows.insert(number, ends);
         input.read(&headers, &packet, &mut found);
         let of = names.entry(ends).or_default();

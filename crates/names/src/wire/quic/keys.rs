@@ -76,8 +76,9 @@ impl Keys {
         }
     }
 
-    /// The payload of a packet whose number begins there, if it was sealed with these keys.
-    pub(super) fn open(&self, packet: &[u8], number_at: usize) -> Option<Vec<u8>> {
+    /// Puts the payload of a packet whose number begins there at the begin of a buffer that is as long
+    /// as the packet, and returns its length. `None` if it was not sealed with these keys.
+    pub(super) fn open(&self, packet: &[u8], number_at: usize, buffer: &mut [u8]) -> Option<usize> {
         let sample_at = number_at + NUMBER;
         let sample: [u8; SAMPLE] = packet.get(sample_at..sample_at + SAMPLE)?.try_into().ok()?;
         let mut mask = sample.into();
@@ -95,23 +96,23 @@ impl Keys {
         }
         let sealed = packet.get(number_at + length..)?;
         let (payload, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG)?)?;
-        let mut payload = payload.to_vec();
+        let buffer = buffer.get_mut(..payload.len())?;
+        buffer.copy_from_slice(payload);
         let (nonce, tag) = (Nonce::from_slice(&nonce), Tag::from_slice(tag));
         self.packet
-            .decrypt_in_place_detached(nonce, &header, &mut payload, tag)
+            .decrypt_in_place_detached(nonce, &header, buffer, tag)
             .ok()?;
-        Some(payload)
+        Some(buffer.len())
     }
 }
 
 /// `HKDF-Expand-Label` of TLS 1.3 (RFC 8446, section 7.1), without a context.
 fn expand<const N: usize>(secret: &Hkdf<Sha256>, word: &str) -> [u8; N] {
     const PREFIX: &[u8] = b"tls13 ";
-    let label = [PREFIX, word.as_bytes()].concat();
     let length = u16::try_from(N).unwrap_or(u16::MAX).to_be_bytes();
-    let word_length = u8::try_from(label.len()).unwrap_or(u8::MAX);
+    let word_length = u8::try_from(PREFIX.len() + word.len()).unwrap_or(u8::MAX);
     let mut key = [0; N];
-    let parts: [&[u8]; 4] = [&length, &[word_length], &label, &[0]];
+    let parts: [&[u8]; 5] = [&length, &[word_length], PREFIX, word.as_bytes(), &[0]];
     let expanded = secret.expand_multi_info(&parts, &mut key);
     debug_assert!(expanded.is_ok(), "keys are shorter than what HKDF gives");
     key

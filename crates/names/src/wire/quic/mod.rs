@@ -134,20 +134,30 @@ impl Hello {
         packet: &[u8],
         number_at: usize,
     ) -> Option<()> {
+        /// Longer than the packets of most networks.
+        const USUAL: usize = 1_536;
+        let mut usual = [0; USUAL];
+        let mut long = Vec::new();
+        let buffer = if packet.len() <= USUAL {
+            &mut usual[..]
+        } else {
+            long.resize(packet.len(), 0);
+            &mut long[..]
+        };
         let known = self.keys.as_ref();
-        let opened = known.and_then(|keys| keys.open(packet, number_at));
-        let payload = if let Some(payload) = opened {
-            payload
+        let opened = known.and_then(|keys| keys.open(packet, number_at, buffer));
+        let length = if let Some(length) = opened {
+            length
         } else {
             // The first one, or the first after a Retry, with which all begins anew (RFC 9001,
             // section 5.2).
             let keys = Keys::of_client(version, destination);
-            let payload = keys.open(packet, number_at)?;
+            let length = keys.open(packet, number_at, buffer)?;
             self.keys = Some(keys);
             self.crypto = Crypto::default();
-            payload
+            length
         };
-        self.frames(&payload)
+        self.frames(&buffer[..length])
     }
 
     /// Takes the parts of the handshake from the frames of a packet (RFC 9000, section 19).
@@ -162,7 +172,12 @@ impl Hello {
         while !cursor.is_empty() && frames < MAX_FRAMES {
             match varint(&mut cursor)? {
                 // There may be a thousand of them.
-                PADDING => continue,
+                PADDING => {
+                    while cursor.rest().starts_with(&[0; 32]) {
+                        cursor.take(32)?;
+                    }
+                    continue;
+                }
                 PING => {}
                 kind @ (ACK | ACK_ECN) => acknowledgement(&mut cursor, kind == ACK_ECN)?,
                 CRYPTO => {
