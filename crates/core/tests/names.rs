@@ -20,6 +20,8 @@ struct Traffic {
     writer: Writer<Vec<u8>>,
     interface: u32,
     time: Duration,
+    /// What the file says of its packets.
+    comments: Vec<&'static str>,
 }
 
 impl Traffic {
@@ -31,6 +33,7 @@ impl Traffic {
             writer,
             interface,
             time,
+            comments: Vec::new(),
         }
     }
 
@@ -38,7 +41,7 @@ impl Traffic {
         self.time += Duration::from_millis(1);
         let length = u32::try_from(packet.len()).unwrap();
         self.writer
-            .packet(self.interface, self.time, length, packet, &[])
+            .packet(self.interface, self.time, length, packet, &self.comments)
             .unwrap();
     }
 
@@ -155,6 +158,41 @@ fn two_names_of_one_address_leave_a_flow_without() {
         .map(|other| other.name.as_str())
         .collect();
     assert_eq!(others, ["b.example", "a.example"]);
+}
+
+#[test]
+fn an_answer_names_no_connection_that_began_at_an_unknown_time() {
+    let mut traffic = Traffic::new();
+    traffic.resolve(50_000, "www.example.com");
+    traffic.send(40_000, 5_000, b"in the middle of something");
+    let report = traffic.read(true);
+    assert_eq!(name(&report, 40_000), None);
+    let names = flow(&report, 40_000).names.as_deref().unwrap();
+    assert_eq!(names.others[0].name.as_str(), "www.example.com");
+}
+
+#[test]
+fn a_question_belongs_to_the_flow_that_its_packet_begins() {
+    let mut traffic = Traffic::new();
+    // Two programs, one after the other, with the same port.
+    for (name, comment) in [
+        ("a.example", "rustnet process=first pid=11 attr=exact-tuple"),
+        (
+            "b.example",
+            "rustnet process=second pid=12 attr=exact-tuple",
+        ),
+    ] {
+        traffic.comments = vec![comment];
+        traffic.resolve(50_000, name);
+    }
+    let report = traffic.read(true);
+    let asked = report.flows.iter().map(|flow| {
+        let names = flow.dns_questions().iter();
+        names.map(ToString::to_string).collect::<Vec<_>>()
+    });
+    let mut asked: Vec<_> = asked.collect();
+    asked.sort();
+    assert_eq!(asked, [["a.example"], ["b.example"]]);
 }
 
 #[test]

@@ -287,24 +287,26 @@ impl NameTable {
         if !message.is_response {
             for question in questions::asked_for(source, message) {
                 let asked = Asked::new(source, from, to, message.id, question);
-                self.questions.ask(asked, now);
+                self.questions.ask(asked, flow, now);
             }
             return;
         }
-        let mut asked_name = None;
+        let (mut asked_name, mut asked_in) = (None, flow);
         let client = if source == Source::Mdns && questions::is_to_neighbours(from, to) {
             // A host of the local network tells everybody who it is.
             None
         } else {
             let asked_for = message.questions.first();
-            asked_name = asked_for.and_then(|question| {
+            let answered = asked_for.and_then(|question| {
                 let asked = Asked::new(source, to, from, message.id, question);
                 self.questions.answer(&asked, now)
             });
-            if asked_name.is_none() {
+            let Some((name, flow)) = answered else {
                 self.unsolicited += 1;
                 return;
-            }
+            };
+            // The caller may have given the flow another number since, and who has it then did not ask.
+            (asked_name, asked_in) = (Some(name), flow);
             Some(to.ip())
         };
         // The text that the flow of the question has already.
@@ -325,7 +327,7 @@ impl NameTable {
                 name: shared(&address.name),
                 source,
                 client,
-                flow,
+                flow: asked_in,
                 first_at: now,
                 last_at: now,
                 valid_until: now + address.life.min(MAX_LIFE) + GRACE,

@@ -90,14 +90,6 @@ impl CaptureThread {
                     None
                 }
             };
-            while said_by == Some(number)
-                && let Some(said) = evidence.next()
-            {
-                said_by = evidence_of.next();
-                if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
-                    ledger.evidence(of, said, packet);
-                }
-            }
             let mut recorded = [None, None];
             while let Some((_, end, owner)) = owners.next_if(|(of, ..)| *of == number) {
                 let end = match end {
@@ -115,6 +107,15 @@ impl CaptureThread {
             }
             if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
                 ledger.recorded(of, packet, recorded, &mut self.effects);
+            }
+            // With its owner the packet may have begun another flow.
+            while said_by == Some(number)
+                && let Some(said) = evidence.next()
+            {
+                said_by = evidence_of.next();
+                if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
+                    ledger.evidence(of, said, packet);
+                }
             }
         }
         batch.frames.clear();

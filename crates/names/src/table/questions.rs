@@ -84,6 +84,7 @@ pub(super) struct Questions {
 struct Waiting {
     hash: u64,
     asked: Asked,
+    flow: u64,
     at: Duration,
 }
 
@@ -99,13 +100,15 @@ impl Questions {
         }
     }
 
-    pub(super) fn ask(&mut self, asked: Asked, now: Duration) {
+    /// Takes a question of a flow, by the caller's number.
+    pub(super) fn ask(&mut self, asked: Asked, flow: u64, now: Duration) {
         let hash = self.hasher.hash_one(&asked);
         let number = self.first + self.order.len() as u64;
         self.numbers.insert(hash, number);
         self.order.push_back(Waiting {
             hash,
             asked,
+            flow,
             at: now,
         });
         while let Some(oldest) = self.order.front() {
@@ -123,14 +126,14 @@ impl Questions {
         }
     }
 
-    /// The name in the question, if this was asked, and not answered yet.
-    pub(super) fn answer(&mut self, asked: &Asked, now: Duration) -> Option<Name> {
+    /// The name in the question and its flow, if this was asked, and not answered yet.
+    pub(super) fn answer(&mut self, asked: &Asked, now: Duration) -> Option<(Name, u64)> {
         let hash = self.hasher.hash_one(asked);
         let number = self.numbers.remove(&hash)?;
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let waiting = self.order.get(at)?;
         let is_it = waiting.asked == *asked && now.saturating_sub(waiting.at) <= PATIENCE;
-        is_it.then(|| waiting.asked.name.clone())
+        is_it.then(|| (waiting.asked.name.clone(), waiting.flow))
     }
 
     pub(super) fn dropped(&self) -> u64 {

@@ -105,6 +105,11 @@ impl Ledger {
     /// Takes what a packet says of names. It was counted just now.
     pub(crate) fn evidence(&mut self, of: PacketRef, evidence: NameEvidence, packet: &Packet) {
         let at = packet.time;
+        // With this packet the flow may have gone on as another one.
+        let Some((flow, _)) = self.flow_with(of) else {
+            return;
+        };
+        let id = flow.id();
         match evidence {
             NameEvidence::Server {
                 name,
@@ -115,7 +120,7 @@ impl Ledger {
                 ..
             } => {
                 let said_before = is_late.then_some((packet.payload_len, bytes_before));
-                self.server_named(of.flow, (name, source, at), server, said_before);
+                self.server_named(id, (name, source, at), server, said_before);
             }
             NameEvidence::Message {
                 message,
@@ -123,7 +128,7 @@ impl Ledger {
                 from,
                 to,
                 ..
-            } => self.message(of.flow, &message, source, (from, to), at),
+            } => self.message(id, &message, source, (from, to), at),
             // What later versions know.
             _ => {}
         }
@@ -209,6 +214,16 @@ pub(super) fn of_connection(flow: &Flow<Owners>) -> Naming {
     }
 }
 
+/// The same where all of a flow is another owner's: what it asked for was in its packets.
+pub(super) fn of_whole(flow: &Flow<Owners>) -> Naming {
+    let kept = of_connection(flow);
+    let names = flow.data.naming.names.as_deref();
+    Naming {
+        names: kept.names.or_else(|| names?.without_remote()),
+        ..kept
+    }
+}
+
 /// Whether the remote end has a name.
 pub(super) fn has_name(flow: &Flow<Owners>) -> bool {
     let names = flow.data.naming.names.as_ref();
@@ -268,8 +283,12 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
     };
     let mut found = table.names_of(flow.remote().ip(), &facts);
     // Programs know their resolver by its address: that one of its names was asked for says nothing.
-    if flow.remote().port() == DNS
-        && let Some(name) = found.name.take_if(|name| name.source == Source::Dns)
+    let is_of_resolver =
+        |name: &HostName| flow.remote().port() == DNS && name.source == Source::Dns;
+    let is_too_late = |name: &HostName| has_begun_before(flow) && is_of_answer(name.source);
+    if let Some(name) = found
+        .name
+        .take_if(|name| is_of_resolver(name) || is_too_late(name))
     {
         found.others.insert(0, name);
     }
@@ -292,6 +311,12 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
         put_first(said, &mut names);
     }
     flow.data.naming.names = names.shared();
+}
+
+/// Whether this is a connection that began before its first packet, at a time that nobody knows: any
+/// answer may have come later.
+fn has_begun_before(flow: &Flow<Owners>) -> bool {
+    flow.protocol() == Protocol::TCP && (flow.is_continued() || !flow.initiator_certain())
 }
 
 /// The program that owns the local end, and its process, as numbers, if it is one program.

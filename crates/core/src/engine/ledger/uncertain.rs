@@ -96,7 +96,10 @@ impl Ledger {
         let naming = self.table.flow(id).map(naming::of_connection);
         let rest = self.table.cut(id, &tail.sure, tail.next, ended);
         if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
-            flow.data.naming = naming.unwrap_or_default();
+            flow.data.naming = match rest {
+                Some(_) => naming.unwrap_or_default(),
+                None => naming::of_whole(flow),
+            };
         }
         if let Some(rest) = rest {
             self.chronicle.forget(id, &tail.seconds);

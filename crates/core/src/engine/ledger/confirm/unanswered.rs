@@ -66,6 +66,7 @@ impl Ledger {
         let is_told = flow.data.is_told;
         let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
         let now = self.table.now();
+        let of_rest = naming::of_connection(&ended.flow);
         let part = self.table.cut_ended(ended, &sure, next);
         let mut part = part.map(|part| vec![part]).unwrap_or_default();
         if part.is_empty() {
@@ -89,7 +90,11 @@ impl Ledger {
             local,
             remote,
             is_told: is_told && part.is_empty(),
-            naming: naming::of_connection(flow),
+            naming: if part.is_empty() {
+                naming::of_whole(flow)
+            } else {
+                of_rest
+            },
             ..Owners::default()
         };
         flow.data.credit = credit(flow, &mut self.chronicle);
