@@ -1,6 +1,6 @@
-//! The ledger: every captured byte in one flow or one named counter, owners on the
-//! flows, totals derived from them. Pure: packets, answers and time come in; what
-//! is to be done comes out as [`Effect`]s.
+//! The ledger counts every captured byte in one flow or one named counter, keeps the owners of flows,
+//! and derives totals. It is pure: packets, answers and time come in, and [`Effect`]s come out for the
+//! caller to carry out.
 
 mod accepted;
 mod acceptors;
@@ -55,39 +55,39 @@ use ended::{EndedFlows, listed_mut};
 use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
 use uncertain::Uncertain;
 
-/// Programs that are remembered as seen. Past that, none counts as new.
+/// The number of programs that the ledger remembers. Beyond it, no program counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
 
 /// The owners of a flow's ends, kept on the flow.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners {
-    /// Apart, as the other one: of a file nobody is known, and a flow without is small.
+    /// The owner of the local end. It is boxed because flows of a file have none, and stay small so.
     pub(crate) local: Option<Box<Owner>>,
-    /// For loopback flows, and those between containers or with one.
+    /// The owner of the remote end, for loopback flows and flows from or to containers.
     pub(crate) remote: Option<Box<Owner>>,
-    /// The name of the device on which it was opened.
+    /// The name of the device that captured the first packet.
     device: Option<Arc<str>>,
     waiting: [bool; 2],
-    /// Its first packet, sent by this end, may be a frame that somebody made up.
+    /// By end: whether a program may have forged the first packet, which names this end as its source.
     is_in_doubt: [bool; 2],
-    /// This end is asked about when it has sent something.
+    /// By end: whether the lookup of its owner waits until this end sends something.
     asks_when_sent: [bool; 2],
     credit: Credit,
-    /// While it is live and its owners can be confirmed.
+    /// Confirmation by lookups of single sockets, while the flow is live.
     confirmation: Option<Box<Confirmation>>,
-    /// While it is live and its owners cannot be confirmed so, or may turn out to be such.
+    /// Confirmation by new lookups ([`again`]), while the flow is live.
     again: Option<Box<Again>>,
-    /// While nobody knows whose it is, as they have changed.
+    /// The owner changed, and the new one is not known yet.
     uncertain: Option<Box<Uncertain>>,
-    /// While it is live and a recording tells whose it was.
+    /// The owners from a recording, while the flow is live.
     recorded: Option<Box<recorded::Recorded>>,
-    /// What tells whether an answer is about this connection or the next one.
+    /// Evidence on whether an answer is about this connection or the next one.
     reopened: reopened::Reopened,
-    /// Where its packets from that number on belong, of a flow that was cut off.
+    /// The ledger cut this flow: the packets from this number on belong to that flow.
     next: Option<Box<(u64, FlowId)>>,
-    /// Of a connection that is over, whether nobody is known to have kept it who accepted it.
+    /// The connection has ended, and no lookup has shown that the process that accepted it kept it.
     is_unconfirmed: bool,
-    /// Whether those who listen know that it is over.
+    /// Whether the ledger has sent the event that the flow has ended.
     is_told: bool,
     naming: naming::Naming,
 }
@@ -105,7 +105,7 @@ impl Owners {
         self.waiting != [false; 2]
     }
 
-    /// Who was named for an end, or why nobody was.
+    /// The owner of an end, or why it is unknown.
     fn told(&self, end: End) -> Option<&Ownership> {
         let owner = match end {
             End::Local => self.local.as_deref(),
@@ -122,32 +122,32 @@ impl Owners {
     }
 }
 
-/// What is to be done after the ledger was written, without holding it.
+/// What the caller does after it has written the ledger, and without holding its lock.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Ask who owns one end of a new flow.
+    /// Look up the owner of one end of a new flow.
     Ask(Token, LookupRequest),
-    /// Ask whether the owner of one end of a flow is the same still.
+    /// Look up again whether one end of a flow still has the same owner.
     AskAgain(Token, LookupRequest),
-    /// Tell that a packet of a flow arrived whose owner is not settled; and whether it
-    /// carries data or ends the flow, so that somebody may have the connection by now: the
-    /// kernel greets and acknowledges by itself.
+    /// Report a packet of a flow whose owner is not settled. The flag says whether the packet carries
+    /// data or ends the flow: then a process may have accepted the connection by now, because the
+    /// kernel itself answers a SYN and acknowledges segments.
     PacketSeen(Token, bool),
-    /// Tell that the flow is over.
+    /// Report that the flow has ended.
     End(Token),
-    /// Find out whether the owners of a flow are the same still.
+    /// Check whether a flow still has the same owners.
     Confirm(Box<Claim>),
     /// Send an event.
     Tell(Box<Event>),
 }
 
-/// Whose owners are asked for.
+/// The ends of flows whose owners are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnerScope {
     Nobody,
-    /// Those of ends on this host.
+    /// The ends on this host.
     Own,
-    /// Those of all ends: containers of this host may have them.
+    /// All ends, because containers of this host may have them.
     All,
 }
 
@@ -167,22 +167,23 @@ pub(crate) struct Ledger {
     refused_claims: u64,
     just_ended: Vec<Ended<Owners>>,
     confirming: Confirming,
-    /// Packet time of the packet before the newest one of its flow.
+    /// The packet time of the packet before the newest one of its flow.
     previous: Duration,
     devices: Devices,
-    /// The devices that are captured, where a packet may be captured on several.
+    /// The captured devices, if several may capture the same packet.
     counted_once: Option<CapturedDevices>,
-    /// Of flows whose question is of no use any more: to be ended by the thread that counts packets.
+    /// Lookups that are of no use any more. The thread that counts packets ends them.
     to_end: Vec<Token>,
-    /// What DNS said of the names of addresses.
+    /// The names of addresses from DNS answers.
     name_table: NameTable,
-    /// Where addresses are, and flows without a name, where reverse lookups may name them.
+    /// The places of addresses, and the flows without a name that a reverse lookup may name.
     places: Places,
     unnamed: Option<Unnamed>,
 }
 
 impl Ledger {
-    /// An empty ledger. `asked`: whose owners new flows ask for; `is_watched`: whether events have a reader.
+    /// An empty ledger. `asked`: the ends of new flows whose owners it looks up; `is_watched`: whether
+    /// events have a reader.
     pub(crate) fn new(
         limits: &Limits,
         local: Option<LocalAddresses>,
@@ -231,8 +232,8 @@ impl Ledger {
         }
     }
 
-    /// Counts a packet that was decoded. Returns where it belongs; `None` of one that is counted when
-    /// the device above shows it.
+    /// Counts a decoded packet and returns where it belongs: `None` if the packet counts later, when the
+    /// device above shows it.
     pub(crate) fn packet(
         &mut self,
         packet: &Packet,
@@ -254,7 +255,7 @@ impl Ledger {
             self.just_ended = ended;
             return Some(self.place_of(update));
         }
-        // What ended made room for this flow, and may have had its five-tuple.
+        // The ended flow made room for this one, and may have had the same five-tuple.
         self.note_segment(update, packet, &mut ended);
         self.credit_kept(&mut ended);
         self.retire(&mut ended, effects);
@@ -266,7 +267,7 @@ impl Ledger {
         Some(self.place_of(update))
     }
 
-    /// A flow, live or listed, and why it is over.
+    /// A live or listed flow, and why it ended.
     fn listed(&self, id: FlowId) -> Option<(&Flow<Owners>, Option<EndReason>)> {
         let ended = || {
             let (flow, reason) = self.ended.get(id)?;
@@ -310,7 +311,7 @@ impl Ledger {
         let Some((flow, ended)) = listed_mut(&mut self.table, &mut self.ended, id) else {
             return;
         };
-        // It was asked about packets that are another flow's by now, or nobody's.
+        // The lookup was about packets that belong to another flow by now, or have no owner.
         if !flow.data.waiting[end as usize] {
             return;
         }
@@ -345,7 +346,7 @@ impl Ledger {
             uncertain::take_answer(flow, &ownership, is_asked_again, now);
         }
         let old = flow.data.told(end);
-        // Whose it was when its owner changed is not found out any more.
+        // No lookup can find the owner at the time of the change any more.
         let is_final = old.is_some_and(|old| old.verdict == Verdict::Unknown(Reason::Changed));
         let improved = !is_elsewhere
             && !is_another_socket
@@ -396,24 +397,24 @@ impl Ledger {
         }
     }
 
-    /// Writes down that nobody will be asked for one end of a flow.
+    /// Records that no lookup of one end of a flow will follow.
     pub(crate) fn refused(&mut self, waiter: Token, effects: &mut Vec<Effect>) {
         let nobody = Ownership::unknown(Reason::Failed, wall_clock(self.table.now()), Source::None);
         self.answer(waiter, Owner::nobody(nobody), true, effects);
     }
 
-    /// Flows opened from now on are this host's if one of these is their end.
+    /// Sets the addresses of this host, for flows that open from now on.
     pub(crate) fn set_local_addresses(&mut self, local: LocalAddresses) {
         self.set_own_names(&local);
         self.table.set_local_addresses(Some(local));
     }
 
-    /// Whether a packet belongs to a flow that is there.
+    /// Whether a packet belongs to an existing flow.
     pub(crate) fn has_flow(&self, packet: &Packet) -> bool {
         self.table.has_flow(packet)
     }
 
-    /// The packet time that it is.
+    /// The current packet time.
     pub(crate) fn now(&self) -> Duration {
         self.table.now()
     }
@@ -445,7 +446,7 @@ impl Ledger {
         self.join_translated(id, effects);
     }
 
-    /// Credits a packet, and tells those who look for the owners of its flow, if they still do.
+    /// Credits a packet, and reports it to the pending lookups of its flow.
     fn counted(&mut self, update: Update, packet: &Packet, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(update.id) else {
             return;
@@ -531,7 +532,7 @@ impl Ledger {
     }
 }
 
-/// To whom the packets of a flow are credited.
+/// The owners to whom the packets of a flow are credited.
 fn credit(flow: &Flow<Owners>, chronicle: &mut TrafficHistory) -> Credit {
     let Owners { local, remote, .. } = &flow.data;
     let ownership = |owner| Option::map(owner, |owner: &Owner| &owner.ownership);
@@ -542,8 +543,8 @@ fn credit(flow: &Flow<Owners>, chronicle: &mut TrafficHistory) -> Credit {
     chronicle.credit(credited, principal(local), principal(remote))
 }
 
-/// Whether the owners of a flow stay as they are: no end is asked about or will be, and nothing
-/// takes back who was named. Once a flow is over, no packet of it does any of that.
+/// Whether the owners of a flow are final: no lookup is pending or will follow, and nothing withdraws
+/// an owner. After a flow has ended, none of its packets causes either.
 fn is_settled(flow: &Flow<Owners>, is_over: bool) -> bool {
     let is_asked_later = || flow.data.asks_when_sent != [false; 2];
     !flow.data.is_waiting()

@@ -1,5 +1,5 @@
-//! What connections teach about those who accepted them, and what is taken back of it: see
-//! [`acceptors`](super::acceptors).
+//! Learns from connections whether the processes that accept them keep them, and withdraws owners that
+//! passed a connection on; see [`acceptors`](super::acceptors).
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use super::{End, Ledger, Owners, credit};
 use crate::engine::traffic_history::TrafficHistory;
 use crate::model::principal::Principal;
 
-/// With how many answers to one connection it is asked whether it was passed on.
+/// How many packets of one connection cause a check of whether it was passed on.
 const MAX_ANSWERS: u8 = 4;
 
 impl Confirming {
-    /// Whether a packet with payload is from an end that accepted the connection, and it is to
-    /// be found out who has it: more than a lookup may have shown.
+    /// Whether a packet carries data from the end that accepted the connection, and a lookup should show
+    /// which process has it now.
     pub(super) fn is_answer_in_doubt(
         &self,
         flow: &Flow<Owners>,
@@ -38,7 +38,7 @@ impl Confirming {
                 .are_in_doubt(address_of(flow, end), packet.time)
     }
 
-    /// Learns from a connection that those who were named for its end do not have any more.
+    /// Learns from a connection that the named processes do not have it any more.
     pub(super) fn learn_of_change(&mut self, flow: &Flow<Owners>, end: End, now: Duration) {
         let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
         let named = owner.map_or(&[][..], |owner| owner.ownership.verdict.processes());
@@ -46,7 +46,7 @@ impl Confirming {
         self.acceptors.passed_on(address_of(flow, end), named, now);
     }
 
-    /// Learns from a connection that those who were named for it still had after what a mark says.
+    /// Learns from a connection that the named processes still had it after a mark.
     pub(super) fn learn_of_confirmation(&mut self, flow: &mut Flow<Owners>, mark: &Mark) {
         let Some(end) = accepting_end(flow) else {
             return;
@@ -64,14 +64,14 @@ impl Confirming {
         }
     }
 
-    /// Learns from a connection of which it was not found out who has it.
+    /// Learns from a connection of which no lookup showed which process has it.
     pub(super) fn learn_of_nothing(&mut self, flow: &Flow<Owners>) {
         if let Some(end) = accepting_end(flow) {
             self.acceptors.unclear(address_of(flow, end));
         }
     }
 
-    /// Learns from an answer that names others than one before did.
+    /// Learns from an answer that names other processes than an earlier one.
     pub(super) fn learn_of_answer(
         &mut self,
         flow: &Flow<Owners>,
@@ -91,8 +91,8 @@ impl Confirming {
         self.acceptors.passed_on(address_of(flow, end), old, now);
     }
 
-    /// Takes back who was named for the end of a connection that accepted it, if that is one who
-    /// passes connections on, and nothing says that this one was kept.
+    /// Withdraws the owner of the end that accepted a connection, if that process passes connections on
+    /// and nothing shows that it kept this one.
     pub(super) fn take_back(
         &self,
         flow: &Flow<Owners>,
@@ -115,15 +115,14 @@ impl Confirming {
     }
 }
 
-/// Whether it may be learned later that those who are named for an end passed the connection on.
+/// Whether a later lookup may show that the named processes of an end passed the connection on.
 pub(super) fn may_be_taken_back(flow: &Flow<Owners>) -> bool {
     let is_kept = flow.data.confirmation.as_deref().map(|it| it.is_kept);
     is_kept.map_or(flow.data.is_unconfirmed, |is_kept| !is_kept)
         && accepting_end(flow).is_some_and(|end| flow.data.told(end).is_some())
 }
 
-/// As [`take_back`](Confirming::take_back), of an answer that was written down, when a connection
-/// is over.
+/// As [`take_back`](Confirming::take_back), for a recorded answer, when the connection has ended.
 pub(super) fn take_back(
     flow: &mut Flow<Owners>,
     confirming: &mut Confirming,
@@ -153,8 +152,7 @@ pub(super) fn take_back(
 }
 
 impl Ledger {
-    /// Takes back who was named for connections that are over, of ends of which it was learned
-    /// since that they pass them on.
+    /// Withdraws the owners of ended connections whose ends turned out later to pass connections on.
     pub(super) fn take_back_earlier(&mut self) {
         if self.confirming.acceptors.doubted.is_empty() {
             return;

@@ -1,10 +1,10 @@
-//! Who accepts connections and passes them on: to a process that it starts for each (inetd, fork
-//! servers), or to one that it knows (`SCM_RIGHTS`).
+//! Servers that accept connections and pass them on: to a process that they start for each (inetd,
+//! forking servers), or to one that exists (`SCM_RIGHTS`).
 //!
-//! The first process that was seen with a connection may have had it for a moment only. To look
-//! at each connection twice would cost a busy server's host much, and most servers keep what they
-//! accept. So only the first connections of an end are looked at again with what they answer,
-//! and those of an end that is known to pass them on.
+//! The process that the first lookup finds may have had the connection for a moment only. A second
+//! lookup of each connection would cost the host of a busy server much, and most servers keep what
+//! they accept. So only two kinds of connections get a second lookup when their end answers: the first
+//! ones of an end, and those of an end that is known to pass connections on.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,35 +15,36 @@ use flowner_flows::{Flow, FlowId, Protocol};
 
 use super::{End, Owners};
 
-/// Connections that are to be kept before an end is trusted to keep them.
+/// How many connections an end must keep before the ledger trusts it to keep the others.
 const TRIAL: u8 = 4;
-/// Connections of which it is not found out whether they are kept, before an end is trusted.
+/// How many lookups may fail to show whether an end keeps its connections, before the ledger trusts it.
 const MAX_UNCLEAR: u8 = 64;
-/// How long an end is known to pass on connections after it did so.
+/// How long an end counts as passing connections on after it last did.
 const PASSES_ON: Duration = Duration::from_secs(60);
-/// Ends that are remembered. Past that, all are tried again.
+/// The number of ends that are remembered. Beyond it, the ledger forgets all and tries them again.
 const MAX: usize = 1_024;
-/// Processes of an end that pass on.
+/// The number of remembered processes of an end that pass connections on.
 const MAX_PASSERS: usize = 16;
 
-/// Connections of an end that are looked at once more when it turns out that it passes them on.
+/// The number of ended connections of an end that are reviewed when the end turns out to pass
+/// connections on.
 const MAX_EARLIER: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Acceptors {
     known: HashMap<SocketAddr, Acceptor>,
-    /// Connections that are over, of ends of which it was learned since that they pass them on.
+    /// Ended connections of ends that turned out later to pass connections on.
     pub(super) doubted: Vec<FlowId>,
 }
 
 #[derive(Debug, Default)]
 struct Acceptor {
-    /// Those that were over before anybody was known to have kept them.
+    /// Those that ended before a lookup showed whether the process kept them.
     earlier: Vec<FlowId>,
     kept: u8,
-    /// Those that were asked about in vain.
+    /// Those whose lookup showed nothing.
     unclear: u8,
-    /// Packet time at which a connection was passed on last.
+    /// The packet time at which the end last passed a connection on.
     passed_on: Option<Duration>,
     passers: Vec<ProcessId>,
 }
@@ -56,26 +57,26 @@ impl Acceptor {
 }
 
 impl Acceptors {
-    /// Whether who has a connection of an end is to be looked at again.
+    /// Whether a connection of an end needs a second lookup.
     pub(super) fn are_in_doubt(&self, end: SocketAddr, now: Duration) -> bool {
         let known = self.known.get(&end);
         let is_on_trial = |known: &Acceptor| known.kept < TRIAL && known.unclear < MAX_UNCLEAR;
         known.is_none_or(|known| is_on_trial(known) || known.passes_on(now))
     }
 
-    /// Takes note that who was named for a connection of an end had it after it answered.
+    /// Records that the named process of a connection still had it after the end answered.
     pub(super) fn kept(&mut self, end: SocketAddr) {
         let known = self.entry(end);
         known.kept = known.kept.saturating_add(1);
     }
 
-    /// Takes note that it was not found out who has a connection of an end.
+    /// Records that no lookup showed which process has a connection of an end.
     pub(super) fn unclear(&mut self, end: SocketAddr) {
         let known = self.entry(end);
         known.unclear = known.unclear.saturating_add(1);
     }
 
-    /// Takes note that those who were named for a connection of an end passed it on.
+    /// Records that the named processes of a connection passed it on.
     pub(super) fn passed_on<'a>(
         &mut self,
         end: SocketAddr,
@@ -93,7 +94,7 @@ impl Acceptors {
         self.doubted.extend(earlier);
     }
 
-    /// Takes note of a connection that is over, of which nobody is known to have kept it.
+    /// Records an ended connection of which no lookup showed which process kept it.
     pub(super) fn was_unconfirmed(&mut self, end: SocketAddr, flow: FlowId) {
         let known = self.entry(end);
         if known.kept < TRIAL && known.earlier.len() < MAX_EARLIER && !known.earlier.contains(&flow)
@@ -102,7 +103,7 @@ impl Acceptors {
         }
     }
 
-    /// Whether a process that is named for a connection of an end is one that passes on.
+    /// Whether a named process of a connection is one that passes connections on.
     pub(super) fn is_passer(&self, end: SocketAddr, process: &Process, now: Duration) -> bool {
         let known = self.known.get(&end).filter(|known| known.passes_on(now));
         known.is_some_and(|known| known.passers.contains(&process.id()))

@@ -1,11 +1,10 @@
-//! Flows whose owners the table cannot confirm by one lookup of their sockets, as it does not tell
-//! sockets apart: whether they still are whose they were is asked as a question of its own, and
-//! a list of all sockets may be needed to answer it.
+//! Confirmation by new lookups, for tables that do not identify sockets. Such a table cannot confirm an
+//! owner by a lookup of one socket; it may need a list of all sockets.
 //!
-//! What was counted between two answers that name the same owners is theirs. If the second names
-//! somebody else, or nobody, what was counted since the first names nobody, as for
-//! [confirmed](super::confirm) flows. Nothing goes through all flows, and a flow has one such
-//! question at a time; what all of them may cost is up to the resolver.
+//! Packets between two answers with the same owners belong to these owners. If the second answer names
+//! another owner, or none, the packets since the first have no owner, as for [confirmed](super::confirm)
+//! flows. Nothing here visits all flows. A flow has one such lookup at a time, and the resolver limits
+//! the cost of all of them.
 
 mod anew;
 mod tail;
@@ -27,48 +26,47 @@ use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
 
-/// How long an answer is good for a flow whose packets go on, at first and in the end.
+/// How long an answer holds for a flow with further packets: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_millis(500);
-/// The same for connections, few of which change hands; most are over before.
+/// The same for connections: few change their owner, and most end before.
 const FIRST_WAIT_OF_TCP: Duration = Duration::from_millis(100);
-/// After how long a silence what was sent before it is asked about.
+/// The silence after which a lookup confirms the packets before it.
 const SILENCE: Duration = Duration::from_millis(50);
-/// Slices of what was counted since the last answer, and how long each is at first. What comes
-/// when there are so many goes with the newest one of its second; in the end, the oldest are
-/// forgotten, and stay where they were credited.
+/// The number of slices since the last answer, and the first length of each. Beyond that number, a packet
+/// joins the newest slice of its second. If that does not suffice, the ledger forgets the oldest slices,
+/// which stay with the owners that they are credited to.
 const MAX_SLICES: usize = 32;
 const SLICE: Duration = Duration::from_millis(25);
 
-/// What is known of when the owners of a flow were named last.
+/// When lookups last named the owners of a flow.
 #[derive(Debug, Clone)]
 pub(super) struct Again {
-    /// Whether they were.
+    /// Whether any lookup did.
     is_named: bool,
-    /// What had been counted then: surely theirs. Before, it is the first packet.
+    /// The counters at that time, which surely belong to them. Before that, the first packet.
     sure: Mark,
     /// The number of the newest packet then.
     sure_number: u64,
-    /// What was counted since, oldest first.
+    /// The slices since then, oldest first.
     unsure: VecDeque<Slice>,
-    /// Packet time of the newest packet.
+    /// The packet time of the newest packet.
     last: Duration,
-    /// Packet time at which it was asked last, and how long that is good for.
+    /// The packet time of the last lookup, and how long its answer holds.
     asked_at: Duration,
     wait: Duration,
     asked: Option<Asked>,
-    /// Packet time at which the last answer came that named them.
+    /// The packet time of the last answer that named them.
     answered_at: Duration,
     is_queued: bool,
-    /// Of a flow of which no socket was found: packet time of the packet about which it was asked
-    /// anew.
+    /// For a flow without a found socket: the packet time of the packet that started the new lookup.
     anew: Option<Duration>,
 }
 
-/// Some packets that came one after the other, in one second.
+/// Some successive packets within one second.
 #[derive(Debug, Clone)]
 struct Slice {
-    /// Packet times of the first one, and of the newest.
+    /// The packet times of the first one and the newest.
     from: Duration,
     to: Duration,
     /// What had been counted before it, and the number of the newest packet then.
@@ -77,17 +75,17 @@ struct Slice {
     counted: Second,
 }
 
-/// That it was asked anew.
+/// A pending new lookup.
 #[derive(Debug, Clone)]
 struct Asked {
-    /// Of which ends there is no answer yet.
+    /// The ends without an answer yet.
     ends: [bool; 2],
-    /// Packet time at which all the others were seen with their sockets, at least.
+    /// The earliest packet time at which the answers found the sockets of all other ends.
     seen_at: Option<Duration>,
 }
 
 impl Again {
-    /// For a flow of which one packet was counted, and no owner is known.
+    /// The state of a flow with one packet and without a known owner.
     pub(super) fn opened(flow: &Flow<Owners>, number: u64) -> Box<Self> {
         Box::new(Self {
             is_named: false,
@@ -107,8 +105,8 @@ impl Again {
         })
     }
 
-    /// To be called when an owner of a flow was found: whether the flow is to be asked about when
-    /// it is silent.
+    /// Call this when a lookup found an owner of a flow. Returns whether a lookup should follow when the
+    /// flow is silent.
     pub(super) fn found(
         flow: &mut Flow<Owners>,
         number: u64,
@@ -131,7 +129,7 @@ impl Again {
         if !again.is_named {
             again.is_named = true;
             again.asked_at = again.last;
-            // What came while somebody looked may be another one's already.
+            // A packet during the lookup may already belong to another owner.
             if again.last <= observed {
                 (again.sure, again.sure_number) = (mark, number);
                 again.unsure.clear();
@@ -143,8 +141,8 @@ impl Again {
         is_to_be_asked
     }
 
-    /// Whether an answer says that somebody has the socket of a flow by now, and that another one
-    /// may have had it before: what comes from now on is asked about anew.
+    /// Whether an answer shows that a process holds the socket of a flow now, but another one may have
+    /// held it before: later packets need a new lookup.
     pub(super) fn is_to_be_found_again(
         flow: &Flow<Owners>,
         end: End,
@@ -163,17 +161,17 @@ impl Again {
             && flow.data.uncertain.is_none()
     }
 
-    /// Whether it is being asked.
+    /// Whether a lookup is pending.
     pub(super) const fn is_asked(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// Whether who sent a packet of that number is as certain as it will be.
+    /// Whether the sender of the packet with this number is as certain as it will be.
     pub(super) fn is_sure(&self, number: u64) -> bool {
         !self.is_named || self.unsure.is_empty() || number <= self.sure_number
     }
 
-    /// Counts a packet, after which that much was counted before, and its number.
+    /// Counts a packet, given the counters before it and its number.
     fn count(&mut self, packet: PacketOf, before: Mark, number: u64) {
         self.last = self.last.max(packet.time);
         let second = packet.time.as_secs();
@@ -204,7 +202,7 @@ impl Again {
         }
     }
 
-    /// Takes what was counted until then for sure.
+    /// Marks the packets until then as certain.
     fn confirm(&mut self, flow: Mark, number: u64, until: Duration) {
         while self.unsure.front().is_some_and(|slice| slice.to <= until) {
             self.unsure.pop_front();
@@ -217,7 +215,7 @@ impl Again {
 }
 
 impl Ledger {
-    /// Counts a packet for a flow, and asks anew whose it is, if that was long ago.
+    /// Counts a packet for a flow, and starts a new lookup if the last one was long ago.
     pub(super) fn ask_again(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
@@ -229,7 +227,7 @@ impl Ledger {
         };
         let before = without(mark, newest, again.last);
         again.count(newest, before, self.confirming.packets);
-        // What carries data is of a connection that was not over for the kernel.
+        // For the kernel, a connection that still carries data had not ended.
         let is_over = is_over && newest.counters.payload_bytes == 0;
         if !again.is_named || is_over {
             return;
@@ -241,7 +239,7 @@ impl Ledger {
         }
     }
 
-    /// Asks about a flow when it is silent, if there is room for another one.
+    /// Plans a lookup for the time when a flow is silent, if there is room for another one.
     pub(super) fn ask_when_silent(&mut self, id: FlowId) {
         let due = self.table.now() + SILENCE;
         let is_queued = |flow: &mut Flow<Owners>| {
@@ -254,7 +252,7 @@ impl Ledger {
         }
     }
 
-    /// Asks about flows that are silent now.
+    /// Starts the lookups for flows that are silent now.
     pub(super) fn ask_due(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for _ in 0..MAX_AT_ONCE {
             match self.confirming.due_again.front() {
@@ -267,7 +265,7 @@ impl Ledger {
         }
     }
 
-    /// Asks about a flow that was due when it was silent, or puts that off if it is not.
+    /// Starts the planned lookup of a flow, or postpones it if the flow is not silent.
     fn ask_if_silent(&mut self, id: FlowId, now: Duration, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
@@ -280,7 +278,7 @@ impl Ledger {
         if is_over || again.unsure.is_empty() {
             return;
         }
-        // What is asked already is about packets before these, perhaps.
+        // The pending lookup may be about earlier packets.
         if again.last + SILENCE > now || again.asked.is_some() {
             self.ask_when_silent(id);
         } else {
@@ -288,7 +286,7 @@ impl Ledger {
         }
     }
 
-    /// Asks whose the named ends of a flow are now, unless that is under way.
+    /// Looks up the current owners of the named ends of a flow, unless a lookup is pending.
     fn ask_about(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
@@ -325,7 +323,7 @@ impl Ledger {
         flow.data.again = Some(again);
     }
 
-    /// Takes an answer that may be for such a question; whether it is.
+    /// Takes an answer that may be to such a lookup. Returns whether it is.
     pub(super) fn answered_again(
         &mut self,
         waiter: Token,
@@ -357,7 +355,7 @@ impl Ledger {
         };
         let is_same = old.is_some_and(|old| names_no_other(ownership, &old.ownership));
         let is_failure = ownership.verdict == Verdict::Unknown(Reason::Failed);
-        // Of a connection the socket is closed when it is over, which is no change.
+        // The socket of a connection closes at its end: that is no change of owner.
         let is_nobody = matches!(ownership.verdict, Verdict::Unknown(_));
         let is_open = is_failure || (is_nobody && is_connection);
         if is_live && !is_same && !is_open {
@@ -386,7 +384,7 @@ impl Ledger {
             && (is_done || !is_same)
             && let Some(asked) = again.asked.take()
         {
-            // Where one end is not certain, what was counted is not.
+            // If one end is uncertain, the packets are.
             if is_same {
                 again.answered_at = now;
                 again.confirm(mark, number, asked.seen_at.unwrap_or_default());
@@ -402,8 +400,8 @@ impl Ledger {
         true
     }
 
-    /// Ends a flow of which owners are not the same any more with what surely was theirs. The
-    /// rest names nobody, and what comes from now on is asked about anew.
+    /// Ends a flow whose owners have changed, with the packets that surely belonged to them. The rest has
+    /// no owner, and later packets need a new lookup.
     fn lose(&mut self, id: FlowId, changed: [bool; 2], effects: &mut Vec<Effect>) {
         let now = self.table.now();
         let Some(flow) = self.table.flow_mut(id) else {
@@ -430,7 +428,7 @@ impl Ledger {
         self.cut_tail((id, tail), (changed, Reason::Changed), uncertain, effects);
     }
 
-    /// Lets a flow that is live go on without the owners of what was counted since some time.
+    /// Cuts a live flow before its tail, which loses the owners of the `lost` ends for this reason.
     fn cut_tail(
         &mut self,
         (id, tail): (FlowId, Tail),
@@ -475,7 +473,7 @@ impl Ledger {
     }
 }
 
-/// Whether an answer names somebody, and nobody who was not named before.
+/// Whether an answer names an owner, and none that was not named before.
 fn names_no_other(new: &Ownership, old: &Ownership) -> bool {
     let (new, old) = (new.verdict.processes(), old.verdict.processes());
     let is_same = |new: &Arc<Process>| old.iter().any(|old| new.is_same_program(old));

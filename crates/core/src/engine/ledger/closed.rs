@@ -1,4 +1,4 @@
-//! Which sockets were closed lately, by identity and by port.
+//! The sockets that were closed recently, by identity and by port.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, UNIX_EPOCH};
@@ -6,10 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::capture::{Closed, ClosedSocket};
 use flowner_attribution::{SocketId, SocketQuery};
 
-/// Sockets that are remembered as closed.
+/// The number of closed sockets that are remembered.
 const MAX: usize = 4_096;
 
-/// Sockets that were closed, and when they were at the latest, in wall-clock time.
+/// Closed sockets, each with the latest possible wall-clock time of its end.
 #[derive(Debug, Default)]
 pub(super) struct ClosedSockets {
     sockets: HashMap<SocketId, Entry>,
@@ -22,7 +22,7 @@ pub(super) struct ClosedSockets {
 #[derive(Debug)]
 struct Entry {
     socket: ClosedSocket,
-    /// Its place in the order in which they were closed.
+    /// Its position in the order of closing.
     number: u64,
 }
 
@@ -33,12 +33,12 @@ impl Entry {
     }
 }
 
-/// Others that may have served what a socket did: when the last one was closed at the latest.
+/// The latest possible time at which another socket was closed that may have served the same packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Others {
-    /// Of those that were closed before the socket itself, or while it is open.
+    /// Among the sockets that were closed before this one, or while it is open.
     pub(super) before: Option<Duration>,
-    /// Of those that were closed after it.
+    /// Among the sockets that were closed after it.
     pub(super) after: Option<Duration>,
 }
 
@@ -80,13 +80,12 @@ impl ClosedSockets {
         self.sockets.is_empty()
     }
 
-    /// When a socket was closed, at the latest.
+    /// The latest possible time at which a socket was closed.
     pub(super) fn closed_by(&self, socket: SocketId) -> Option<Duration> {
         self.sockets.get(&socket.of_any_other()).map(Entry::at)
     }
 
-    /// Others than that socket which may have served what a question is about, and were open
-    /// after some time.
+    /// The other sockets that may have served the packets of a lookup and were open after a time.
     pub(super) fn others(&self, socket: SocketId, query: &SocketQuery, since: Duration) -> Others {
         let mut others = Others::default();
         let socket = socket.of_any_other();

@@ -1,4 +1,4 @@
-//! What the ledger learns of devices and the networks that they lead to.
+//! The devices in the ledger, and the networks that they lead to.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,16 +9,17 @@ use flowner_flows::{DeviceLink, Peer, Topology};
 
 use super::Ledger;
 
-/// Which devices are captured.
+/// The captured devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CapturedDevices {
     All,
-    /// Those with these names.
+    /// The devices with these names.
     Named(BTreeSet<String>),
 }
 
 impl CapturedDevices {
-    /// How these devices hang together. The work grows with their number, so no lock is held for it.
+    /// The topology of these devices. The work grows with their number, so the caller holds no lock
+    /// during it.
     pub(crate) fn topology(&self, all: &[Link]) -> Topology {
         let is_vrf = |link: &&Link| link.kind.as_deref() == Some("vrf");
         let vrfs: BTreeSet<u32> = all.iter().filter(is_vrf).map(|link| link.index).collect();
@@ -34,14 +35,14 @@ impl CapturedDevices {
 }
 
 impl Ledger {
-    /// Flows opened from now on to one of these addresses are for all hosts of a network.
+    /// Sets the broadcast addresses, for flows that open from now on.
     pub(crate) fn add_broadcasts(&mut self, addresses: impl Iterator<Item = IpAddr>) {
         for address in addresses {
             self.table.add_broadcast(address);
         }
     }
 
-    /// The same, where a packet that is captured on several of these devices counts once.
+    /// The same ledger, which counts a packet once if several of these devices capture it.
     pub(crate) fn counting_once(self, captured: Option<CapturedDevices>) -> Self {
         Self {
             counted_once: captured,
@@ -49,17 +50,17 @@ impl Ledger {
         }
     }
 
-    /// Packets that say no device are of this one.
+    /// Sets the device of packets that name none.
     pub(crate) fn set_only_device(&mut self, name: &str) {
         self.devices.set_only(name);
     }
 
-    /// The captured devices, if a packet may be captured on several.
+    /// The captured devices, if several may capture the same packet.
     pub(crate) fn captured_devices(&self) -> Option<CapturedDevices> {
         self.counted_once.clone()
     }
 
-    /// Sets the devices that this host has now, and how the captured ones hang together.
+    /// Sets the current devices of this host, and the topology of the captured ones.
     pub(crate) fn set_devices(&mut self, all: &[Link], topology: Option<Topology>) {
         let names = all.iter().map(|link| (link.index, &*link.name));
         self.devices.set_names(names);
@@ -72,14 +73,14 @@ impl Ledger {
         std::mem::take(&mut self.saw_foreign)
     }
 
-    /// Whether it was told of a device.
+    /// Whether the ledger knows a device.
     pub(crate) fn knows_device(&self, index: NonZeroU32) -> bool {
         self.devices.knows(index)
     }
 }
 
-/// How a device hangs together with others of this network namespace. (`IFLA_LINK` of a tunnel is the
-/// device that its packets take, which carry those of the tunnel and are others.)
+/// How a device is linked to others of this network namespace. (`IFLA_LINK` of a tunnel is the device
+/// for its outer packets, which differ from the packets inside of the tunnel.)
 fn device_link(link: &Link, vrfs: &BTreeSet<u32>) -> Option<DeviceLink> {
     let mut found = DeviceLink::new(NonZeroU32::new(link.index)?);
     let other = link.link.and_then(NonZeroU32::new);

@@ -1,5 +1,5 @@
-//! Flows whose first packet may be a frame that somebody here made up, with the addresses and
-//! ports of another's socket in it; and segments of connections that may not be there.
+//! Flows whose first packet a program of this host may have forged, with the addresses and ports of
+//! another program's socket; and segments of connections that may not exist.
 
 use flowner_attribution::{Initiator, LookupRequest, Match, Ownership, Reason, Token, Verdict};
 use flowner_flows::{Flow, FlowId, Protocol};
@@ -10,8 +10,7 @@ use crate::engine::traffic_history::PacketOf;
 use crate::model::principal::Principal;
 
 impl Ledger {
-    /// Writes down that the end of a new flow, which its first packet claims to be from, may not
-    /// have sent it.
+    /// Records that the apparent sender of the first packet of a new flow may not have sent it.
     pub(crate) fn doubt(&mut self, waiter: Token) {
         let (id, end) = unpack(waiter);
         if let Some(flow) = self.table.flow_mut(id) {
@@ -21,7 +20,7 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Asks about an end whose answer was taken back, with the first segment that it sent.
+    /// Looks up an end again whose owner was withdrawn, at the first segment that it sends.
     pub(super) fn ask_when_sent(
         &mut self,
         id: FlowId,
@@ -53,9 +52,9 @@ impl Ledger {
     }
 }
 
-/// Takes back who owns an end of a connection that nobody saw open, where only the port says so
-/// and this end has sent nothing but a refusal: there may be no such connection. Anybody can send
-/// a segment to a port.
+/// Withdraws the owner of one end of a connection if the opening was not captured, only the port names
+/// the owner, and this end has sent nothing but a refusal. There may be no such connection: any host
+/// can send a segment to a port.
 pub(super) fn take_back_stray(
     flow: &mut Flow<Owners>,
     end: End,
@@ -80,8 +79,8 @@ pub(super) fn take_back_stray(
     }
 }
 
-/// Whether an end has sent a segment that the kernel sends for a connection only. What refuses a
-/// segment ends the flow.
+/// Whether an end has sent a segment that the kernel sends only for an existing connection. A segment
+/// that refuses another one ends the flow.
 fn has_answered(flow: &Flow<Owners>, end: End) -> bool {
     let mark = flow.mark();
     let sent = match end {
@@ -91,21 +90,21 @@ fn has_answered(flow: &Flow<Owners>, end: End) -> bool {
     sent.packets > 0 && !flow.state().has_ended()
 }
 
-/// Takes back who owns an end that is in doubt, unless its socket is connected to the other end,
-/// which is evidence enough.
+/// Withdraws the owner of an end in doubt, unless its socket is connected to the other end: that is
+/// enough evidence.
 pub(super) fn take_back(
     flow: &Flow<Owners>,
     end: End,
     ownership: &mut Ownership,
     principal: &mut Principal,
 ) {
-    // Or it was seen that the process of such a socket ran when the packet was sent.
+    // Or the send watcher found the process of such a socket running when it sent the packet.
     let is_guess = !matches!(
         ownership.evidence.matched,
         Some(Match::FiveTuple | Match::PacketSocket | Match::Protocol)
     );
     let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
-    // Of a datagram that nobody's socket sent, it is not known that there was one.
+    // No socket is known to have sent such a datagram.
     let is_gone = ownership.verdict == Verdict::Unknown(Reason::Gone);
     let is_gone = is_gone && flow.protocol() == Protocol::UDP;
     if flow.data.is_in_doubt[end as usize] && is_guess && (is_known || is_gone) {

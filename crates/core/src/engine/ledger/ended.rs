@@ -1,4 +1,4 @@
-//! Flows that are over but still listed.
+//! Flows that have ended and are still listed.
 
 use flowner_flows::chunked::{Chunked, View};
 use flowner_flows::{EndReason, Ended, Flow, FlowId, FlowIdMap, FlowTable};
@@ -9,19 +9,19 @@ use crate::model::flow::FlowRecord;
 
 pub(super) type EndedFlow = (Flow<Owners>, EndReason);
 
-/// The flows that ended last.
+/// The flows that ended most recently.
 #[derive(Debug)]
 pub(super) struct EndedFlows {
-    /// Oldest first; `None` for those that are not listed any more.
+    /// Oldest first; `None` for flows that left the list.
     flows: Chunked<Option<EndedFlow>>,
     places: FlowIdMap<usize>,
-    /// The place of the oldest one.
+    /// The position of the oldest one.
     oldest: usize,
     max: usize,
 }
 
 impl EndedFlows {
-    /// Room for so many.
+    /// A list with room for so many flows.
     pub(super) fn new(max: usize) -> Self {
         Self {
             flows: Chunked::new(),
@@ -31,7 +31,7 @@ impl EndedFlows {
         }
     }
 
-    /// Adds one; returns the oldest, if that is one too many.
+    /// Adds a flow. Returns the oldest one if the list is full.
     pub(super) fn push(&mut self, flow: Flow<Owners>, reason: EndReason) -> Option<EndedFlow> {
         let id = flow.id();
         let place = self.flows.push(Some((flow, reason)));
@@ -54,7 +54,7 @@ impl EndedFlows {
         self.flows.get_mut(*self.places.get(&id)?)?.as_mut()
     }
 
-    /// As they are now, oldest first.
+    /// The listed flows, oldest first.
     pub(super) fn view(&mut self) -> View<Option<EndedFlow>> {
         self.flows.view()
     }
@@ -65,7 +65,7 @@ impl EndedFlows {
     }
 }
 
-/// A flow, live or listed, and why it is over.
+/// A live or listed flow, and why it ended.
 pub(super) fn listed_mut<'a>(
     table: &'a mut FlowTable<Owners>,
     ended: &'a mut EndedFlows,
@@ -79,7 +79,7 @@ pub(super) fn listed_mut<'a>(
 }
 
 impl Ledger {
-    /// Tells that a flow is over that is still listed.
+    /// Reports the end of a flow that is still listed.
     pub(super) fn tell_of_end(&self, id: FlowId, effects: &mut Vec<Effect>) {
         if self.is_watched
             && let Some((flow, reason)) = self.ended.get(id)
@@ -91,8 +91,7 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Moves flows that are over to the list of ended ones, and what falls off its
-    /// end into the totals.
+    /// Moves ended flows to the list of ended flows, and those that leave that list into the totals.
     pub(super) fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
         for mut ended in ended.drain(..) {
             let now = self.table.now();
@@ -110,7 +109,7 @@ impl Ledger {
         flow.data.confirmation = None;
         flow.data.uncertain = None;
         flow.data.recorded = None;
-        // The answer to what is asked is about packets that it does not have any more.
+        // The answer to the pending lookup is about packets that this flow does not have any more.
         flow.data.again = flow.data.again.filter(|again| again.is_asked());
         effects.extend(waiters(&flow).map(Effect::End));
         if is_settled(&flow, true) {
@@ -135,7 +134,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a flow that is over does not pass the filter, and that is settled.
+    /// Whether an ended flow certainly does not pass the filter.
     fn is_unwanted(&self, flow: &Flow<Owners>, reason: EndReason) -> bool {
         let selection = self.retired.selection();
         !selection.is_everything()

@@ -1,7 +1,8 @@
-//! The names of flows: what packets said of them, kept on the flow, and what DNS said, kept for all.
+//! The names of flows: names from a flow's own packets stay with the flow; names from DNS are in one
+//! table for all flows.
 //!
-//! A flow is named when it opens, when its client names the server, and when its owner becomes
-//! known, as each program has the names that it asked for.
+//! The ledger names a flow when it opens, when its client names the server, and when its owner becomes
+//! known, because the names that a program asked for are for its own flows first.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
@@ -24,11 +25,11 @@ use crate::model::place::RemotePlace;
 
 const DNS: u16 = 53;
 
-/// What is known of the names of one flow.
+/// The state of naming of one flow.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Naming {
     names: Option<Arc<FlowNames>>,
-    /// Where its remote end is.
+    /// The place of its remote end.
     place: Option<Arc<RemotePlace>>,
 }
 
@@ -41,7 +42,7 @@ impl Naming {
         self.place.clone()
     }
 
-    /// What its client called the other end, where that is the remote one.
+    /// The name by which its client called the server, if the server is the remote end.
     fn said(&self) -> Option<&HostName> {
         let remote = self.names.as_deref()?.remote.as_ref();
         remote.filter(|remote| is_said(remote.source))
@@ -85,12 +86,12 @@ fn put_first(mut said: HostName, names: &mut FlowNames) {
 }
 
 impl Ledger {
-    /// Takes over the names of the hosts file, and gives back those before.
+    /// Replaces the names of the hosts file, and returns the former ones.
     pub(crate) fn set_hosts(&mut self, hosts: Hosts) -> Hosts {
         self.name_table.set_hosts(hosts)
     }
 
-    /// Looks places up in these databases from now on; returns what was used until now.
+    /// Sets the databases for places, and returns the former ones.
     #[must_use]
     pub(crate) fn set_places(&mut self, databases: GeoDatabases) -> Places {
         self.places.replace(databases)
@@ -102,7 +103,7 @@ impl Ledger {
             .set_own(move |address| local.contains(address));
     }
 
-    /// Takes what a packet says of names. It was counted just now.
+    /// Takes the evidence of names from a packet that was just counted.
     pub(crate) fn evidence(&mut self, of: PacketRef, evidence: NameEvidence, packet: &Packet) {
         let at = packet.time;
         // With this packet the flow may have gone on as another one.
@@ -129,13 +130,13 @@ impl Ledger {
                 to,
                 ..
             } => self.message(id, &message, source, (from, to), at),
-            // What later versions know.
+            // Evidence of later versions.
             _ => {}
         }
     }
 
-    /// A client named the server. What it says of this host names no remote end. Where nobody saw the
-    /// connection begin, the bytes of this packet, and those before it that belong to what it says.
+    /// A client named the server. A name for this host is no name of a remote end. If the opening was not
+    /// captured: with the bytes of this packet, and those before it that belong to the name.
     fn server_named(
         &mut self,
         id: FlowId,
@@ -149,7 +150,7 @@ impl Ledger {
         if flow.remote() != server {
             return;
         }
-        // What the client sends later may be a file that looks like a request.
+        // Later data of the client may be a file that looks like a request.
         if let Some((of_packet, belonging)) = said_before {
             let before = flow.sent().payload_bytes.saturating_sub(of_packet.into());
             let is_first = usize::try_from(before).is_ok_and(|before| before <= belonging);
@@ -157,7 +158,7 @@ impl Ledger {
                 return;
             }
         }
-        // The first one: on one connection a client may ask for several hosts, one after the other.
+        // Only the first one: a client may ask for several hosts on one connection, one after the other.
         let naming = &mut flow.data.naming;
         if naming.said().is_none() {
             let (server, source, at) = named;
@@ -187,7 +188,7 @@ impl Ledger {
     }
 }
 
-/// An end of a flow was asked about, and perhaps its owner became known.
+/// The owner of an end may have become known by a lookup.
 pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table: &mut NameTable) {
     if !is_better || end != End::Local {
         return;
@@ -201,8 +202,8 @@ pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table
     name(flow, table);
 }
 
-/// What stays known where a flow is cut since its owner changed: the names of a connection, and where
-/// the remote end is. Another socket may have the ends of a flow of datagrams by then.
+/// The names that a flow keeps when its owner changes and it is cut: those of a connection, and the
+/// place of the remote end. Another socket may have the ends of a datagram flow by then.
 pub(super) fn of_connection(flow: &Flow<Owners>) -> Naming {
     let naming = &flow.data.naming;
     if flow.protocol() == Protocol::TCP {
@@ -230,8 +231,8 @@ pub(super) fn has_name(flow: &Flow<Owners>) -> bool {
     names.is_some_and(|names| names.remote.is_some())
 }
 
-/// The remote address with its name, where that is one of the address: not that of a host behind a
-/// proxy, and not one that another host asked for.
+/// The remote address with its name, if the name is that of the address: not of a host behind a proxy,
+/// and not one that another host asked for.
 pub(super) fn of_address(flow: &Flow<Owners>) -> Option<(IpAddr, Name)> {
     let names = flow.data.naming.names.as_ref()?;
     let is_of_address =
@@ -240,7 +241,7 @@ pub(super) fn of_address(flow: &Flow<Owners>) -> Option<(IpAddr, Name)> {
     Some((flow.remote().ip(), remote.name.clone()))
 }
 
-/// A flow is new: finds out where its remote end is, and its names.
+/// Finds the place and the names of the remote end of a new flow.
 pub(super) fn opened(
     flow: &mut Flow<Owners>,
     table: &NameTable,
@@ -254,12 +255,12 @@ pub(super) fn opened(
     }
 }
 
-/// Finds out where a flow's remote end is.
+/// Finds the place of a flow's remote end.
 fn locate(flow: &mut Flow<Owners>, places: &mut Places) {
     flow.data.naming.place = places.of(flow.remote().ip());
 }
 
-/// Keeps what is asked for with the flow.
+/// Keeps the names that a flow of DNS asks for.
 fn note_questions(flow: &mut Flow<Owners>, message: &Message) {
     let names = &mut flow.data.naming.names;
     for question in &message.questions {
@@ -282,7 +283,7 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
         server: None,
     };
     let mut found = table.names_of(flow.remote().ip(), &facts);
-    // Programs know their resolver by its address: that one of its names was asked for says nothing.
+    // Programs use their resolver by its address, so a lookup of one of its names means nothing.
     let is_of_resolver =
         |name: &HostName| flow.remote().port() == DNS && name.source == Source::Dns;
     let is_too_late = |name: &HostName| has_begun_before(flow) && is_of_answer(name.source);
@@ -299,7 +300,7 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
     let said = flow.data.naming.said().cloned();
     let questions = before.map(|names| names.questions.clone());
     let mut names = FlowNames {
-        // A name that was certain once stays, though the table has forgotten its evidence.
+        // A name that was certain once stays, even if the table has dropped its evidence.
         remote: found
             .name
             .or_else(|| before.and_then(|names| names.remote.clone()))
@@ -334,7 +335,7 @@ fn owner_of(flow: &Flow<Owners>) -> Option<FlowOwner> {
     })
 }
 
-/// Numbers of two are equal by accident once in 10^19.
+/// The numbers of two programs are equal by accident once in 10^19.
 fn number(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);

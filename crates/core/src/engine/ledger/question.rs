@@ -1,4 +1,4 @@
-//! What to ask about the ends of a flow.
+//! The lookups for the ends of a flow.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -12,12 +12,12 @@ use flowner_flows::{Direction, Flow, FlowId, Protocol};
 use super::{Effect, End, OwnerScope, Owners, wall_clock};
 use crate::model::principal::Owner;
 
-/// Flows that wait for their silence, to be asked about again, and how many of them are asked
-/// about with one packet.
+/// The number of flows that wait for a silence before the next lookup, and how many of these lookups
+/// one packet starts.
 pub(super) const MAX_DUE: usize = 8_192;
 pub(super) const MAX_AT_ONCE: usize = 32;
 
-/// Asks for the owners of a new flow, or says why there is nobody to ask.
+/// Starts the lookups for a new flow, or records why there are none.
 pub(super) fn ask(flow: &mut Flow<Owners>, asked: OwnerScope, effects: &mut Vec<Effect>) {
     let ends: &[End] = match flow.direction() {
         Direction::Loopback => &[End::Local, End::Remote],
@@ -57,7 +57,7 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: OwnerScope, effects: &mut Vec<
     }
 }
 
-/// What is asked about one end of a flow.
+/// The query for one end of a flow.
 pub(super) fn query_of(
     flow: &Flow<Owners>,
     protocol: attribution::Protocol,
@@ -72,11 +72,11 @@ pub(super) fn query_of(
         _ => (local, remote),
     };
     let query = SocketQuery::new(protocol, local, Some(remote));
-    // What this host sends to its own link-local address is seen on the loopback device, but
-    // reaches the sockets of the device that has the address.
+    // Packets of this host to its own link-local address appear on the loopback device, but reach the
+    // sockets of the device that has the address.
     let seen_on = flow.device().map_or(0, NonZeroU32::get);
     let query = query.on_device(scope(local).unwrap_or(seen_on));
-    // The end that began a flow sends also what goes on after its owner has changed.
+    // The initiator of a flow is also the sender of its packets after the owner has changed.
     let initiator = match protocol {
         attribution::Protocol::Raw => with_number(flow, flow.initiator()),
         _ => flow.initiator(),
@@ -88,7 +88,7 @@ pub(super) fn query_of(
     }
 }
 
-/// An end of a flow, with the number of its protocol in place of a port.
+/// One end of a flow, with the number of its protocol in place of a port.
 fn with_number(flow: &Flow<Owners>, mut end: SocketAddr) -> SocketAddr {
     end.set_port(flow.protocol().0.into());
     end
@@ -117,7 +117,7 @@ pub(super) fn opened_by(flow: &Flow<Owners>, end: End) -> Initiator {
     }
 }
 
-/// Whether an answer says that an end of a flow is neither on this host nor in a container.
+/// Whether an answer places an end neither on this host nor in a container.
 pub(super) fn is_nowhere(direction: Direction, ownership: &Ownership) -> bool {
     direction == Direction::Forwarded
         && ownership.evidence.namespace.is_none()
@@ -125,7 +125,7 @@ pub(super) fn is_nowhere(direction: Direction, ownership: &Ownership) -> bool {
         && (ownership.verdict.reason()).is_some_and(Reason::is_of_no_open_socket)
 }
 
-/// By what an answer is known to be about an end of a flow.
+/// The token that identifies the lookup for an end of a flow.
 pub(super) fn pack(id: FlowId, end: End) -> Token {
     Token(id.as_u64() << 1 | end as u64)
 }
@@ -140,15 +140,15 @@ pub(super) fn unpack(waiter: Token) -> (FlowId, End) {
     (FlowId::from_u64(waiter.0 >> 1), end)
 }
 
-/// Whether one lookup of its socket tells whose a flow is now. Of a connection the listener may be
-/// known.
+/// Whether one lookup of its socket finds the current owner of a flow. The socket of a connection may
+/// be its listener.
 pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
     let is_connection = protocol == Protocol::TCP && ownership.evidence.source.identifies_sockets();
     let has_socket = ownership.evidence.socket.is_some() || is_connection;
     ownership.verdict.is_named() && (has_socket || is_portless(ownership, protocol))
 }
 
-/// Whether another process may send packets of the same flow, as no socket has its ends for itself.
+/// Whether another process may send packets of the same flow, because no socket has its ends alone.
 pub(super) fn is_portless(ownership: &Ownership, protocol: Protocol) -> bool {
     let Evidence {
         matched, source, ..
@@ -175,8 +175,8 @@ const fn protocol_of_sockets(protocol: Protocol) -> attribution::Protocol {
     }
 }
 
-/// The ends of a flow whose owners come from a source that cannot tell whether the next lookup
-/// finds the same socket: another process may have sent what came after the last answer.
+/// The ends of a flow whose owners come from a table that does not identify sockets: another process
+/// may have sent the packets after the last answer.
 pub(super) fn unproven_ends(flow: &Flow<Owners>) -> [bool; 2] {
     [&flow.data.local, &flow.data.remote].map(|owner| {
         let owner = owner.as_deref();
@@ -197,12 +197,12 @@ pub(super) fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Prot
         && sockets.is_some_and(|(new, old)| new != old)
 }
 
-/// Whether a socket for datagrams was found where there was none before: what came until then
-/// was another one's, or nobody's.
+/// Whether a lookup found a datagram socket after an earlier one found none: the earlier packets were of
+/// another socket, or of none.
 pub(super) fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
     let was_nobody = (old.verdict.reason()).is_some_and(Reason::is_of_no_open_socket);
-    // That of a network namespace may have been found late, and so may any by a table that does
-    // not ask the system for one socket.
+    // The table may find the socket of a network namespace late. A table without single lookups may
+    // find any socket late.
     let is_of_now = new.evidence.socket.is_some() && new.evidence.namespace.is_none();
     protocol != Protocol::TCP && was_nobody && is_of_now && new.verdict.is_named()
 }

@@ -1,4 +1,4 @@
-//! Packets that are recorded with their owners, and owners that a recording tells.
+//! Recording packets with their owners, and reading the owners of a recording.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,20 +18,19 @@ use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
 use crate::model::principal::Owner;
 use crate::model::selection::Selection;
 
-/// What is known of a flow whose owners a recording tells.
+/// The state of a flow whose owners come from a recording.
 #[derive(Debug, Clone)]
 pub(super) struct Recorded {
-    /// What had been counted with the last packet of which the recording told all owners, and its number.
+    /// The counters and the number of the last packet for which the recording has all owners.
     sure: Mark,
     sure_number: u64,
-    /// Packet time of the first packet since, and what was counted since, by second.
+    /// The packet time of the first packet since then, and the counters since then by second.
     unsure_since: Option<Duration>,
     unsure: Vec<Second>,
 }
 
 impl Recorded {
-    /// Of a flow with what it has counted, the last of it a packet that the recording tells the owners
-    /// of.
+    /// The state right after a packet whose owners the recording has, with the counters of the flow.
     const fn new(sure: Mark, sure_number: u64) -> Self {
         Self {
             sure,
@@ -41,7 +40,7 @@ impl Recorded {
         }
     }
 
-    /// Counts a packet of a flow, if a recording told its owners before.
+    /// Counts a packet of a flow that has owners from a recording.
     pub(super) fn count(flow: &mut Flow<Owners>, packet: PacketOf) {
         if let Some(it) = flow.data.recorded.as_deref_mut() {
             it.unsure_since.get_or_insert(packet.time);
@@ -51,8 +50,8 @@ impl Recorded {
 }
 
 impl Ledger {
-    /// What is known of the flow of a packet, and whether it is wanted; `None` where
-    /// it is not listed any more.
+    /// The owners of the flow of a packet, and whether the flow passes the filter; `None` if the flow is
+    /// not listed any more.
     pub(crate) fn known(&self, of: PacketRef, wanted: &Selection) -> Option<ResolvedOwner> {
         let (flow, ended) = self.flow_with(of)?;
         let Owners { local, remote, .. } = &flow.data;
@@ -69,8 +68,8 @@ impl Ledger {
         let is_unanswered = confirmation.is_some_and(|it| it.is_unanswered_at(of.number));
         let protocol = flow.protocol();
         let owner_of = |owner: Owner| {
-            // A request that waits for a proof no longer gets no name. So it is where a confirmation
-            // was due, and there was no time for it: the process may have exited before.
+            // A packet that waits for a proof no longer gets no owner. The same holds if there was no
+            // time for a confirmation that was due: the process may have exited before.
             let is_unproven = (is_in_tail && is_unproven(&owner.ownership))
                 || (is_unanswered && can_be_confirmed(&owner.ownership, protocol));
             if is_unproven {
@@ -90,10 +89,10 @@ impl Ledger {
         })
     }
 
-    /// The flow of a packet, and why it is over.
+    /// The flow of a packet, and why it ended.
     pub(super) fn flow_with(&self, of: PacketRef) -> Option<(&Flow<Owners>, Option<EndReason>)> {
         let (mut flow, mut ended) = self.listed(of.flow)?;
-        // What came after a flow was cut off is in the next one.
+        // Packets after a cut are in the next flow.
         while let Some((from, next)) = flow.data.next.as_deref()
             && of.number >= *from
         {
@@ -102,9 +101,9 @@ impl Ledger {
         Some((flow, ended))
     }
 
-    /// Which end of the newest packet is on the host that captured it; `None` where both may be,
-    /// or none is. Where nobody knows the addresses of that host, it is taken for the initiator,
-    /// as in [`Flow::local`].
+    /// The end of the newest packet that is on the capturing host; `None` if both may be there, or
+    /// neither is. If the addresses of that host are unknown, the initiator counts as that end, as in
+    /// [`Flow::local`].
     pub(crate) fn end_on_host(&self, of: PacketRef) -> Option<PacketEnd> {
         let flow = self.table.flow(of.flow)?;
         match flow.direction() {
@@ -124,14 +123,14 @@ impl Ledger {
         }
     }
 
-    /// Writes down who owned the ends of a packet when it was recorded: of its source and of its
-    /// destination, as far as the recording tells. `of` and `packet`: the newest one.
+    /// Records the owners of a packet's source and destination from a recording, as far as it has them.
+    /// `of` and `packet`: the newest one.
     ///
     /// A better description of the same owner replaces a worse one for the whole flow. If the recording
-    /// tells another owner than before, or that the owner is unknown from here on, this cuts the flow
-    /// before this packet, as the capture did when the owner changed. Packets between the two of
-    /// which the recording tells no owner are of neither. Nor are datagrams from before the first owner
-    /// that the recording tells; all segments of a connection are of one socket.
+    /// has another owner than before, or an unknown one from here on, this cuts the flow before this
+    /// packet, as the capture did when the owner changed. Packets between the two without an owner in
+    /// the recording belong to neither. Datagrams before the first recorded owner have none either;
+    /// all segments of a connection are of one socket.
     pub(crate) fn recorded(
         &mut self,
         of: PacketRef,
@@ -163,7 +162,7 @@ impl Ledger {
             self.cut_recorded(of, newest, new, effects);
             return;
         }
-        // Nothing tells who had the port before. A connection has one socket.
+        // The earlier owner of the port is unknown. A connection has one socket.
         if flow.data.recorded.is_none() && flow.protocol() != Protocol::TCP {
             self.cut_recorded(of, newest, new, effects);
             return;
@@ -196,9 +195,9 @@ impl Ledger {
         }
     }
 
-    /// Lets a flow go on as another one, whose packets nobody tells the owners of, before another owner
-    /// is told: they may be of either. Those are the packets since the last one with owners, up to the
-    /// newest one, which is cut off as well. The flow that goes on.
+    /// Cuts off the packets between two recorded owners as a flow without an owner, because they may
+    /// belong to either: the packets after the last one with owners, up to the newest one, which becomes
+    /// a flow as well. Returns the flow that continues.
     fn cut_unsure(&mut self, of: PacketRef, another: &[bool], effects: &mut Vec<Effect>) -> FlowId {
         let now = self.table.now();
         let Some(flow) = self.table.flow_mut(of.flow) else {
@@ -211,14 +210,14 @@ impl Ledger {
         };
         let ends = [End::Local, End::Remote].iter().zip(another);
         let mut changed = ends.filter(|(_, is_another)| **is_another);
-        // What nobody has is nobody's still.
+        // A flow without an owner stays without one.
         if !changed.any(|(end, _)| is_known(end)) {
             return of.flow;
         }
         let Some(recorded) = flow.data.recorded.take() else {
             return of.flow;
         };
-        // The newest one is told of.
+        // The recording has the owner of the newest packet.
         let is_alone = recorded.sure_number + 1 >= of.number
             || flow.mark().total().packets <= recorded.sure.total().packets + 1;
         if is_alone {
@@ -242,7 +241,7 @@ impl Ledger {
         self.go_on(of.flow, &tail, ends, old_credit, effects)
     }
 
-    /// Lets a flow go on as another one with its newest packet, which was recorded for others.
+    /// Cuts a flow before its newest packet, which the recording has with other owners.
     fn cut_recorded(
         &mut self,
         of: PacketRef,
@@ -255,7 +254,7 @@ impl Ledger {
         };
         let old_credit = flow.data.credit;
         let tail = Tail::of_newest(flow.mark(), newest, self.previous, of.number);
-        // An end of which this packet tells nothing is whose it was.
+        // An end without an owner in this packet keeps its owner.
         let old = [flow.data.local.clone(), flow.data.remote.clone()];
         let ends = new.into_iter().zip(old);
         let mut ends = ends.map(|(new, old)| new.map(Box::new).or(old));
@@ -267,7 +266,7 @@ impl Ledger {
         }
     }
 
-    /// Cuts a flow before its last part, which has these owners. The flow that goes on.
+    /// Cuts a flow before its last part, which has these owners. Returns the flow that continues.
     fn go_on(
         &mut self,
         id: FlowId,
@@ -301,7 +300,7 @@ impl Ledger {
     }
 }
 
-/// What the Community ID of a flow is made of.
+/// The input of a flow's Community ID.
 pub(super) fn community(flow: &Flow<Owners>) -> Tuple {
     let first = flow.first_message();
     let (source, destination) = match first {
@@ -317,9 +316,8 @@ pub(super) fn community(flow: &Flow<Owners>) -> Tuple {
     }
 }
 
-/// Whether the owner that a recording tells for a packet may be the one of the packets before,
-/// perhaps described better. A poorer description is of another owner: a live capture never forgets
-/// what it knows of an owner.
+/// Whether the recorded owner of a packet may be that of the packets before, perhaps described better.
+/// A poorer description is of another owner, because a live capture never forgets facts about an owner.
 fn is_same_owner(new: &Ownership, old: &Ownership) -> bool {
     if new.verdict == old.verdict {
         return true;

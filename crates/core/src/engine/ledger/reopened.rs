@@ -1,10 +1,10 @@
-//! Connections between ends that another connection had right after them.
+//! Connections that are followed at once by another connection between the same ends.
 //!
-//! An answer about a connection may be about the socket of the next one: when the lookup was made,
-//! the next SYN may have been sent, and not read yet. So such an answer is taken back once the next
-//! connection is seen, unless the end has proved that its own socket was still there: it sent a
-//! segment of this connection after the socket was found, and no other socket can have these ends as
-//! long as that one is there.
+//! An answer about a connection may be about the socket of the next one: at the time of the lookup, the
+//! next SYN may have been sent but not read. So the ledger withdraws such an answer when it counts the
+//! next connection, unless the end has proved that its own socket still existed: it sent a segment of
+//! this connection after the lookup found the socket, and no other socket can have these ends while that
+//! one exists.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,21 +16,19 @@ use super::{End, Ledger, Owners, credit, is_settled};
 use crate::engine::traffic_history::TrafficHistory;
 use crate::model::principal::{Owner, Principal};
 
-/// How long after a socket was found the SYN of its connection may be seen. The system keeps a SYN
-/// back while it looks for the address of a neighbour, and sends one again after 1 s and after 3 s
-/// that a rule has dropped before it could be captured.
+/// How long after a lookup found a socket its SYN may be captured. The system holds a SYN back while it
+/// resolves the address of a neighbour. If a rule dropped the SYN before the capture, the system sends it
+/// again after 1 s and after 3 s.
 const SYN_WITHIN: Duration = Duration::from_secs(4);
 
-/// What the segments of a connection tell about the sockets of its ends, and which connection is
-/// the next one.
+/// The evidence in the segments of a connection about the sockets of its ends, and the next connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reopened {
-    /// By end, the packet time of its last segment that resets nothing, in nanoseconds: its socket
-    /// was there then.
+    /// By end, the packet time of its last segment without RST, in nanoseconds: its socket existed then.
     alive: [u64; 2],
-    /// By end, whether it has sent a reset since: its socket is gone.
+    /// By end, whether it has sent RST since then: its socket is gone.
     has_reset: [bool; 2],
-    /// Packet time of the first segment of the next connection between the same ends.
+    /// The packet time of the first segment of the next connection between the same ends.
     next: Option<Box<Duration>>,
 }
 
@@ -50,8 +48,7 @@ impl Reopened {
 }
 
 impl Ledger {
-    /// Takes note of a segment that was counted for a connection, and of the connections that have
-    /// just ended with it.
+    /// Records a segment that was counted for a connection, and the connections that it just ended.
     pub(super) fn note_segment(
         &mut self,
         update: Update,
@@ -77,8 +74,8 @@ impl Ledger {
         }
     }
 
-    /// Takes back who was named for the connection between the ends of a new one, which has just
-    /// ended, where that may be the owner of the new one.
+    /// Withdraws the owner of the connection that a new one between the same ends has just ended, if it
+    /// may be the owner of the new one.
     fn replaced(&mut self, update: Update, ended: &mut [Ended<Owners>]) {
         if update.change != Change::Opened || ended.is_empty() {
             return;
@@ -100,7 +97,7 @@ impl Ledger {
     }
 }
 
-/// Takes back who was named for the ends of a connection, where it may be the next one's owner.
+/// Withdraws the owners of a connection that may be those of the next one.
 fn take_back_both(flow: &mut Flow<Owners>, chronicle: &mut TrafficHistory) {
     let mut is_taken = false;
     for end in [End::Local, End::Remote] {
@@ -119,8 +116,7 @@ fn take_back_both(flow: &mut Flow<Owners>, chronicle: &mut TrafficHistory) {
     }
 }
 
-/// Takes back whom a new answer names, where that may be the owner of the next connection between
-/// the same ends.
+/// Withdraws the owner in a new answer if it may be that of the next connection between the same ends.
 pub(super) fn take_back(
     flow: &Flow<Owners>,
     end: End,
@@ -139,7 +135,7 @@ pub(super) fn take_back(
     *principal = Principal::Unattributed;
 }
 
-/// Whether those who are named for a connection may be taken back when the next one is seen.
+/// Whether the next connection may withdraw the owners of this one.
 pub(super) fn is_unproven(flow: &Flow<Owners>) -> bool {
     let is_unproven = |end: End| {
         let told = flow.data.told(end);
@@ -150,7 +146,7 @@ pub(super) fn is_unproven(flow: &Flow<Owners>) -> bool {
     flow.protocol() == Protocol::TCP && [End::Local, End::Remote].into_iter().any(is_unproven)
 }
 
-/// Whether the socket of an answer may be that of the next connection, which was seen by now.
+/// Whether the socket of an answer may be that of the next connection, which the ledger has counted.
 fn may_be_next(flow: &Flow<Owners>, end: End, ownership: &Ownership) -> bool {
     let Some(next) = flow.data.reopened.next.as_deref() else {
         return false;
@@ -161,8 +157,8 @@ fn may_be_next(flow: &Flow<Owners>, end: End, ownership: &Ownership) -> bool {
         && next.saturating_sub(found_by) <= SYN_WITHIN
 }
 
-/// Whether the end had no socket any more when one was found: that is of a connection whose SYN
-/// was not read yet.
+/// Whether the end had no socket any more when the lookup found one: that socket is of a connection
+/// whose SYN was not read yet.
 fn was_gone(flow: &Flow<Owners>, end: End, ownership: &Ownership) -> bool {
     let observed_at = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
     flow.data.reopened.has_reset[end as usize]
@@ -170,7 +166,7 @@ fn was_gone(flow: &Flow<Owners>, end: End, ownership: &Ownership) -> bool {
         && observed_at.is_ok_and(|observed| flow.last_seen() <= observed)
 }
 
-/// Whether an answer says who has a socket that no other connection uses, as a lookup found it.
+/// Whether an answer is about a socket that no other connection uses, and comes from a lookup.
 fn is_of_its_own(flow: &Flow<Owners>, end: End, ownership: &Ownership) -> bool {
     // A listener serves the next connection, too.
     let is_own = ownership.evidence.matched == Some(Match::FiveTuple)

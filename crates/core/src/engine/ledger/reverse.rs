@@ -1,4 +1,4 @@
-//! Reverse lookups: which addresses have no name, and whom an answer names.
+//! Reverse lookups: the addresses without a name, and the flows that an answer names.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::ended::listed_mut;
 use super::{Ledger, naming};
 
 impl Ledger {
-    /// From now on keeps in mind which flows have no name.
+    /// Starts to record the flows without a name.
     pub(crate) fn keep_unnamed(&mut self) {
         self.unnamed.get_or_insert_default();
     }
 
-    /// The remote addresses of live flows without a name, the newest first, at most so many.
+    /// The remote addresses of live flows without a name, newest first, at most so many.
     pub(crate) fn unnamed(&mut self, max: usize) -> Vec<IpAddr> {
         let table = &self.table;
         let is_unnamed = |id| table.flow(id).is_some_and(|flow| !naming::has_name(flow));
@@ -22,7 +22,7 @@ impl Ledger {
         unnamed.map_or_else(Vec::new, |unnamed| unnamed.newest(max, is_unnamed))
     }
 
-    /// Takes the name that a reverse lookup told, for flows that have none. `now` is packet time.
+    /// Gives the name from a reverse lookup to the flows that have none. `now` is packet time.
     pub(crate) fn reverse_answered(&mut self, address: IpAddr, name: Name, now: Duration) {
         let Some(unnamed) = &mut self.unnamed else {
             return;

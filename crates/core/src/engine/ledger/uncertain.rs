@@ -1,4 +1,4 @@
-//! Flows that belong to nobody, as their owners have changed, until it is known to whom.
+//! Flows whose owner has changed, until the new owner is known.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use flowner_flows::{Counters, Ended, Flow, FlowId, Mark};
 use super::{Effect, End, Ledger, Owners, naming};
 use crate::engine::traffic_history::{PacketOf, Second};
 
-/// What is known of a flow that belongs to nobody, as its owners have changed.
+/// The state of a flow whose owner has changed and whose new owner is unknown.
 #[derive(Debug, Clone)]
 pub(super) struct Uncertain {
-    /// What was sent after that is of those who have its socket now.
+    /// Packets after this time belong to the current holders of the socket.
     pub(super) until: Duration,
-    /// Packet time of its newest packet.
+    /// The packet time of its newest packet.
     pub(super) last: Duration,
-    /// No socket was found: what is sent after that is another flow only if an answer shows one.
+    /// No lookup found a socket: later packets are another flow only if an answer shows a socket.
     pub(super) is_not_found: bool,
 }
 
 impl Uncertain {
-    /// Of a flow whose socket, or who holds it, has changed.
+    /// The state of a flow whose socket, or its holder, has changed.
     pub(super) const fn changed(until: Duration, last: Duration) -> Self {
         Self {
             until,
@@ -29,7 +29,7 @@ impl Uncertain {
         }
     }
 
-    /// Of a flow of which no socket was found.
+    /// The state of a flow for which no lookup found a socket.
     pub(super) const fn not_found(until: Duration, last: Duration) -> Self {
         Self {
             until,
@@ -39,8 +39,8 @@ impl Uncertain {
     }
 }
 
-/// To be called with an answer about a live flow: if it names nobody who has the socket by now, what comes
-/// later is another's.
+/// Call this with an answer about a live flow: if it names no current holder of the socket, later packets
+/// belong to another owner.
 pub(super) fn take_answer(
     flow: &mut Flow<Owners>,
     ownership: &Ownership,
@@ -58,21 +58,20 @@ pub(super) fn take_answer(
     }
 }
 
-/// The last part of a flow, if its owners were not confirmed since, so that its sender is unknown.
+/// The last part of a flow, whose sender is unknown because no lookup confirmed the owners since.
 #[derive(Debug)]
 pub(super) struct Tail {
-    /// What had been counted before it, and the number of the newest packet then.
+    /// The counters before it, and the number of the newest packet then.
     pub(super) sure: Mark,
     pub(super) sure_number: u64,
-    /// Packet time of its first packet.
+    /// The packet time of its first packet.
     pub(super) next: Duration,
-    /// What it is, by second.
+    /// Its counters by second.
     pub(super) seconds: Vec<Second>,
 }
 
 impl Tail {
-    /// The newest packet alone, the number of which is given, with the packet time of the one
-    /// before.
+    /// The newest packet alone, given its number and the packet time of the one before.
     pub(super) fn of_newest(mark: Mark, newest: PacketOf, before: Duration, number: u64) -> Self {
         Self {
             sure: without(mark, newest, before),
@@ -84,9 +83,8 @@ impl Tail {
 }
 
 impl Ledger {
-    /// Cuts a live flow before its last part. What came until then is over, and keeps to whom it was
-    /// credited; a later answer about it moves no packet of the rest. The id of the rest, or `None`
-    /// where nothing came before.
+    /// Cuts a live flow before its last part. The first part ends and keeps its owner; a later answer
+    /// about it moves no packet of the rest. Returns the id of the rest, or `None` if nothing came before.
     pub(super) fn cut_live(
         &mut self,
         id: FlowId,
@@ -110,9 +108,9 @@ impl Ledger {
         rest
     }
 
-    /// Lets a flow whose owners have changed go on as another one with a packet that was counted
-    /// for it, if that is surely of those who have its socket now. If no socket was found, it is first
-    /// [asked](Self::count_anew) whether there is one now.
+    /// Continues a flow whose owners have changed as another flow, from a packet that surely belongs to
+    /// the current holders of its socket. If no lookup found a socket, it [looks up](Self::count_anew)
+    /// first whether there is one now.
     pub(super) fn resume(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
@@ -152,22 +150,22 @@ impl Ledger {
     }
 }
 
-/// Whether only the end of this host was asked about, and nobody was named: else the owner of the
-/// other end is to be found or confirmed as well, with a flow of its own.
+/// Whether only the end on this host was looked up, and has no owner. Otherwise the owner of the other
+/// end must be found or confirmed as well, with a flow of its own.
 fn is_asked_about_anew(owners: &Owners) -> bool {
     let is_named = |end| owners.told(end).is_some_and(|told| told.verdict.is_named());
     let is_remote = owners.remote.is_some() || owners.waiting[End::Remote as usize];
     owners.again.is_some() && !is_remote && !is_named(End::Local)
 }
 
-/// Tells a flow that was cut off where its packets from that number on belong.
+/// Records in a cut flow the flow to which its packets from this number on belong.
 pub(super) fn continue_as(ended: &mut [Ended<Owners>], from: u64, rest: FlowId) {
     if let Some(part) = ended.last_mut() {
         part.flow.data.next = Some(Box::new((from, rest)));
     }
 }
 
-/// A mark before its newest packet, with the packet time of the one before.
+/// A mark before the newest packet of a flow, with the packet time of the one before.
 pub(super) fn without(mark: Mark, newest: PacketOf, before: Duration) -> Mark {
     let minus = |counters: Counters, is_its: bool| {
         if is_its {

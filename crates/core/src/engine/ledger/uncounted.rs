@@ -1,4 +1,4 @@
-//! What the input has that is in no flow.
+//! Frames and comments of the input that are in no flow.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use flowner_flows::Counters;
 use super::Ledger;
 
 impl Ledger {
-    /// Counts comments that claim an owner who cannot be.
+    /// Counts comments that claim an impossible owner.
     pub(crate) const fn refuse_claims(&mut self, comments: u64) {
         self.refused_claims += comments;
     }
 
-    /// Counts a frame that could not be decoded, under the name of the reason.
+    /// Counts a frame that could not be decoded, by the name of the reason.
     pub(crate) fn undecodable(&mut self, kind: &'static str, time: Duration, wire_len: u32) {
         self.stretch_span(time);
         *self.undecodable.entry(kind).or_default() += Counters {

@@ -13,8 +13,8 @@ use crate::model::flow::FlowRecord;
 use crate::model::report::DeviceTotals;
 use crate::model::retired::RetiredView;
 
-/// What the ledger holds. The thread that goes on writing copies what changes, a few flows at a
-/// time, while this is there.
+/// The content of the ledger. While a view exists, the thread that writes copies what it changes, a
+/// few flows at a time.
 #[derive(Debug)]
 pub(crate) struct LedgerView {
     table: TableView<Owners>,
@@ -22,21 +22,21 @@ pub(crate) struct LedgerView {
     pub(crate) history: HistoryView,
     pub(crate) retired: RetiredView,
     undecodable: BTreeMap<&'static str, Counters>,
-    /// Comments that claim an owner who cannot be.
+    /// The number of comments that claim an impossible owner.
     pub(crate) refused_claims: u64,
-    /// What was counted on each device.
+    /// The counters of each device.
     pub(crate) devices: Vec<DeviceTotals>,
-    /// What the flow table counted.
+    /// The counters of the flow table.
     pub(crate) statistics: TableStatistics,
-    /// The packet time that it is.
+    /// The current packet time.
     pub(crate) now: Duration,
     /// The earliest and the latest packet time.
     pub(crate) span: Option<(Duration, Duration)>,
 }
 
 impl Ledger {
-    /// The ledger as it is; of a device, at a time of the wall clock. This changes nothing in
-    /// them: no time passes, no flow ends. It copies no flow, but shares all of them.
+    /// A view of the ledger; for a device, at a time of the wall clock. This changes nothing in the
+    /// ledger: no time passes, and no flow ends. It shares all flows and copies none.
     pub(crate) fn view(&mut self, at: Option<Duration>) -> LedgerView {
         LedgerView {
             table: self.table.view(),
@@ -54,12 +54,12 @@ impl Ledger {
 }
 
 impl LedgerView {
-    /// All flows that are listed: by first packet, then in the order of opening.
+    /// All listed flows, by first packet, then in the order of opening.
     pub(crate) fn flows(&self) -> Vec<FlowRecord> {
         records(self.table.iter(), self.ended.iter().flatten(), self.now)
     }
 
-    /// Frames that could not be decoded, by the name of the reason.
+    /// The frames that could not be decoded, by the name of the reason.
     pub(crate) fn undecodable_by_kind(&self) -> Vec<(&'static str, Counters)> {
         let kinds = self.undecodable.iter();
         kinds.map(|(kind, counters)| (*kind, *counters)).collect()

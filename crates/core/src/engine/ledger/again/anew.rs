@@ -1,8 +1,8 @@
-//! Flows of which no socket was found, though they have packets: whether there is one by now.
+//! New lookups for flows with packets but without a found socket.
 //!
-//! An answer that finds none is no reason to cut the flow: what comes later may be nobody's as well.
-//! So the flow is asked about anew, as if its next packet had opened it, and is cut before that
-//! packet when an answer shows an open socket.
+//! An answer without a socket is no reason to cut the flow, because later packets may have no owner
+//! either. So a new lookup starts as if the next packet had opened the flow, and the ledger cuts the flow
+//! before that packet when an answer shows an open socket.
 
 use std::collections::VecDeque;
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 
 impl Again {
-    /// Counts from this packet on, which is a slice of its own.
+    /// Counts from this packet on; the packet becomes a slice of its own.
     fn begin_anew(&mut self, newest: PacketOf, before: Mark, number: u64) {
         self.unsure.clear();
         (self.sure, self.sure_number) = (before, number - 1);
@@ -28,8 +28,8 @@ impl Again {
         self.count(newest, before, number);
     }
 
-    /// What was counted since it was asked anew, and the same for the flow that it will be: the packet
-    /// that it was asked about is certain, the others are not yet.
+    /// The counters since the new lookup, as those of the future flow: the packet that started the lookup
+    /// is certain, the others are not yet.
     fn take_anew(&mut self) -> Option<(Tail, VecDeque<Slice>)> {
         let first = self.unsure.front()?;
         let (before, next) = (first.before, first.from);
@@ -47,7 +47,7 @@ impl Again {
         Some((tail, rest))
     }
 
-    /// For the flow that goes on, of which no owner is known yet.
+    /// The state of the flow that continues, whose owner is not known yet.
     fn of_rest(flow: &Flow<Owners>, number: u64, unsure: VecDeque<Slice>) -> Box<Self> {
         let mut again = Self::opened(flow, number);
         if let Some(next) = unsure.front() {
@@ -59,8 +59,8 @@ impl Again {
 }
 
 impl Ledger {
-    /// Counts a packet for a flow of which no socket was found until some time, and asks whether
-    /// there is one now, if that was not asked since.
+    /// Counts a packet for a flow for which no lookup before a given time found a socket, and starts a
+    /// lookup if none was started since.
     pub(in crate::engine::ledger) fn count_anew(
         &mut self,
         id: FlowId,
@@ -91,9 +91,9 @@ impl Ledger {
         effects.push(Effect::Ask(pack(id, End::Local), request));
     }
 
-    /// Takes an answer that may be for such a question. If it shows an open socket, what was counted
-    /// since it was asked is another flow: the flow that the answer is about, or `None` if it is
-    /// about none any more.
+    /// Takes an answer that may be to such a lookup. If it shows an open socket, the packets since the
+    /// lookup become another flow. Returns the flow that the answer is about, or `None` if there is none
+    /// any more.
     pub(in crate::engine::ledger) fn answered_anew(
         &mut self,
         waiter: Token,
@@ -119,7 +119,7 @@ impl Ledger {
             return Some(id);
         }
         let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
-        // Of an earlier question: it says nothing of what was sent since.
+        // The answer is to an earlier lookup, and not about the packets since then.
         if end != End::Local || observed.is_ok_and(|observed| observed < asked_at) {
             return None;
         }
@@ -127,7 +127,7 @@ impl Ledger {
         if !last {
             self.to_end.push(waiter);
         }
-        // No answer to it is about what came before.
+        // No answer to this lookup is about earlier packets.
         flow.data.waiting = [false; 2];
         let old_credit = flow.data.credit;
         let mut ended = std::mem::take(&mut self.just_ended);
@@ -152,7 +152,7 @@ impl Ledger {
     }
 }
 
-/// A mark of a flow as one of what goes on from an earlier one.
+/// A mark of a flow as a mark of the flow that continues it.
 fn less(mark: Mark, earlier: Mark) -> Mark {
     Mark {
         sent: mark.sent.saturating_sub(earlier.sent),

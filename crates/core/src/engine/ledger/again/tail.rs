@@ -9,9 +9,9 @@ use crate::engine::ledger::uncertain::Tail;
 use crate::engine::ledger::{Effect, Ledger, Owners, waiters};
 
 impl Again {
-    /// Where the slices begin that another process may have sent since the last answer: all
-    /// datagrams, and the data of a connection that came after the answer. (The segments without
-    /// data that end a connection come from the kernel.)
+    /// The first slice that another process may have sent since the last answer: all datagrams, and the
+    /// data of a connection after the answer. (The kernel sends the segments without data that end a
+    /// connection.)
     fn tail_at(&self, protocol: Protocol) -> Option<usize> {
         if !self.is_named || self.unsure.is_empty() {
             return None;
@@ -23,13 +23,13 @@ impl Again {
         }
     }
 
-    /// Whether another process may have sent the packet of that number since the last answer.
+    /// Whether another process may have sent the packet with this number since the last answer.
     pub(in crate::engine::ledger) fn is_in_tail(&self, number: u64, protocol: Protocol) -> bool {
         let first = self.tail_at(protocol).and_then(|at| self.unsure.get(at));
         first.is_some_and(|first| number > first.number)
     }
 
-    /// Takes what another process may have sent since the last answer.
+    /// Removes the slices that another process may have sent since the last answer, and returns them.
     fn take_tail(&mut self, protocol: Protocol) -> Option<Tail> {
         let tail = self.unsure.split_off(self.tail_at(protocol)?);
         let Slice {
@@ -48,8 +48,8 @@ impl Again {
 }
 
 impl Ledger {
-    /// Cuts a flow that is over wherever its owners were confirmed or named last, if another process
-    /// may have sent the rest. Returns the parts until then; `ended` keeps the rest.
+    /// Cuts an ended flow where its owners were last confirmed or named, if another process may have sent
+    /// the rest. Returns the parts until then; `ended` keeps the rest.
     pub(in crate::engine::ledger) fn cut_sure_parts(
         &mut self,
         ended: &mut Ended<Owners>,
@@ -60,9 +60,8 @@ impl Ledger {
         [unanswered, unconfirmed].into_iter().flatten()
     }
 
-    /// Cuts a flow that is over where its owners were named last, if the table cannot tell whether
-    /// another process has sent the rest: returns the part until then, and `ended` keeps the rest,
-    /// which names no process.
+    /// Cuts an ended flow where its owners were last named, if the table does not show whether another
+    /// process sent the rest. Returns the part until then; `ended` keeps the rest, which names no process.
     fn cut_unconfirmed(
         &mut self,
         ended: &mut Ended<Owners>,
@@ -82,10 +81,9 @@ impl Ledger {
         self.cut_end(ended, tail, (lost, Reason::Failed), effects)
     }
 
-    /// To be called when the capture has ended and no answer comes any more: cuts live flows as
-    /// [`cut_unconfirmed`](Self::cut_unconfirmed) and [`cut_unanswered`](Self::cut_unanswered) do those
-    /// that are over. This goes through all
-    /// flows.
+    /// Cuts live flows as [`cut_unconfirmed`](Self::cut_unconfirmed) and
+    /// [`cut_unanswered`](Self::cut_unanswered) cut ended ones. Call this when the capture has ended and
+    /// no answer comes any more. It visits all flows.
     pub(crate) fn end_unconfirmed(&mut self, effects: &mut Vec<Effect>) {
         let is_of_another =
             |flow: &Flow<Owners>| self.confirming.tail_of_another_program(flow) != [false; 2];
