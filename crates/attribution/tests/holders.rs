@@ -84,9 +84,18 @@ fn a_thread_with_descriptors_of_its_own() {
     check_named(&actor, &mut warm);
 }
 
-/// The child has it in the table of its process, where a search looks first.
+/// The child has it in the table of its process, where a search looks first. In a network namespace of its
+/// own: for a socket of another process that no search finds, a list reads the tables of all threads.
 #[test]
 fn a_child_of_a_thread_with_descriptors_of_its_own() {
+    if is_root() {
+        std::thread::spawn(check_child_of_thread).join().unwrap();
+    }
+}
+
+fn check_child_of_thread() {
+    act::enter_a_new_network();
+    assert!(act::ip("link set lo up"));
     let actor = Actor::new("thread-table-child");
     let mut table = warm_table();
     let mut fast_lookup = table.fast_lookup().unwrap();
