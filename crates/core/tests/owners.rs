@@ -137,7 +137,7 @@ fn inner() {
     compare(
         &report,
         &sent,
-        ["storming", "at_once", "reopening"].contains(&words[0]),
+        ["storming", "at_once", "reopening", "sharing"].contains(&words[0]),
     );
 }
 
@@ -344,6 +344,23 @@ fn a_udp_port_is_used_again() {
 fn a_descriptor_is_passed_on() {
     for kind in ["udp", "tcp"] {
         check(&format!("passing {kind} 0 0.02"));
+    }
+}
+
+/// All who have it are named together, or none is.
+#[test]
+fn a_descriptor_is_passed_on_and_kept() {
+    for kind in ["udp", "tcp"] {
+        for way in ["passed", "counted", "taken", "forked", "turns", "three"] {
+            check(&format!("sharing {kind} {way} 0.02"));
+        }
+    }
+}
+
+#[test]
+fn a_connection_is_accepted_passed_on_and_kept() {
+    for way in ["accepted", "listener"] {
+        check(&format!("sharing tcp {way} 0.02"));
     }
 }
 

@@ -18,11 +18,10 @@ const MAX_LINES: usize = 500;
 
 /// Files that had more when the limit was set, with the lines that each may have. A number
 /// here may only become less; a file that keeps the limit leaves the list.
-const LONG: [(&str, usize); 5] = [
+const LONG: [(&str, usize); 4] = [
     ("crates/attribution/src/tables/linux/fd_scanner/mod.rs", 570),
     ("crates/attribution/src/tables/linux/namespaces/mod.rs", 600),
     ("crates/core/src/engine/ledger.rs", 570),
-    ("crates/core/src/engine/ledger/confirm.rs", 550),
     ("crates/icons/src/catalog.rs", 540),
 ];
 

@@ -85,7 +85,7 @@ pub(super) const OLD_PROCESS: Duration = Duration::from_millis(50);
 
 /// How much later than the packet its sender may appear to have started: the kernel counts start
 /// times in hundredths of a second, and the wall clock advances in steps, too.
-pub(super) const START_TIME_ERROR: Duration = Duration::from_millis(30);
+pub(crate) const START_TIME_ERROR: Duration = Duration::from_millis(30);
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
@@ -119,6 +119,11 @@ mod linux {
     /// How long a search for processes that inherited a datagram socket serves the next
     /// confirmations: each flow of a socket confirms it.
     pub(crate) const INHERITORS: Duration = Duration::from_millis(10);
+
+    /// How often a search for further holders of sockets begins, at most: for processes to which a
+    /// named one has passed a socket, and that it shares it with. What a flow has counted since the
+    /// last search belongs to its owner only if the next one finds no other holder.
+    pub(crate) const OTHER_HOLDERS: Duration = Duration::from_millis(100);
 
     /// How long the table remembers the owner of a closed connection. The kernel does not reuse the
     /// number of a socket, so this limits only memory.
@@ -257,6 +262,7 @@ mod tests {
         assert_eq!(LISTENER_HOLDERS, Duration::from_millis(5));
         assert_eq!(INHERITORS, Duration::from_millis(10));
         assert_eq!(HOLDERS, Duration::from_millis(100));
+        assert_eq!(OTHER_HOLDERS, Duration::from_millis(100));
         // Weaker evidence counts for a shorter time.
         assert!(WAITING_SOCKETS < WAITING_SOCKET);
         assert!(NO_RULE_TRANSLATES < RULES_TRANSLATE);

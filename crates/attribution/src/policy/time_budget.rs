@@ -34,6 +34,15 @@ impl TimeBudget {
         !self.left.is_zero()
     }
 
+    /// How long it takes until there is any, if no more is spent.
+    pub(crate) fn any_within(&mut self, now: Instant) -> Duration {
+        if self.has_any(now) {
+            return Duration::ZERO;
+        }
+        // More than the debt, by the least that counts.
+        (self.owed + Duration::from_micros(1)) * self.share
+    }
+
     pub(crate) fn spend(&mut self, time: Duration) {
         let beyond = time.saturating_sub(self.left);
         self.owed += beyond;
@@ -53,6 +62,8 @@ mod tests {
         budget.spend(SIZE + Duration::from_millis(1));
         assert!(!budget.has_any(start));
         assert!(!budget.has_any(start + Duration::from_millis(4)));
+        let wait = budget.any_within(start + Duration::from_millis(4));
+        assert_eq!(wait, Duration::from_micros(4));
         assert!(budget.has_any(start + Duration::from_millis(8)));
         assert_eq!(budget.left, Duration::from_millis(1));
         assert!(budget.has_any(start + Duration::from_secs(10)));

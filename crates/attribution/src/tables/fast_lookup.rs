@@ -31,6 +31,10 @@ pub trait FastLookup: Send + fmt::Debug {
     /// changed, and stays within a time budget. A new process that holds the socket, too, counts as a
     /// change.
     ///
+    /// Another process that was there before and holds the socket, too, is found by searches of all
+    /// processes, which a thread makes behind this: see [`Confirmed::Held`]. No search is made before
+    /// [`init_thread`](Self::init_thread).
+    ///
     /// The evidence is not older than `since`, a wall-clock time, so the answer covers all packets until
     /// then. By default, and for an answer without [`SocketId`], [`Confirmed::Unknown`].
     fn confirm(&mut self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> Confirmed {
@@ -56,6 +60,18 @@ pub trait FastLookup: Send + fmt::Debug {
 pub enum Confirmed {
     /// Nothing has changed: it is the same socket, or another one of the same processes.
     Same,
+    /// The same, except that no search for further holders of the socket has begun since the packets.
+    /// Another call finds more when the next one has been made. On Linux, one begins at most 100 ms
+    /// after the last one, or later on a host with so many processes or descriptors that searches take
+    /// more than 3 ms.
+    Held {
+        /// The wall-clock time of the last search: what was sent until then is confirmed. The start of
+        /// the Unix epoch if none has been made.
+        alone_at: SystemTime,
+    },
+    /// Another process, which was there before the answer, holds the socket, too, or has held it
+    /// since. It may have sent whatever no [search](Self::Held) has confirmed.
+    Shared,
     /// Another socket is in its place, or a process in the answer does not hold it any more.
     Changed,
     /// The socket of datagrams is gone, and no other one is in its place.

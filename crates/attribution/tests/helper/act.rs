@@ -416,14 +416,21 @@ fn give(name: &str) {
     });
 }
 
-/// Receives a socket from the process that gives it.
+/// Receives a socket from the process that gives it. With a number, it has so many other descriptors,
+/// and closes one of them before: it has as many then, and the socket has not the highest number.
 fn take(name: &str) {
+    let (name, count) = name.split_once(' ').unwrap_or((name, "0"));
+    let mut copies = many_descriptors(count.parse().unwrap());
     let name = UnixAddr::from_abstract_name(name).unwrap();
     let listener = UnixListener::bind_addr(&name).unwrap();
     say_started(SocketAddr::from(([0, 0, 0, 0], 0)));
     std::thread::spawn(move || {
         let (mut through, _) = listener.accept().unwrap();
+        if !copies.is_empty() {
+            copies.swap_remove(copies.len() / 2);
+        }
         let taken = receive(&through);
+        std::mem::forget(copies);
         through.write_all(b"taken\n").unwrap();
         std::mem::forget(taken);
     });
@@ -467,8 +474,8 @@ fn end_with_the_input(by_another_program: bool) -> ! {
     }
 }
 
-/// A process with very many descriptors, which opens and closes one all the time.
-fn hoard(count: usize) {
+/// So many descriptors, as far as this process may open them.
+fn many_descriptors(count: usize) -> Vec<File> {
     let files = rustix::process::Resource::Nofile;
     let most = rustix::process::getrlimit(files).maximum;
     set_limit(most);
@@ -476,7 +483,13 @@ fn hoard(count: usize) {
         count.min(usize::try_from(most).unwrap() - 100)
     });
     let null = File::open("/dev/null").unwrap();
-    let copies: Vec<_> = (0..count).map(|_| null.try_clone().unwrap()).collect();
+    (0..count).map(|_| null.try_clone().unwrap()).collect()
+}
+
+/// A process with very many descriptors, which opens and closes one all the time.
+fn hoard(count: usize) {
+    let copies = many_descriptors(count);
+    let null = File::open("/dev/null").unwrap();
     let (socket, address) = open_udp();
     say_started(address);
     std::thread::spawn(move || {

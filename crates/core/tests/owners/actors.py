@@ -117,6 +117,119 @@ def passing(kind, pause):
     os.waitpid(second, 0)
 
 
+def passes(channel, s):
+    """Sends a descriptor to the process at the other end of a channel, and keeps its own."""
+    right = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))
+    channel.sendmsg([b"x"], [right])
+
+
+def receives(channel):
+    _, data, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4))
+    return socket.socket(fileno=array.array("i", data[0][2])[0])
+
+
+def takes(pid, number):
+    """Takes a copy of a descriptor of another process (pidfd_getfd(2))."""
+    taken = LIBC.syscall(438, os.pidfd_open(pid), number, 0)
+    assert taken >= 0, "pidfd_getfd"
+    return socket.socket(fileno=taken)
+
+
+def sharing(kind, way, pause):
+    """A descriptor is passed on, in one of some ways, and all keep it. The second process, which was
+    there before, sends most. (Where they take turns or there are three, each sends what it says.)"""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    further, last = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ready, done = os.pipe(), os.pipe()
+
+    def keeps():
+        # Until all have sent what they send.
+        os.read(done[0], 1)
+        time.sleep(0.3)
+
+    def second():
+        if way == "taken":
+            pid, number = struct.unpack("ii", theirs.recv(8))
+            s = takes(pid, number)
+        elif way == "counted":
+            # It has as many descriptors as before.
+            old = [os.open("/dev/null", os.O_RDONLY) for _ in range(2)]
+            theirs.send(b"x")
+            time.sleep(0.3)
+            os.close(old[1])
+            s = receives(theirs)
+        else:
+            s = receives(theirs)
+        if way == "turns":
+            for _ in range(4):
+                sends(s, 10, 1000, pause)
+                theirs.send(b"x")
+                theirs.recv(1)
+        elif way == "three":
+            sends(s, 20, 1000, pause)
+            passes(further, s)
+        elif way == "listener":
+            s, _ = s.accept()
+            sends(s, 40, 1000, pause)
+        else:
+            sends(s, 40, 1000, pause)
+        os.close(done[1])
+        keeps()
+
+    def third():
+        s = receives(last)
+        os.close(done[1])
+        sends(s, 20, 1000, pause)
+        keeps()
+
+    def first():
+        if way == "listener":
+            listener = socket.create_server((HERE, 7101))
+            passes(ours, listener)
+            time.sleep(0.3)
+            os.write(ready[1], b"x")
+            os.close(done[1])
+            return keeps()
+        if way == "accepted":
+            listener = socket.create_server((HERE, 7101))
+            os.write(ready[1], b"x")
+            s, _ = listener.accept()
+        else:
+            s = connection(kind)
+        sends(s, 5, 100, pause)
+        if way == "taken":
+            # It lets any process of its user do that (PR_SET_PTRACER_ANY).
+            LIBC.prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+            ours.send(struct.pack("ii", os.getpid(), s.fileno()))
+        elif way == "forked":
+            process("second", lambda: (sends(s, 40, 1000, pause), os.close(done[1]), keeps()))
+        else:
+            if way == "counted":
+                ours.recv(1)
+            passes(ours, s)
+        if way == "turns":
+            for _ in range(4):
+                ours.recv(1)
+                sends(s, 5, 100, pause)
+                ours.send(b"x")
+        os.close(done[1])
+        keeps()
+
+    started = [] if way == "forked" else [process("second", second)]
+    if way == "three":
+        started.append(process("third", third))
+    time.sleep(0.1)
+    started.append(process("first", first))
+    os.close(done[1])
+    if way in ("accepted", "listener"):
+        os.read(ready[0], 1)
+        s = socket.create_connection((HERE, 7101))
+        while s.recv(65536):
+            pass
+    for pid in started:
+        os.waitpid(pid, 0)
+
+
 def executing(kind, pause):
     """A process executes another program, which goes on with the socket."""
 
@@ -395,4 +508,7 @@ ACTS = {
 }
 
 signal.alarm(120)
+if sys.argv[1] == "sharing":
+    sharing(sys.argv[2], sys.argv[3], float(sys.argv[4]))
+    sys.exit()
 ACTS[sys.argv[1]](sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))

@@ -8,9 +8,13 @@
 //! at with packets of the flow itself, or a moment after its last one: no step here goes through
 //! all flows.
 
+mod change;
 mod claim;
 mod confirmation;
 mod executed;
+mod held;
+mod held_marks;
+mod seconds;
 mod unanswered;
 
 use std::collections::VecDeque;
@@ -18,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_attribution::capture::{Closed, Confirmed};
-use flowner_attribution::{self as attribution, Ownership, Process, Reason, Source};
+use flowner_attribution::{self as attribution, Ownership, Process};
 use flowner_flows::{Flow, FlowId, Packet, Protocol, Update};
 
 use super::acceptors::{self, Acceptors};
@@ -26,15 +30,14 @@ use super::again::Again;
 use super::closed::{ClosedSockets, Others};
 use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed};
 use super::uncertain::Uncertain;
-use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
+use super::{Effect, End, Ledger, Owners, query_of};
 use crate::engine::traffic_history::{PacketOf, TrafficHistory};
-use crate::model::event::Event;
-use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
 pub(crate) use claim::Claim;
 use claim::{claim, is_too_late};
-pub(super) use confirmation::{Confirmation, count_by_second};
+pub(super) use confirmation::Confirmation;
 use executed::ExecutedPrograms;
+pub(super) use seconds::count_by_second;
 
 /// How long a flow must have been silent for its next datagram, or the next data of a connection,
 /// to be what anybody may have sent; and after how long a silence what was sent before it is confirmed.
@@ -66,6 +69,8 @@ pub(super) struct Confirming {
     due: VecDeque<(Duration, FlowId)>,
     /// Those of which no single lookup tells whose they are, in that order, too.
     pub(super) due_again: VecDeque<(Duration, FlowId)>,
+    /// Those of which a search shows whether others have their sockets, in that order, too.
+    due_searched: VecDeque<(Duration, FlowId)>,
     closed: ClosedSockets,
     executed: ExecutedPrograms,
     pub(super) acceptors: Acceptors,
@@ -195,13 +200,15 @@ impl Owners {
         }
         let mut confirmation = Confirmation::new(flow, number, observed);
         confirmation.is_queued = is_queued;
+        let all = chronicle.remembered(id);
         if !confirmation.is_sure() {
-            confirmation.unsure = chronicle.remembered(flow.id());
+            confirmation.unsure.clone_from(&all);
         }
         if is_datagram {
-            confirmation.start = Some(chronicle.remembered(id));
+            confirmation.start = Some(all.clone());
             confirmation.checks = START_CHECKS;
         }
+        confirmation.unsearched = Some(all);
         let is_unsure = !confirmation.is_sure() && confirmation.is_worth_it(flow.protocol());
         let is_to_be = is_unsure || is_datagram;
         flow.data.confirmation = Some(Box::new(confirmation));
@@ -289,14 +296,21 @@ impl Ledger {
 
     /// When a flow is to be confirmed next without a packet, in packet time.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        let Confirming { due, due_again, .. } = &self.confirming;
-        let first = [due.front(), due_again.front()].into_iter().flatten();
+        let Confirming {
+            due,
+            due_again,
+            due_searched,
+            ..
+        } = &self.confirming;
+        let all = [due, due_again, due_searched].into_iter();
+        let first = all.filter_map(VecDeque::front);
         first.map(|(due, _)| *due).min()
     }
 
     /// Asks whether flows that are silent now still are whose they were.
     pub(crate) fn confirm_due(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.confirm_silent(now, effects);
+        self.confirm_searched(now, effects);
         self.ask_due(now, effects);
     }
 
@@ -340,7 +354,7 @@ impl Ledger {
                 confirmation.start = None;
             }
             let is_over = is_over && !confirmation.goes_on;
-            let is_done = is_over || confirmation.is_sure();
+            let is_done = is_over || confirmation.is_held();
             if is_done && is_start_sure {
                 continue;
             }
@@ -361,27 +375,6 @@ impl Ledger {
         }
     }
 
-    /// Takes it that owners changed, as other sockets had their ports, too, until some time.
-    fn change_for(
-        &mut self,
-        id: FlowId,
-        newest: Option<PacketOf>,
-        rivals: Rivals,
-        effects: &mut Vec<Effect>,
-    ) {
-        if rivals.is_from_start
-            && let Some(flow) = self.table.flow_mut(id)
-        {
-            let first_seen = flow.first_seen();
-            if let Some(confirmation) = flow.data.confirmation.as_deref_mut() {
-                confirmation.be_unsure_since(first_seen);
-            }
-        }
-        let until = rivals.closed_by.into_iter().flatten().max();
-        let changed = rivals.closed_by.map(|at| at.is_some());
-        self.change((id, newest), changed, until.unwrap_or_default(), effects);
-    }
-
     /// Takes what a [`Claim`] was answered with, by end, at a wall-clock time.
     pub(crate) fn confirmed(
         &mut self,
@@ -397,6 +390,7 @@ impl Ledger {
         let answers = claim.after_packets(flow, answers);
         if (answers.contains(&Confirmed::Unanswered) || is_too_late(flow, claim, answers, at))
             && let Some(confirmation) = &mut flow.data.confirmation
+            && !confirmation.held.is_newest(&claim.mark)
         {
             confirmation.is_unanswered = true;
         }
@@ -410,6 +404,7 @@ impl Ledger {
             let closed = self.confirming.closed_by(owner).zip(claim.newest);
             closed.is_some_and(|(at, newest)| at < newest.time)
         };
+        let executed = self.confirming.executed_at(flow);
         let ends = [End::Local, End::Remote];
         let is_asked = |end: End| claim.ends[end as usize].is_some();
         let is_elsewhere = |end: End| {
@@ -419,8 +414,8 @@ impl Ledger {
         let has_changed = |end: End| {
             is_asked(end)
                 && match answers[end as usize] {
-                    Confirmed::Same => false,
-                    Confirmed::Changed => true,
+                    Confirmed::Same | Confirmed::Held { .. } => false,
+                    Confirmed::Changed | Confirmed::Shared => true,
                     // Nobody saw whether it was closed before this was sent.
                     Confirmed::Gone | Confirmed::Closed if may_be_next => true,
                     // The kernel does not say when a socket of another namespace is closed.
@@ -432,12 +427,26 @@ impl Ledger {
                 }
         };
         let changed = ends.map(has_changed);
+        let is_held_until_then = |end: End| {
+            !changed[end as usize]
+                || executed[end as usize].is_some()
+                || is_after_close(end)
+                || answers[end as usize] != Confirmed::Changed
+        };
+        let is_shared = answers.contains(&Confirmed::Shared);
+        let is_held_until_then = !is_shared && ends.into_iter().all(is_held_until_then);
         if let Some(end) = acceptors::accepting_end(flow)
             && changed[end as usize]
         {
             self.confirming.learn_of_change(flow, end, now);
         }
         if changed != [false; 2] {
+            let first_seen = flow.first_seen();
+            if let Some(confirmation) = flow.data.confirmation.as_deref_mut()
+                && is_shared
+            {
+                confirmation.be_shared(first_seen);
+            }
             // What was sent before that may be of those before, unless their socket was closed.
             let until = |end: End| {
                 let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
@@ -445,6 +454,7 @@ impl Ledger {
                 changed[end as usize].then_some(closed)
             };
             let until = ends.into_iter().filter_map(until).max().unwrap_or(at);
+            let changed = (changed, is_held_until_then);
             self.change((claim.flow, claim.newest), changed, until, effects);
             return;
         }
@@ -452,18 +462,22 @@ impl Ledger {
             self.change_for(claim.flow, claim.newest, rivals, effects);
             return;
         }
-        let is_same = |end: End| !is_asked(end) || answers[end as usize] == Confirmed::Same;
-        if ends.into_iter().all(is_same)
-            && let Some(confirmation) = &mut flow.data.confirmation
-        {
-            confirmation.be_sure(claim.mark, claim.number);
-            self.confirming.learn_of_confirmation(flow, &claim.mark);
+        if self.are_still(claim, answers) {
             return;
         }
+        let Some(flow) = self.table.flow_mut(claim.flow) else {
+            return;
+        };
         let accepting = acceptors::accepting_end(flow);
         let is_unclear = |answer| matches!(answer, Confirmed::Closed | Confirmed::Unknown);
         if accepting.is_some_and(|end| is_unclear(answers[end as usize])) {
             self.confirming.learn_of_nothing(flow);
+        }
+        let held =
+            (flow.data.confirmation.as_deref()).is_some_and(|it| it.held.is_newest(&claim.mark));
+        if held && answers.contains(&Confirmed::Unanswered) {
+            self.confirm_when_searched(claim.flow, false);
+            return;
         }
         let is_again = |confirmation: &Confirmation| confirmation.looks < MAX_LOOKS;
         if claim.newest.is_none()
@@ -471,69 +485,6 @@ impl Ledger {
             && flow.data.confirmation.as_deref().is_some_and(is_again)
         {
             self.confirm_later(claim.flow);
-        }
-    }
-
-    /// Ends a flow of which owners have changed with what surely was theirs. The rest names
-    /// nobody, until a packet comes that was sent after `until`.
-    fn change(
-        &mut self,
-        (flow, newest): (FlowId, Option<PacketOf>),
-        changed: [bool; 2],
-        until: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
-        let (now, whole) = (self.table.now(), flow);
-        let Some(flow) = self.table.flow_mut(whole) else {
-            return;
-        };
-        let Some(confirmation) = flow.data.confirmation.take() else {
-            return;
-        };
-        let (before, last) = (confirmation.before, confirmation.last);
-        let tail = confirmation.into_tail(now);
-        let old_credit = flow.data.credit;
-        let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
-        let mut ended = std::mem::take(&mut self.just_ended);
-        let mut id = whole;
-        if let Some(rest) = self.cut_live(id, &tail, &mut ended) {
-            id = rest;
-        } else if let Some(flow) = self.table.flow_mut(id) {
-            // All of it is uncertain.
-            effects.extend(waiters(flow).map(Effect::End));
-        }
-        for (owner, changed) in owners.iter_mut().zip(changed) {
-            if changed {
-                let seen_at = wall_clock(now);
-                let nobody = Ownership::unknown(Reason::Changed, seen_at, Source::None);
-                *owner = Some(Box::new(Owner::nobody(nobody)));
-            }
-        }
-        if let Some(flow) = self.table.flow_mut(id) {
-            let [local, remote] = owners;
-            flow.data = Owners {
-                local,
-                remote,
-                uncertain: Some(Box::new(Uncertain::changed(
-                    until,
-                    newest.map_or(last, |_| before),
-                ))),
-                naming: std::mem::take(&mut flow.data.naming),
-                ..Owners::default()
-            };
-            let credit = credit(flow, &mut self.chronicle);
-            flow.data.credit = credit;
-            self.chronicle
-                .move_seconds(&tail.seconds, old_credit, credit);
-            if self.is_watched && id != whole {
-                let record = FlowRecord::new(flow, now, None);
-                effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
-            }
-        }
-        self.retire(&mut ended, effects);
-        self.just_ended = ended;
-        if let Some(newest) = newest {
-            self.resume(id, newest, effects);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Checks whether a socket still has the same owner, in microseconds if nothing has changed.
 
 mod place;
+mod shared;
 
 use std::collections::HashMap;
 use std::io;
@@ -8,13 +9,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::others::OthersSearch;
 use super::worker::OwnerLookup;
 use crate::answer::query::{normalize, unscoped};
 use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
 use crate::policy::freshness::INHERITORS;
 use crate::policy::time_budget::TimeBudget;
 use crate::tables::fast_lookup::Confirmed;
-use crate::tables::linux::fd_scanner::{Kind, Wanted};
 use crate::tables::linux::namespaces::Namespace;
 use crate::tables::linux::netlink::conntrack::{Fit, Search, Translation};
 use crate::tables::linux::netlink::message::DiagSocket;
@@ -40,6 +41,8 @@ pub(super) struct Confirmer {
     alone: HashMap<SocketId, SystemTime>,
     /// The inodes of sockets of other namespaces, which are not always open.
     inodes: HashMap<SocketId, u32>,
+    /// `None` before the thread that confirms is there.
+    pub(super) search: Option<OthersSearch>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +68,7 @@ impl Confirmer {
             held: HashMap::new(),
             alone: HashMap::new(),
             inodes: HashMap::new(),
+            search: None,
         }
     }
 
@@ -157,9 +161,9 @@ impl Confirmation<'_> {
         let confirmed = match (translated, socket) {
             _ if is_portless => self.lookup.confirm_portless(query, known, since),
             (Some(answer), _) => Ok(answer),
-            (None, _) if is_listener => self.confirm_accepted(query, remote, known),
+            (None, _) if is_listener => self.confirm_accepted(query, remote, (known, since)),
             (None, Some(socket)) => match self.place_of(known) {
-                Where::Closed => self.confirm_held(query, socket, known),
+                Where::Closed => self.confirm_held(query, (socket, known), since),
                 place => self.confirm_socket(query, remote, (socket, known), (since, &place)),
             },
             (None, None) => return Confirmed::Unknown,
@@ -213,19 +217,19 @@ impl Confirmation<'_> {
     fn confirm_held(
         &mut self,
         query: &SocketQuery,
-        socket: SocketId,
-        known: &Ownership,
+        (socket, known): (SocketId, &Ownership),
+        since: SystemTime,
     ) -> io::Result<Confirmed> {
         if let Some(moved) = self.moved(query, &Where::Closed, (None, known))? {
             return Ok(moved);
         }
         let inode = self.confirmer.inodes.get(&socket).copied();
-        let is_held = inode.is_some_and(|inode| self.do_all_hold(known, inode));
-        Ok(if is_held {
-            Confirmed::Same
-        } else {
-            Confirmed::Gone
-        })
+        Ok(
+            match inode.filter(|inode| self.do_all_hold(known, *inode)) {
+                Some(inode) => self.unless_shared(known, inode, since),
+                None => Confirmed::Gone,
+            },
+        )
     }
 
     fn confirm_socket(
@@ -268,7 +272,7 @@ impl Confirmation<'_> {
             Some(other) => {
                 let is_theirs = self.do_all_hold(known, other.inode);
                 return Ok(if is_theirs {
-                    Confirmed::Same
+                    self.unless_shared(known, other.inode, since)
                 } else {
                     Confirmed::Changed
                 });
@@ -301,7 +305,7 @@ impl Confirmation<'_> {
             return Ok(Confirmed::Closed);
         }
         if self.confirmer.is_held_since(socket, since) {
-            return Ok(Confirmed::Same);
+            return Ok(self.unless_shared_or_forget(&found, known, since));
         }
         let is_theirs = self.do_all_hold(known, found.inode) || self.is_named_again(query, known);
         if !is_theirs {
@@ -316,9 +320,8 @@ impl Confirmation<'_> {
             .confirmer
             .inherited_checked_at(socket, now)
             .filter(|_| !is_tcp);
-        if checked.is_none() && self.is_inherited(known, &found, is_tcp && !query.is_sender()) {
-            self.forget(&found, known);
-            return Ok(Confirmed::Changed);
+        if checked.is_none() {
+            self.search_inheritors(known, &found, is_tcp && !query.is_sender());
         }
         let inherited_checked_at = checked.unwrap_or(now);
         self.confirmer.hold(
@@ -328,7 +331,7 @@ impl Confirmation<'_> {
                 inherited_checked_at,
             },
         );
-        Ok(Confirmed::Same)
+        Ok(self.unless_shared_or_forget(&found, known, since))
     }
 
     /// Whether some process still holds a socket that existed a moment ago. Its owner may close it
@@ -346,31 +349,6 @@ impl Confirmation<'_> {
             return Ok(true);
         }
         Ok(query.protocol().is_datagram() && self.waiting_in(place, query)?.iter().any(is_it))
-    }
-
-    /// Forgets that the named processes have a connection. If it closes before a lookup finds its
-    /// current holder, they were not the last ones to hold it.
-    fn forget(&self, found: &DiagSocket, known: &Ownership) {
-        self.lookup
-            .scanner
-            .forget(found.cookie, known.verdict.processes());
-    }
-
-    /// Whether another process has the socket, too: one that the named processes have started
-    /// since, or to which they have passed it.
-    fn is_inherited(&mut self, known: &Ownership, found: &DiagSocket, is_accepted: bool) -> bool {
-        // This checks only the newest processes, as for a connection.
-        let mut wanted = Wanted {
-            first_is_enough: true,
-            ..found.wanted()
-        };
-        if is_accepted {
-            wanted.kind = Kind::Accepted;
-        }
-        let named = known.verdict.processes();
-        self.lookup
-            .scanner
-            .is_inherited(named, &wanted, &mut self.lookup.buffers)
     }
 
     /// Whether no other process can send datagrams from the same end: one may have bound a socket
@@ -393,7 +371,7 @@ impl Confirmation<'_> {
         &mut self,
         query: &SocketQuery,
         remote: SocketAddr,
-        known: &Ownership,
+        (known, since): (&Ownership, SystemTime),
     ) -> io::Result<Confirmed> {
         let place = match self.place_of(known) {
             Where::Closed => return Ok(Confirmed::Unknown),
@@ -419,29 +397,27 @@ impl Confirmation<'_> {
             });
         }
         if self.lookup.scanner.is_known_with_any(named, inode) {
-            if self.is_inherited(known, &found, true) {
-                self.forget(&found, known);
-                return Ok(Confirmed::Changed);
-            }
-            return Ok(Confirmed::Same);
+            self.search_inheritors(known, &found, true);
+            return Ok(self.unless_shared_or_forget(&found, known, since));
         }
         // If many processes may have it, this searches as the first lookup did.
-        let cookie = found.cookie;
-        let found = self.lookup.lookup(query, true, sockets::accepted);
-        let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
+        let owner = self.lookup.lookup(query, true, sockets::accepted);
+        let holders = owner.as_ref().map_or(&[][..], |it| it.verdict.processes());
         let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
         Ok(match holders {
-            [] if self.does_any_hold(named, inode) => Confirmed::Same,
+            [] if self.does_any_hold(named, inode) => {
+                self.unless_shared_or_forget(&found, known, since)
+            }
             // The search has covered all of them.
             [] if named.len() <= MAX_READ => {
-                if self.is_open(&place, query, remote, cookie)? {
+                if self.is_open(&place, query, remote, found.cookie)? {
                     Confirmed::Changed
                 } else {
                     Confirmed::Closed
                 }
             }
             [] => Confirmed::Unknown,
-            _ if holders.iter().any(is_named) => Confirmed::Same,
+            _ if holders.iter().any(is_named) => self.unless_shared_or_forget(&found, known, since),
             _ => Confirmed::Changed,
         })
     }
@@ -506,6 +482,7 @@ mod tests {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
     use super::*;
+    use crate::policy::freshness::START_TIME_ERROR;
     use crate::policy::{Initiator, LookupRequest};
     use crate::tables::SocketTable;
     use crate::tables::fast_lookup::FastLookup;
@@ -565,12 +542,17 @@ mod tests {
         expected: Confirmed,
     ) {
         let deadline = Instant::now() + DEADLINE;
-        let mut confirmed = fast_lookup.confirm(&query, known, SystemTime::now());
+        let mut confirm = || match fast_lookup.confirm(&query, known, SystemTime::now()) {
+            // No search can have been made since.
+            Confirmed::Held { .. } => Confirmed::Same,
+            other => other,
+        };
+        let mut confirmed = confirm();
         // On a busy machine the budget is soon spent. And processes that other tests start have our
         // sockets, too, until they execute their program.
         while confirmed != expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            confirmed = fast_lookup.confirm(&query, known, SystemTime::now());
+            confirmed = confirm();
         }
         assert_eq!(confirmed, expected, "{query}: {known:?}");
     }
@@ -676,6 +658,8 @@ mod tests {
         let (socket, query) = udp();
         let (mut fast_lookup, known) = fast_lookup_of(query);
         check(&mut *fast_lookup, query, &known, Confirmed::Same);
+        // The start of a process is known to a hundredth of a second.
+        std::thread::sleep(2 * START_TIME_ERROR);
         // As after fork(2): the child has it at the same descriptor.
         let alone = starting();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
@@ -778,7 +762,7 @@ mod tests {
             to_drop.send((stream, wait)).unwrap();
             for _ in 0..3 {
                 match fast_lookup.confirm(&query, &known, SystemTime::now()) {
-                    Confirmed::Same => same += 1,
+                    Confirmed::Held { .. } => same += 1,
                     Confirmed::Closed => over += 1,
                     Confirmed::Unanswered => std::thread::sleep(Duration::from_millis(1)),
                     other => panic!("{other:?} in round {round}"),

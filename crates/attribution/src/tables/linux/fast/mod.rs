@@ -2,6 +2,7 @@
 
 mod confirm;
 mod listeners;
+mod others;
 mod seen;
 mod senders;
 mod worker;
@@ -18,6 +19,7 @@ use crate::observers::linux::send_watcher::{SenderLookup, SentHere};
 use crate::policy::LookupRequest;
 use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 use confirm::Confirmer;
+use others::OthersSearch;
 pub(crate) use seen::SeenSenders;
 pub(crate) use worker::OwnerLookup;
 
@@ -76,6 +78,10 @@ impl SenderLookup for OwnerLookup {
 
 impl FastLookup for LinuxFastLookup {
     fn init_thread(&mut self) {
+        // Before this thread gets its priority, which that one inherits.
+        self.confirmer.search = OthersSearch::start(Arc::clone(&self.lookup.scanner))
+            .inspect_err(|error| tracing::debug!(%error, "no search for further holders"))
+            .ok();
         sched::raise_priority();
         if self.lookup.sockets.finds_listeners() {
             let closings = Closings::watch();

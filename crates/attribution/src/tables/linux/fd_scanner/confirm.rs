@@ -38,16 +38,15 @@ impl FdScanner {
         })
     }
 
-    /// Whether a process that was not named has the socket, too. A process that started since has
-    /// its parent's sockets at the same descriptors. For an accepted connection, this also checks
-    /// the places where processes had others before. (It does not search for other processes that
-    /// received the socket.)
-    pub(crate) fn is_inherited(
+    /// Searches for a process that has the socket, too, and is not named, where microseconds may find
+    /// it: a process that started since has its parent's sockets at the same descriptors. For an
+    /// accepted connection, this also checks the places where processes had others before.
+    pub(crate) fn search_inheritors(
         &self,
         named: &[Arc<Process>],
         wanted: &Wanted,
         buffers: &mut ReadBuffers,
-    ) -> bool {
+    ) {
         let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
         self.scan_for_inherited(wanted, buffers);
         if wanted.kind == Kind::Accepted {
@@ -59,9 +58,6 @@ impl FdScanner {
                 drop(self.scan(pid, Part::End, buffers));
             }
         }
-        let holders = self.index().holders(wanted.inode);
-        let mut others = holders.iter().filter(|holder| !is_named(holder.pid));
-        others.any(|other| self.is_seen(wanted.inode, other, u64::MAX))
     }
 
     /// Whether the process is the one that the last scan read under this id, and executes the same

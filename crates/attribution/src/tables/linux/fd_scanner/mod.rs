@@ -10,12 +10,14 @@
 
 mod aim;
 mod confirm;
+pub(crate) mod coverage;
 mod elsewhere;
 mod flight;
 mod hints;
 pub(crate) mod index;
 mod kcmp;
 mod miss;
+pub(crate) mod others;
 mod program;
 mod recent;
 mod scan;
@@ -38,6 +40,7 @@ use crate::policy::freshness::{HOLDERS, NEW_PROCESS_WINDOW};
 use crate::policy::time_budget::TimeBudget;
 use aim::Aim;
 pub(crate) use aim::Gaps;
+use coverage::CoveredUntil;
 use index::{Count, Holder, Index, Unowned};
 pub(crate) use wanted::{Kind, Wanted};
 
@@ -65,6 +68,10 @@ pub(crate) struct FdScanner {
     budget: Mutex<TimeBudget>,
     /// The newest id when all processes were listed.
     listed_until: Mutex<Option<u32>>,
+    /// Until when searches for further holders have covered the processes.
+    covered_until: Mutex<CoveredUntil>,
+    /// Whether the ids that `/proc` lists are those of this process' own namespace.
+    sees_own_ids: bool,
 }
 
 /// A scan of everything.
@@ -98,6 +105,7 @@ impl FdScanner {
             .executions
             .then(|| program::reports(&proc))
             .flatten();
+        let sees_own_ids = proc.lists_own_ids();
         Ok(Self {
             executions,
             sees_all_pids: proc.lists_all() && proc.hides_nothing(),
@@ -109,6 +117,8 @@ impl FdScanner {
             scanned_all: Mutex::default(),
             budget: Mutex::new(TimeBudget::full(BUDGET, SHARE, Instant::now())),
             listed_until: Mutex::default(),
+            covered_until: Mutex::default(),
+            sees_own_ids,
         })
     }
 
@@ -438,17 +448,6 @@ impl FdScanner {
         let is_held = holders.any(|holder| holder.pid == parent);
         let known = index.scanned(parent).filter(|_| is_held);
         known.and_then(|known| known.process.clone())
-    }
-
-    /// Whether a process had exited when it was read: the kernel shows no parent any more
-    /// (`do_task_stat` in `fs/proc/array.c`), as for a process that was started from outside.
-    pub(crate) fn is_gone(&self, process: &Process) -> bool {
-        process.parent == Some(0) && self.proc.stamp(process.pid).is_err()
-    }
-
-    /// Forgets that a process that has exited ever held a socket: another one does.
-    pub(crate) fn evict_owner(&self, process: &Process, inode: u32) {
-        self.index().evict_owner(process.pid, inode);
     }
 
     /// The number of the scan that comes next.

@@ -1,6 +1,7 @@
 //! The content of `/proc`: sockets, processes, their descriptors and cgroups.
 
 pub(crate) mod cgroup;
+pub(crate) mod cpu_time;
 pub(crate) mod executable;
 pub(crate) mod facts;
 mod guarded;

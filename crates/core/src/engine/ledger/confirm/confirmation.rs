@@ -5,6 +5,8 @@ use std::time::Duration;
 use flowner_flows::{Flow, Mark, Protocol};
 
 use super::SILENCE;
+use super::held_marks::HeldMarks;
+use super::seconds::count_by_second;
 use crate::engine::ledger::Owners;
 use crate::engine::ledger::uncertain::Tail;
 use crate::engine::traffic_history::{PacketOf, Second};
@@ -16,9 +18,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_millis(100);
 /// As [`SILENCE`], of a flow without ports: a process starts and sends no sooner after another one.
 const SILENCE_WITHOUT_PORTS: Duration = Duration::from_millis(1);
-/// Seconds of which is remembered what was counted in them without a confirmation; what is older
-/// stays where it was credited.
-const MAX_SECONDS: usize = 128;
 
 /// What is known of when the owners of a flow were confirmed.
 #[derive(Debug, Clone)]
@@ -66,6 +65,10 @@ pub(in crate::engine::ledger) struct Confirmation {
     /// Whether what came since it was confirmed may be of another connection: not all of its segments
     /// were captured.
     pub(in crate::engine::ledger) may_be_next: bool,
+    /// When the named processes had the socket, and others may have had it, too.
+    pub(super) held: HeldMarks,
+    /// All that was counted by second, until a search has found that no others have the socket.
+    pub(super) unsearched: Option<Vec<Second>>,
 }
 
 impl Confirmation {
@@ -100,6 +103,8 @@ impl Confirmation {
             is_kept: false,
             goes_on: false,
             may_be_next: false,
+            held: HeldMarks::default(),
+            unsearched: None,
         }
     }
 
@@ -113,8 +118,12 @@ impl Confirmation {
         self.last_sent[way] = self.last_sent[way].max(packet.time);
         self.unsure_since.get_or_insert(packet.time);
         count_by_second(&mut self.unsure, packet);
-        if let Some(start) = &mut self.start {
-            count_by_second(start, packet);
+        self.held.count(packet);
+        for all in [&mut self.start, &mut self.unsearched]
+            .into_iter()
+            .flatten()
+        {
+            count_by_second(all, packet);
         }
     }
 
@@ -140,10 +149,15 @@ impl Confirmation {
 
     /// To be called when somebody else may have sent all of it.
     pub(super) fn be_unsure_since(&mut self, first_seen: Duration) {
-        self.sure = Mark::default();
-        self.sure_number = 0;
-        self.unsure_since = Some(first_seen);
-        self.unsure = self.start.take().unwrap_or_default();
+        let all = self.start.take().unwrap_or_default();
+        self.be_unsure(first_seen, all);
+    }
+
+    /// Takes it that all that was counted, by second, may be of others.
+    pub(super) fn be_unsure(&mut self, first_seen: Duration, all: Vec<Second>) {
+        (self.sure, self.sure_number) = (Mark::default(), 0);
+        (self.unsure_since, self.unsure) = (Some(first_seen), all);
+        self.held.clear();
     }
 
     /// To be called when all that was counted surely is theirs.
@@ -155,6 +169,8 @@ impl Confirmation {
         self.was_silent = [false; 2];
         self.unsure_since = None;
         self.unsure.clear();
+        self.unsearched = None;
+        self.held.clear();
     }
 
     pub(super) fn ask(&mut self) {
@@ -174,22 +190,10 @@ impl Confirmation {
 
     /// Whether a packet came since it was confirmed, and there was no time to find out who sent it.
     pub(in crate::engine::ledger) fn is_unanswered_at(&self, number: u64) -> bool {
-        self.is_unanswered && !self.is_sure() && number > self.sure_number
+        self.is_unanswered && !self.is_held() && number > self.held_number()
     }
 
     pub(super) fn is_sure(&self) -> bool {
         self.unsure_since.is_none()
-    }
-}
-
-pub(in crate::engine::ledger) fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {
-    match seconds.last_mut() {
-        Some(last) if last.is_at(packet.time.as_secs()) => last.add(packet),
-        _ => {
-            if seconds.len() >= MAX_SECONDS {
-                seconds.remove(0);
-            }
-            seconds.push(Second::of(packet));
-        }
     }
 }

@@ -78,7 +78,7 @@ impl Ledger {
         };
         let changed = self.confirming.tail_of_another_program(flow);
         if changed != [false; 2] {
-            self.change((id, None), changed, self.table.now(), effects);
+            self.change((id, None), (changed, true), self.table.now(), effects);
         }
     }
 }

@@ -2,17 +2,19 @@
 
 mod accepted;
 mod executed;
+mod held;
 mod portless;
 mod properties;
 
 use std::sync::Arc;
 
 use flowner_attribution::capture::ClosedSocket;
-use flowner_attribution::{Evidence, Match, Process, SocketId, Token, Verdict};
+use flowner_attribution::{Evidence, Match, Process, Reason, SocketId, Source, Token, Verdict};
 use flowner_flows::TcpFlags;
 
 use super::*;
 use crate::engine::ledger::tests::two_ends::{HERE, ledger, ms, packet};
+use crate::engine::ledger::wall_clock;
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::PacketRef;
 use crate::model::selection::Selection;

@@ -25,10 +25,10 @@ impl Ledger {
         let executed = self.confirming.tail_of_another_program(flow);
         let is_executed = executed != [false; 2];
         let is_unsure =
-            |it: &mut Box<Confirmation>| (it.is_unanswered || is_executed) && !it.is_sure();
+            |it: &mut Box<Confirmation>| (it.is_unanswered || is_executed) && !it.is_held();
         let confirmation = flow.data.confirmation.take_if(is_unsure)?;
         let is_unanswered = confirmation.is_unanswered;
-        let tail = confirmation.into_tail(self.table.now());
+        let tail = confirmation.into_unheld_tail(self.table.now());
         let protocol = flow.protocol();
         let ends = [&flow.data.local, &flow.data.remote]
             .into_iter()

@@ -265,7 +265,7 @@ impl Index {
         if !known.holds(old.inode) {
             self.remove_holder(old.inode, pid);
             let process = Arc::clone(&process);
-            self.recent_owners.add(old.inode, process, began);
+            self.recent_owners.add(old.inode, process, began, false);
         }
         self.add_holder(socket.inode, pid, Some(&process));
         true
@@ -325,9 +325,10 @@ impl Index {
         let is_still = |inode| still.is_some_and(|still| still.holds(inode));
         let inodes = known.all().map(|(_, socket)| socket.inode);
         let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
-        let began = known.began;
+        let (began, is_cut) = (known.began, known.is_cut);
         for inode in closed {
-            self.recent_owners.add(inode, Arc::clone(&process), began);
+            let process = Arc::clone(&process);
+            self.recent_owners.add(inode, process, began, is_cut);
         }
     }
 

@@ -27,6 +27,9 @@ pub(crate) struct RecentOwners {
 struct RecentOwner {
     inode: u32,
     seen: Instant,
+    /// When a scan noticed that it does not hold the socket any more, if that may have been seen later,
+    /// too: its descriptors are read in parts.
+    last_seen: Instant,
     process: Arc<Process>,
 }
 
@@ -53,13 +56,14 @@ impl RecentOwners {
             .retain(|recent| (recent.process.pid, recent.inode) != (pid, inode));
     }
 
-    pub(super) fn add(&mut self, inode: u32, process: Arc<Process>, seen: Instant) {
+    pub(super) fn add(&mut self, inode: u32, process: Arc<Process>, seen: Instant, is_cut: bool) {
         if self.recent.len() == MAX_RECENT {
             self.recent.pop_front();
         }
         self.recent.push_back(RecentOwner {
             inode,
             seen,
+            last_seen: if is_cut { Instant::now() } else { seen },
             process,
         });
     }
@@ -71,6 +75,13 @@ impl RecentOwners {
         let holders = self.recent.iter().filter(is_of);
         let holders = holders.map(|recent| Arc::clone(&recent.process));
         distinct(holders.collect())
+    }
+
+    /// The processes that may have had a socket since then, and have closed it or exited.
+    pub(crate) fn since(&self, inode: u32, since: Instant) -> impl Iterator<Item = &Arc<Process>> {
+        let is_of = move |recent: &&RecentOwner| recent.inode == inode && recent.last_seen >= since;
+        let holders = self.recent.iter().filter(is_of);
+        holders.map(|recent| &recent.process)
     }
 
     /// Remembers the owners of a connection by the cookie of its socket, which stays the same until the

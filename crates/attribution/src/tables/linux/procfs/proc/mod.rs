@@ -142,6 +142,12 @@ impl Proc {
         namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
     }
 
+    /// Whether `/proc` lists processes by their ids in the pid namespace of this process.
+    pub(crate) fn lists_own_ids(&self) -> bool {
+        let own = rustix::fs::readlinkat(&self.root, "self", Vec::new());
+        own.is_ok_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes())
+    }
+
     /// Whether this process is in the first namespaces of users and of process ids.
     pub(crate) fn is_in_first_namespaces(&self) -> bool {
         self.is_in_first_of_users() && self.lists_all()

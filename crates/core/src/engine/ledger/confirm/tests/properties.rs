@@ -14,6 +14,10 @@ enum Step {
     Reuse(Option<u64>),
     /// Another process gets the socket, and the first one closes its own.
     Pass,
+    /// Another process gets the socket, and all keep it; whether that one sends from now on.
+    Share(bool),
+    /// A search finds all who have the socket.
+    Search,
     /// So many packets are sent, and the socket is passed on, before they are looked at.
     Late(u64),
     /// Time passes without a packet.
@@ -28,6 +32,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(after, is_local)| Step::Packet(after, is_local)),
         2 => proptest::option::of(0..20_u64).prop_map(Step::Reuse),
         2 => Just(Step::Pass),
+        1 => any::<bool>().prop_map(Step::Share),
+        2 => Just(Step::Search),
         2 => (1..5_u64).prop_map(Step::Late),
         2 => (0..200_u64).prop_map(Step::Silence),
         1 => any::<bool>().prop_map(Step::Budget),
@@ -38,7 +44,14 @@ fn any_step() -> impl Strategy<Value = Step> {
 struct World {
     ledger: TestLedger,
     now: Duration,
+    /// Who sends.
     holder: u32,
+    newest: u32,
+    /// All who have it, in the order of their ids, and those of whom a search has learned.
+    holders: Vec<u32>,
+    found: Vec<u32>,
+    searched_at: Duration,
+    was_shared: bool,
     /// Who had it when the newest packet was sent.
     sender: u32,
     socket: u64,
@@ -52,10 +65,18 @@ impl World {
     fn confirm(&mut self) {
         for claim in self.ledger.claims() {
             let (_, known) = claim.ends[0].clone().expect("it was named");
-            let answer = match known.verdict.processes() {
+            let named: Vec<_> = known.verdict.processes().iter().map(|it| it.pid).collect();
+            let is_alone = self.found.iter().all(|pid| named.contains(pid));
+            let is_held = named.iter().all(|pid| self.holders.contains(pid));
+            let since = claim.since.duration_since(UNIX_EPOCH).unwrap();
+            let answer = match (is_held, is_alone) {
                 _ if !self.has_budget => Confirmed::Unanswered,
-                [process] if process.pid == self.holder => Confirmed::Same,
-                _ => Confirmed::Changed,
+                (false, _) => Confirmed::Changed,
+                (true, false) => Confirmed::Shared,
+                (true, true) if self.searched_at > since => Confirmed::Same,
+                (true, true) => Confirmed::Held {
+                    alone_at: wall_clock(self.searched_at),
+                },
             };
             let answers = [answer, Confirmed::Unknown];
             let (ledger, effects) = (&mut self.ledger.inner, &mut self.ledger.effects);
@@ -66,13 +87,41 @@ impl World {
     /// The sender of the first packet of a flow is found at once.
     fn answer(&mut self) {
         while let Some(waiter) = self.ledger.asked() {
-            let found = owner(self.sender, self.socket, self.now);
+            let mut found = owner(self.sender, self.socket, self.now);
+            // A lookup finds all who have it.
+            if let [_, _, ..] = self.holders[..]
+                && self.holders.contains(&self.sender)
+            {
+                self.found.clone_from(&self.holders);
+                let all = self.holders.iter();
+                let all = all.map(|pid| Arc::new(Process::new(*pid, format!("p{pid}"))));
+                found.verdict = Verdict::Shared(all.collect());
+            }
             self.ledger.answer(waiter, found);
         }
     }
 
     fn hand_over(&mut self) {
-        self.holder += 1;
+        self.holder = self.newest + 1;
+        self.newest = self.holder;
+        self.holders = vec![self.holder];
+        self.found.clone_from(&self.holders);
+    }
+
+    fn share(&mut self, is_next: bool) {
+        self.was_shared = true;
+        self.newest += 1;
+        self.holders.push(self.newest);
+        if is_next {
+            self.holder = self.newest;
+        }
+    }
+
+    fn search(&mut self) {
+        // It begins after the newest packet.
+        self.now += ms(1);
+        self.searched_at = self.now;
+        self.found.clone_from(&self.holders);
     }
 
     fn step(&mut self, step: &Step, next: Option<&Step>) {
@@ -91,6 +140,8 @@ impl World {
                 self.confirm();
                 self.answer();
             }
+            // If a flow ends before a search, whoever was named is taken for the only one.
+            Step::Reuse(_) if self.was_shared => {}
             Step::Reuse(told) => {
                 let old = self.socket;
                 self.socket += 1;
@@ -101,6 +152,8 @@ impl World {
                 }
             }
             Step::Pass => self.hand_over(),
+            Step::Share(is_next) => self.share(*is_next),
+            Step::Search => self.search(),
             Step::Late(count) => {
                 let times: Vec<_> = (0..*count).map(|place| self.now + ms(place)).collect();
                 self.now += ms(*count);
@@ -138,6 +191,11 @@ proptest! {
             ledger: TestLedger::new(),
             now: ms(1_000),
             holder: 1,
+            newest: 1,
+            holders: vec![1],
+            found: vec![1],
+            searched_at: Duration::ZERO,
+            was_shared: false,
             sender: 1,
             socket: 1,
             has_budget: true,
@@ -149,7 +207,12 @@ proptest! {
         }
         if is_over {
             // What is silent is looked at, if there is time for it, before it is over.
-            world.step(&Step::Silence(20), None);
+            // (If there is none, the only one who was named is taken for the only one.)
+            world.has_budget |= world.was_shared;
+            world.step(&Step::Search, None);
+            for silence in [20, 120] {
+                world.step(&Step::Silence(silence), None);
+            }
             let (ledger, effects) = (&mut world.ledger.inner, &mut world.ledger.effects);
             ledger.advance(world.now + Duration::from_secs(3_600), effects);
         }
@@ -160,10 +223,11 @@ proptest! {
         for (belonging, sender) in &world.sent {
             let known = world.ledger.inner.known(*belonging, &everything).expect("it is listed");
             let ends = known.owners.iter().flatten();
-            let named = ends.flat_map(|owner| owner.ownership.verdict.processes());
-            for process in named {
-                let is_open = !known.is_settled;
-                prop_assert!(is_open || process.pid == *sender, "{belonging:?} of {sender}");
+            for owner in ends {
+                let named = owner.ownership.verdict.processes();
+                let is_named = named.iter().any(|process| process.pid == *sender);
+                let is_open = !known.is_settled || named.is_empty();
+                prop_assert!(is_open || is_named, "{belonging:?} of {sender}");
             }
         }
         // What packets tell and what flows tell is the same.
