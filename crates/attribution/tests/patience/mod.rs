@@ -23,7 +23,8 @@ pub(crate) fn fast_answer(fast: &mut dyn FastLookup, request: &LookupRequest) ->
     }
 }
 
-/// The confirmation of an answer, once the time budget allows it.
+/// The confirmation of an answer, once the time budget allows it. No search for further holders can have
+/// begun since then.
 pub(crate) fn confirmed(
     fast: &mut dyn FastLookup,
     query: &SocketQuery,
@@ -31,7 +32,10 @@ pub(crate) fn confirmed(
 ) -> Confirmed {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let confirmed = fast.confirm(query, known, SystemTime::now());
+        let confirmed = match fast.confirm(query, known, SystemTime::now()) {
+            Confirmed::Held { .. } => Confirmed::Same,
+            other => other,
+        };
         if confirmed != Confirmed::Unanswered || Instant::now() > deadline {
             return confirmed;
         }
