@@ -1,18 +1,18 @@
-//! Whom a flow talks to: names from packets, the hosts file and reverse lookups, the registered
-//! domain, the country and the network.
+//! The remote end of a flow: its name from packets, the hosts file or a reverse lookup, its registered
+//! domain, country and network.
 //!
-//! [`NameReader`] takes the payloads of packets and gives evidence; [`NameTable`] keeps what DNS said,
-//! and tells which name an address has for a flow. Both are pure.
+//! [`NameReader`] reads the payloads of packets and returns evidence. [`NameTable`] keeps the answers of
+//! DNS, and finds the name of an address for a flow. Both are pure.
 //!
-//! Nothing is asked of the network unless a program starts [`reverse`] lookups. All texts that come
-//! from outside (a hosts file, a database, a resolver) are untrusted: bounded here, and to be masked
-//! by whoever shows them.
+//! This crate sends nothing to the network unless a program starts [`reverse`] lookups. All texts from
+//! outside (a hosts file, a database, a resolver) are untrusted. This crate bounds their length; the
+//! program that shows them must mask control characters.
 //!
 //! | module | feature | about |
 //! |---|---|---|
 //! | [`NameReader`], [`NameEvidence`] | | packets of flows → evidence of names |
 //! | [`NameTable`], [`Names`] | | evidence → the name of an address, for a flow |
-//! | [`wire`] | `quic` for QUIC | bytes → what they say |
+//! | [`wire`] | `quic` for QUIC | bytes → messages and names |
 //! | [`Name`], [`Source`] | | a name that can be shown, and where it comes from |
 //! | [`Hosts`], [`HostsFile`] | | the hosts file |
 //! | [`registrable_domain`] | | the registered part of a name |

@@ -36,15 +36,15 @@ pub enum Carried {
 /// The payload of one packet.
 #[derive(Debug, Clone, Copy)]
 pub struct Payload<'a> {
-    /// Who sent it.
+    /// The sender.
     pub source: SocketAddr,
-    /// Who is to get it.
+    /// The receiver.
     pub destination: SocketAddr,
-    /// How it is carried.
+    /// The protocol that carries it.
     pub carried: Carried,
-    /// What was captured of it.
+    /// The captured bytes.
     pub bytes: &'a [u8],
-    /// Whether there was more that was not captured.
+    /// Whether the capture cut it.
     pub is_cut: bool,
 }
 
@@ -54,18 +54,18 @@ impl Payload<'_> {
     }
 }
 
-/// What packets say of names.
+/// Evidence of a name in packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameEvidence {
-    /// A client named the server in this very connection.
+    /// A client named the server of this connection.
     #[non_exhaustive]
     Server {
         /// How.
         name: ServerName,
         /// [`Source::Tls`], [`Source::Quic`], [`Source::Http`] or [`Source::Proxy`].
         source: Source,
-        /// Who is named: the end that the client sent this to.
+        /// The named end: the one that the client sent this to.
         server: SocketAddr,
         /// Whether the connection began before the first packet that was read. Then it is known to be
         /// the first thing that the client said only if the client had sent no more than
@@ -74,16 +74,16 @@ pub enum NameEvidence {
         /// Bytes of the client in earlier packets that were read for this.
         bytes_before: usize,
     },
-    /// A message of DNS or of its relatives.
+    /// A message of DNS, multicast DNS or LLMNR.
     #[non_exhaustive]
     Message {
         /// What it says.
         message: dns::Message,
         /// [`Source::Dns`], [`Source::Mdns`] or [`Source::Llmnr`].
         source: Source,
-        /// Who sent it.
+        /// The sender.
         from: SocketAddr,
-        /// Who is to get it.
+        /// The receiver.
         to: SocketAddr,
     },
 }

@@ -1,4 +1,4 @@
-//! Which name an address has for a flow.
+//! Finds the name of an address for a flow.
 
 mod answers;
 mod choice;
@@ -17,7 +17,7 @@ use answers::{Answer, Answers};
 use choice::Choice;
 use questions::{Asked, Questions};
 
-/// How much a table keeps.
+/// The limits of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -45,18 +45,18 @@ impl Default for Limits {
     }
 }
 
-/// What a message was about that the table did not take, and how much it had to let go of.
+/// The numbers of accepted, refused and dropped messages and names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Answers that were taken.
+    /// Accepted answers.
     pub answers: u64,
-    /// Answers to no question that was seen: sent by somebody who wants to be believed, or the question
-    /// was asked before the capture began, or was lost.
+    /// Refused answers, because the table has no question for them: they are forged, or the capture
+    /// missed the question.
     pub unsolicited: u64,
-    /// Questions that made room for others before their answer came.
+    /// Questions that the table dropped before their answer, to make room for others.
     pub questions_dropped: u64,
-    /// Names that made room for others before their time.
+    /// Names that the table dropped before their time, to make room for others.
     pub names_dropped: u64,
 }
 
@@ -65,15 +65,15 @@ pub struct Statistics {
 pub struct FlowFacts<'a> {
     /// The local end.
     pub local: IpAddr,
-    /// Who owns the flow; `None` if that is unknown.
+    /// The owner of the flow; `None` if it is unknown.
     pub owner: Option<FlowOwner>,
     /// When the flow began, since the Unix epoch.
     pub began: Duration,
-    /// What the client said in the flow itself, and when, if it named the remote end.
+    /// The name that the client gave the remote end in the flow itself, if it did, and when.
     pub server: Option<(&'a ServerName, Source, Duration)>,
 }
 
-/// Who owns a flow, by numbers of the caller.
+/// The owner of a flow, by numbers of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FlowOwner {
@@ -143,14 +143,14 @@ pub struct HostName {
     pub source: Source,
     /// Who asked for it.
     pub asked_by: AskedBy,
-    /// When, since the Unix epoch; `None` of the hosts file.
+    /// When it was observed, since the Unix epoch; `None` for the hosts file.
     pub observed_at: Option<Duration>,
     /// Whether the true name may be encrypted; see [`ServerName::may_be_outer`].
     pub may_be_outer: bool,
 }
 
 impl HostName {
-    /// A name of which nothing else is known.
+    /// A name without further facts.
     #[must_use]
     pub const fn new(name: Name, source: Source, asked_by: AskedBy) -> Self {
         Self {
@@ -167,17 +167,17 @@ impl HostName {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Names {
-    /// The one that the flow is about. `None` if nothing tells, or if several are possible and nothing
-    /// tells which: a wrong name is worse than none.
+    /// The name that the flow is about. `None` without evidence, or if several names are possible and
+    /// nothing decides between them: a wrong name is worse than none.
     pub name: Option<HostName>,
-    /// The other ones that the address has, the latest first, each with its evidence.
+    /// The other names of the address, the latest first, each with its evidence.
     pub others: Vec<HostName>,
 }
 
-/// What was observed of the names of addresses. Pure: time is put in, as that of the packets.
+/// The observed names of addresses. It is pure: the caller passes in the time of the packets.
 ///
-/// A name counts for flows that begin while the answer is valid, or [`GRACE`] later. Ask once a
-/// flow has begun, and keep the name for as long as the flow: the table forgets.
+/// A name counts for flows that begin while the answer is valid, or at most [`GRACE`] later. Ask when a
+/// flow begins, and keep the name for as long as the flow, because the table forgets.
 #[derive(Debug)]
 pub struct NameTable {
     limits: Limits,
@@ -202,15 +202,15 @@ impl std::fmt::Debug for Own {
     }
 }
 
-/// How much longer than it is valid an answer counts for flows that begin: programs use addresses
-/// for a while after that.
+/// How long an answer counts for new flows after it has expired: programs use addresses for a while
+/// after that.
 pub const GRACE: Duration = Duration::from_secs(60);
 /// What multicast DNS has the names for (RFC 6762, section 3).
 const MDNS_DOMAIN: &str = "local";
 /// How much longer a name of multicast DNS counts after its host has said goodbye (RFC 6762, section
 /// 10.1).
 const GOODBYE: Duration = Duration::from_secs(1);
-/// The longest time that an answer counts, whatever it says itself.
+/// The longest time that an answer counts, whatever its own lifetime is.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Default for NameTable {
@@ -237,21 +237,21 @@ impl NameTable {
         }
     }
 
-    /// Says which addresses this host has: what one of them asks for holds for all of them, and for
-    /// the loopback addresses.
+    /// Sets the addresses of this host: answers to one of them count for all of them, and for the
+    /// loopback addresses.
     pub fn set_own_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
         let addresses = addresses.into_iter();
         let own: HashSet<IpAddr> = addresses.map(|address| address.to_canonical()).collect();
         self.set_own(move |address| own.contains(&address));
     }
 
-    /// The same, by a function of addresses, of which none is v4-mapped.
+    /// The same, as a function of addresses. It gets no v4-mapped address.
     pub fn set_own(&mut self, is_own: impl Fn(IpAddr) -> bool + Send + Sync + 'static) {
         self.own = Own(Box::new(is_own));
     }
 
-    /// Replaces the names of the hosts file, and gives back those before: there may be so many that it
-    /// takes a while to let go of them.
+    /// Replaces the names of the hosts file, and returns the former ones: to free many of them takes a
+    /// while, which the caller may do elsewhere.
     pub fn set_hosts(&mut self, hosts: Hosts) -> Hosts {
         std::mem::replace(&mut self.hosts, hosts)
     }
@@ -269,12 +269,12 @@ impl NameTable {
         }
     }
 
-    /// Takes a message of DNS or of its relatives, of a flow that the caller calls by this number.
+    /// Takes a message of DNS, multicast DNS or LLMNR, from the flow with this number of the caller.
     ///
-    /// An answer of DNS or LLMNR counts only if it fits a question that was seen: the same two ends,
-    /// the same number, the same name. Whoever sends from elsewhere must guess all of them. What
-    /// multicast DNS says counts for names below `local` (RFC 6762, section 3), and only if it went to
-    /// the group of the local network, or answers a question that was seen.
+    /// An answer of DNS or LLMNR counts only if it matches an observed question: the same two ends, the
+    /// same number, the same name. A forger elsewhere must guess all of them. Multicast DNS counts for
+    /// names below `local` (RFC 6762, section 3), and only if the message went to the group of the local
+    /// network, or answers an observed question.
     pub fn observe(
         &mut self,
         message: &Message,
@@ -293,7 +293,7 @@ impl NameTable {
         }
         let (mut asked_name, mut asked_in) = (None, flow);
         let client = if source == Source::Mdns && questions::is_to_neighbours(from, to) {
-            // A host of the local network tells everybody who it is.
+            // A host announces its name to the local network.
             None
         } else {
             let asked_for = message.questions.first();
@@ -336,11 +336,11 @@ impl NameTable {
         }
     }
 
-    /// Says who owns a flow of DNS, as soon as that is known: what it asked for there holds for its
-    /// own flows first.
+    /// Sets the owner of a flow of DNS, as soon as it is known: the answers there count for the flows of
+    /// that owner first.
     ///
-    /// Of a flow to a stub resolver on this host, that is the program which asks, and of the flow
-    /// from there to a server it is the stub.
+    /// For a flow to a stub resolver on this host, the owner is the program that asks. For the flow from
+    /// the stub to a server, it is the stub.
     pub fn set_dns_flow_owner(&mut self, flow: u64, owner: FlowOwner) {
         if self.dns_flows.insert(flow, owner).is_none() {
             self.dns_flows_order.push_back(flow);
@@ -352,15 +352,15 @@ impl NameTable {
         }
     }
 
-    /// The names of an address that a flow leads to.
+    /// The names of the remote address of a flow.
     ///
-    /// The strongest evidence names it: what the client said in the flow; then the DNS answer which its
-    /// own process asked for before the flow began, or else another process of its program, or else
-    /// this host; multicast DNS and LLMNR; the hosts file; what another host asked for; a reverse
-    /// lookup.
+    /// The strongest evidence names the flow: the name that the client gave in the flow; then the DNS
+    /// answer that its own process requested before the flow began, or else another process of its
+    /// program, or else this host; multicast DNS and LLMNR; the hosts file; an answer that another host
+    /// requested; a reverse lookup.
     ///
-    /// Where the strongest answers have several names for the address, nothing tells which one is
-    /// meant. Then no weaker evidence names the flow either: all of them are among the other names.
+    /// If the strongest answers have several names for the address, nothing decides between them. Then
+    /// no weaker evidence names the flow either, and all of them are among the other names.
     #[must_use]
     pub fn names_of(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Names {
         let address = address.to_canonical();
@@ -454,7 +454,7 @@ impl NameTable {
         address.is_loopback() || (self.own.0)(address)
     }
 
-    /// What was taken, and what was not.
+    /// The numbers of accepted and refused messages.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         Statistics {

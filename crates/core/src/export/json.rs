@@ -59,10 +59,10 @@ const SCHEMA: u32 = 3;
 /// ```
 pub const JSON_SCHEMA: &str = include_str!("../../schema/lines.json");
 
-/// The first line, `"type":"start"`: schema, command, and `input` and `link_type`
-/// where packets are read.
-/// `local` where addresses were taken for those of the host that captured though nobody gave
-/// them, and then `local_from`: `file` tells them, or they are a `guess`.
+/// The first line, `"type":"start"`: `schema`, `command`, and `input` and `link_type` if the command
+/// reads packets. `local` has the addresses of the capturing host if the user gave none, and then
+/// `local_from` says where they come from: `file` (the file records them) or `inferred` (from the first
+/// packets).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "start")]
@@ -126,44 +126,41 @@ impl<'a> HeadLine<'a> {
     }
 }
 
-/// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses with ports,
-/// where the protocol has ports), `direction`, `device` (on which it was counted), `state`, `sent` and `received` with
-/// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (by
-/// which other monitors know the flow; `null` if its packets were cut too early); `error` where an
-/// ICMP error was about the flow: what the newest one said; `tcp` where it is a TCP connection.
+/// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses, with ports if the protocol has
+/// ports), `direction`, `device` (which captured it), `state`, `sent` and `received` with `packets` and
+/// `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (the id of the flow in
+/// other monitors; `null` if its packets were cut too early); `error` (the newest ICMP error about the
+/// flow); `tcp` for a TCP connection.
 ///
-/// `translated_from` where this host translates the flow's packets (NAT): the `local` and the `remote`
-/// end that its socket has for itself, such as those of a container.
+/// `translated_from` if this host translates the flow's packets (NAT): the `local` and the `remote` end
+/// of its socket, such as those of a container.
 ///
-/// For a loopback flow `local` is the initiator, and `remote_owner` the responder's
-/// owner; so it is for a flow that has an end in a container.
+/// For a loopback flow, `local` is the initiator, and `remote_owner` is the owner of the responder. The
+/// same holds for a flow with an end in a container.
 ///
 /// An owner has `verdict` (`process`, `shared`, `partial` or `unknown`), `match`
-/// (how closely the socket fits), `source` (who tells it: `sock-diag`, `portable`; `recorded`
-/// where a file claims it, which nobody has checked; `none` where no table was asked) and
-/// `processes`; `namespace` (its name, or
-/// `net:[INODE]`) where the socket is in another network namespace; `reason` where the verdict is
-/// `unknown`; `user` and `unit` where it is `partial` and they are known; `program` (what
-/// people call it, in the user's language) and `program_id` (always the same) where it is
-/// one; `program_claimed_by` where nothing proves which one it is: `process` (its arguments
-/// say so, or the name that it gave to what is in memory) or `file`. It is `null` while nobody
-/// was asked.
+/// (how closely the socket fits), `source` (`sock-diag` or `portable` for a lookup; `recorded` for an
+/// unverified claim of a file; `none` without a lookup) and `processes`; `namespace` (its name, or
+/// `net:[INODE]`) if the socket is in another network namespace; `reason` if the verdict is
+/// `unknown`; `user` and `unit` if it is `partial` and they are known; `program` (its name for people,
+/// in the user's language) and `program_id` (always the same) if the owner is one program;
+/// `program_claimed_by` if nothing proves which program it is: `process` (its arguments, or the name
+/// that it gave to a file in memory) or `file`. The owner is `null` before any lookup.
 ///
-/// A process has `pid`, `name`, `path`, `user` (name, else number) and `started`;
-/// `parent`, `arguments` and `unit` where they are known; `path_deleted` where the
-/// executable was deleted or replaced since the start. `path_state` is there where the path
-/// leads to another file here than the one that is executed, or to none: `replaced`, `deleted`,
-/// `elsewhere` (in another mount namespace, or mounted over), `memory` (in no directory) or
+/// A process has `pid`, `name`, `path`, `user` (name, else number) and `started`; `parent`, `arguments`
+/// and `unit` if they are known; `path_deleted` if the executable was deleted or replaced since the
+/// start; `path_state` if the path leads to another file than the executed one, or to none: `replaced`,
+/// `deleted`, `elsewhere` (in another mount namespace, or mounted over), `memory` (in no directory) or
 /// `unverified` (it could not be compared).
 ///
-/// Where names are known: `remote_name` (the one that the flow is about), `remote_name_source` (`tls`,
+/// If names are known: `remote_name` (the name that the flow is about), `remote_name_source` (`tls`,
 /// `quic`, `http`, `proxy`, `dns`, `mdns`, `llmnr`, `hosts` or `reverse`), `remote_name_asked_by` (`program`,
-/// `host`, `another-host` or `none`), `remote_name_outer` where the true name may be encrypted,
-/// `remote_names` (all names of the remote address, where there are others than `remote_name`), and
-/// `dns_questions` (what a flow of DNS asks for).
+/// `host`, `another-host` or `none`), `remote_name_outer` if the true name may be encrypted,
+/// `remote_names` (all names of the remote address, if there are others than `remote_name`), and
+/// `dns_questions` (the names that a flow of DNS asks for).
 ///
-/// Of the remote address: `country` (two letters), `city`, `asn` and `network_name` where a database knows
-/// them, and `range` where it is no ordinary part of the Internet, such as `private`.
+/// For the remote address: `country` (two letters), `city`, `asn` and `network_name` if a database has
+/// them, and `range` if the address is in a special range, such as `private`.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "flow")]
@@ -224,9 +221,9 @@ fn owner<'a>(ownership: Option<&'a Ownership>, principal: &'a Principal) -> Opti
     ownership.map(|ownership| FlowOwner::new(ownership).with(principal))
 }
 
-/// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
-/// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
-/// of the evidence, and `translated_from`, `remote_name` and `remote_name_source` as there.
+/// The answer to one query, `"type":"ownership"`: `protocol`, `local`, `remote` of the query, `owner` as
+/// in a [`FlowLine`], `observed_at` and `source` of the evidence, and `translated_from`, `remote_name`
+/// and `remote_name_source` as in a [`FlowLine`].
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "ownership")]
@@ -378,17 +375,16 @@ impl<'a> DeviceLine<'a> {
 }
 
 /// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
-/// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `unresolved`, or
-/// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
-/// or the device did not hand over; `null` for files), `devices` where packets are captured from
-/// devices of this host (each with its `name`, and the `packets` and `bytes` that were counted on
-/// it), `seen_again` where packets were captured on several devices of their way (the `packets` and
-/// `bytes` of their copies, which are in no total but those of devices), `unlisted` (`flows`, `packets` and
-/// `bytes` of what was asked for and has no line of its own: there was no place for it, or
-/// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
-/// where it is not complete because of a failure; `refused_claims` where comments of the file
-/// name owners that nobody can be, which are left out; `not_looked_up`: for how many ends of flows
-/// no owner was looked up, as more waited for that than may: `lookup-failed` among the `owners`.
+/// and `bytes`, `flows`, `owners` (the traffic whose owner is `named`, `partial`, `unresolved`, or unknown by
+/// reason; `null` without lookups), `undecodable` by reason, `dropped` (packets that the kernel or the
+/// device did not deliver; `null` for files), `devices` for a capture on this host (each with its
+/// `name`, and the `packets` and `bytes` that it captured), `seen_again` (the `packets` and `bytes` of
+/// copies that other devices captured, which count in the totals of devices alone), `unlisted` (the
+/// `flows`, `packets` and `bytes` of requested flows without a line of their own, because there was no
+/// room or because of `--limit`), `complete` (whether all requested lines are there); `message` if a
+/// failure is the reason why not; `refused_claims` (comments of the file with impossible owners, which
+/// do not count); `not_looked_up` (the ends of flows without a lookup because too many others waited;
+/// they count as `lookup-failed` in `owners`).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "summary")]

@@ -1,7 +1,7 @@
-//! Reverse lookups: the name that a server tells for an address, if the user wants that.
+//! Reverse lookups: a server's name for an address, if the user wants that.
 //!
-//! A lookup makes traffic, and tells a server what somebody looks at. Nothing here runs unless a
-//! program starts it.
+//! A lookup makes traffic, and shows a server the addresses on the user's screen. Nothing here runs
+//! unless a program starts it.
 
 mod queue;
 mod system;
@@ -21,12 +21,11 @@ type Ask = dyn Fn(IpAddr) -> Option<String> + Send + Sync;
 /// A bounded pool of threads that ask the system's resolver (`getnameinfo`: hosts file, mDNS, DNS,
 /// as the system is set up).
 ///
-/// [`wanted`](Self::wanted) says which addresses are shown, and [`answer`](Self::answer) reads what is
-/// known; neither waits for anything. An address that is shown no more is asked no more. Answers,
-/// those without a name too, are kept for a while.
+/// [`wanted`](Self::wanted) sets the addresses on the screen, and [`answer`](Self::answer) reads the
+/// known names; neither waits. An address that leaves the screen before its lookup is not looked up. The
+/// pool keeps answers for a while, also those without a name.
 ///
-/// Dropped, it does not wait for what is asked at that moment: the system's resolver cannot be
-/// interrupted.
+/// A drop does not wait for lookups under way, because a program cannot interrupt the system's resolver.
 pub struct ReverseLookups {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -74,21 +73,21 @@ impl ReverseLookups {
         Ok(lookups)
     }
 
-    /// Says which addresses are shown now, the most important one first. Those that were wanted
-    /// before, and are not now, are dropped from the queue. Addresses that belong to no public or
-    /// local network, such as multicast, are never asked for.
+    /// Sets the addresses on the screen, the most important one first. Earlier ones that are not among
+    /// them leave the queue. Addresses that belong to no public or local network, such as multicast, are
+    /// never looked up.
     pub fn wanted(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         lock(&self.shared.queue).want(addresses, Instant::now());
         self.shared.news.notify_all();
     }
 
-    /// What is known about an address.
+    /// The known answer for an address.
     #[must_use]
     pub fn answer(&self, address: IpAddr) -> Answer {
         lock(&self.shared.queue).answer(address, Instant::now())
     }
 
-    /// What was asked, answered and dropped so far.
+    /// The numbers of lookups, answers and dropped addresses so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         lock(&self.shared.queue).statistics()
@@ -102,7 +101,7 @@ impl Drop for ReverseLookups {
     }
 }
 
-/// Asks for one address after the other, until it ends.
+/// Looks up one address after the other, until the pool ends.
 fn work(shared: &Shared, ask: &Ask) {
     let mut queue = lock(&shared.queue);
     while !queue.is_over() {

@@ -1,25 +1,25 @@
-//! What is to be asked, what was answered, and when the next question may leave. Pure: time is put
-//! in.
+//! The queue of addresses, the answers, and the time of the next lookup. It is pure: the caller passes
+//! in the time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// How much is asked, and how long answers count.
+/// How much is looked up, and how long answers count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Questions at once. A resolver that does not answer keeps a thread busy for 5 to 30 s.
+    /// Lookups at a time. A resolver that does not answer keeps a thread busy for 5 to 30 s.
     pub threads: usize,
-    /// Questions a second, over all threads.
+    /// Lookups a second, over all threads.
     pub rate: u32,
-    /// Addresses that wait; what is wanted beyond is dropped, and counted.
+    /// Addresses in the queue. Further ones are dropped and counted.
     pub queue: usize,
-    /// Answers that are kept; the oldest ones go first.
+    /// Kept answers; the oldest ones go first.
     pub answers: usize,
-    /// How long a name counts. The system's resolver does not tell for how long it is valid.
+    /// How long a name counts. The system's resolver does not return its lifetime.
     pub name_life: Duration,
-    /// How long it counts that there is none.
+    /// How long an answer without a name counts.
     pub no_name_life: Duration,
 }
 
@@ -36,35 +36,35 @@ impl Default for Options {
     }
 }
 
-/// What is known about an address.
+/// The answer for an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// It was not asked for, or the answer is still to come.
+    /// There was no lookup yet, or its answer has not come.
     Unknown,
-    /// As the resolver told it: untrusted text, which is neither validated nor masked here.
+    /// The answer of the resolver: untrusted text, which is neither validated nor masked here.
     Name(String),
     /// The resolver knows no name, or did not answer.
     NoName,
 }
 
-/// What became of what was wanted.
+/// The results of the lookups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Questions that were asked.
+    /// Lookups so far.
     pub asked: u64,
-    /// Those of them that got a name.
+    /// Lookups that returned a name.
     pub named: u64,
-    /// Addresses that were wanted no more before anybody asked.
+    /// Addresses that left the screen before their lookup.
     pub cancelled: u64,
-    /// Addresses that found no place in the queue.
+    /// Addresses for which the queue had no room.
     pub dropped: u64,
-    /// Answers that were let go of before their time.
+    /// Answers that were dropped before their time.
     pub evicted: u64,
 }
 
-/// What a thread is to do.
+/// The next step of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Ask(IpAddr),

@@ -38,12 +38,12 @@ use crate::query::services::service_name;
 /// | `pod` | `pod`, with its `namespace` and `name`, or `null` |
 /// | `name` | `name` of the remote end, `null` where it is not known |
 /// | `domain` | `domain` of that name, by the public suffix list, or the same |
-/// | `country` | `country`, `null` where no database tells it; `country_name`, and `range` of addresses in no country, where there are such |
+/// | `country` | `country`, `null` if no database has it; `country_name`, and `range` for addresses in no country |
 /// | `network` | `asn`, `network_name` and `range`, the same |
 ///
-/// The first two have `programs` where several share the sockets, or `unit` or
-/// `user` where only that is known; without any of these nobody is known. They have
-/// `"source":"recorded"` where a file claims who it is.
+/// The first two have `programs` if several share the sockets, or `unit` or `user` if only that is
+/// known. Without any of these the owner is unknown. They have `"source":"recorded"` if a file claims
+/// the owner.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupLine<'a> {

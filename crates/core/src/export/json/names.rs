@@ -6,7 +6,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::names::{FlowNames, HostName, Name};
 use crate::model::place::AddressRange;
 
-/// The fields that tell of the other end's names and place; each is left out where there is nothing to tell.
+/// The names and the place of the other end. An unknown one is absent.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct NameFields<'a> {

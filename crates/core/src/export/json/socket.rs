@@ -86,14 +86,13 @@ impl TcpState {
     }
 }
 
-/// A socket, `"type":"socket"`: `protocol`, `local` and `remote` with the port where the protocol has
+/// A socket, `"type":"socket"`: `protocol`, `local` and `remote`, with the port if the protocol has
 /// ports, `protocol_number` of a raw socket, `icmp_id` of a ping socket, `packet` of a packet socket
-/// (which has no `local`), `tcp` of a TCP connection where that is asked for, `state`, `device` (its name, where
-/// it is known) and `device_index` where it is bound to one, `namespace` where
-/// it is in another network namespace, and `owner` as in a `FlowLine`, without
-/// `match` and `source`; `remote_name` and `remote_name_source` (`hosts` or `reverse`) where they are
-/// known; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
-/// (when it was noticed).
+/// (which has no `local`), `tcp` of a TCP connection on request, `state`, `device` (its name, if it is
+/// known) and `device_index` if it is bound to one, `namespace` if it is in another network namespace,
+/// and `owner` as in a `FlowLine`, without `match` and `source`; `remote_name` and `remote_name_source`
+/// (`hosts` or `reverse`) if they are known. A list of changes has `change` (`opened`, `changed` or
+/// `closed`) and `time` (when Flowner noticed it).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "socket")]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::model::flow::TcpFacts;
 
 /// How a TCP connection fares: what each end sent again (`segments`, `bytes`), and round-trip times
-/// in microseconds; `connect_failed` where nobody accepted it.
+/// in microseconds; `connect_failed` if no process accepted it.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct TcpMeasures {
