@@ -135,7 +135,7 @@ fn each_namespace_has_its_own_ports() {
         check(&answer, pid, Match::WildcardAddress, namespace);
     }
     // An address of no namespace of this host.
-    let query = SocketQuery::new(Protocol::Tcp, with_port("192.0.2.1", port), None);
+    let query = SocketQuery::new(Protocol::Tcp, with_port("203.0.113.171", port), None);
     let nowhere = Verdict::Unknown(Reason::Forwarded);
     assert_eq!(table.find(&query).unwrap().verdict, nowhere);
     // The lists agree.
@@ -143,7 +143,7 @@ fn each_namespace_has_its_own_ports() {
     for (ip, expected) in [
         ("127.0.0.1", vec![(std::process::id(), None)]),
         (inside, vec![(theirs.pid(), Some(name))]),
-        ("192.0.2.1", vec![]),
+        ("203.0.113.171", vec![]),
     ] {
         let query = SocketQuery::new(Protocol::Tcp, with_port(ip, port), None);
         let sockets = snapshot.sockets_of(&query).into_iter();

@@ -429,7 +429,7 @@ impl Ledger {
     }
 
     /// Cuts a live flow before its tail, which loses the owners of the `lost` ends for this reason.
-    fn cut_tail(
+    pub(super) fn cut_tail(
         &mut self,
         (id, tail): (FlowId, Tail),
         (lost, reason): ([bool; 2], Reason),

@@ -87,7 +87,13 @@ impl Ledger {
     pub(crate) fn end_unconfirmed(&mut self, effects: &mut Vec<Effect>) {
         let is_of_another =
             |flow: &Flow<Owners>| self.confirming.tail_of_another_program(flow) != [false; 2];
-        let may_have_tail = |flow: &&Flow<Owners>| flow.data.again.is_some() || is_of_another(flow);
+        let is_unanswered = |flow: &Flow<Owners>| {
+            let confirmation = flow.data.confirmation.as_deref();
+            confirmation.is_some_and(|it| it.is_unanswered)
+        };
+        let may_have_tail = |flow: &&Flow<Owners>| {
+            flow.data.again.is_some() || is_unanswered(flow) || is_of_another(flow)
+        };
         let all: Vec<_> = self
             .table
             .iter()
@@ -96,6 +102,7 @@ impl Ledger {
             .collect();
         for id in all {
             self.cut_tail_of_another_program(id, effects);
+            self.cut_live_unanswered(id, effects);
             let Some(flow) = self.table.flow_mut(id) else {
                 continue;
             };

@@ -485,10 +485,36 @@ fn the_first_data_after_a_silence_is_confirmed() {
     ledger.check(&[("p1 (1)", 5), (CHANGED, 2)]);
 }
 
-/// A flow whose socket is passed on while there is no time for confirmations, and that is over
-/// then.
+/// What happens to a flow in the end.
+#[derive(Clone, Copy)]
+enum Finally {
+    /// It is over, since no more packets come.
+    Over,
+    /// The capture ends, while the flow is live.
+    CaptureEnds,
+}
+
+impl TestLedger {
+    fn end(&mut self, finally: Finally) {
+        match finally {
+            Finally::Over => {
+                let over = self.inner.now() + Duration::from_secs(3_600);
+                self.inner.advance(over, &mut self.effects);
+            }
+            Finally::CaptureEnds => self.inner.end_unconfirmed(&mut self.effects),
+        }
+    }
+}
+
+/// A flow whose socket is passed on while there is no time for confirmations.
 #[test]
 fn what_was_not_confirmed_for_want_of_time_names_nobody() {
+    for finally in [Finally::Over, Finally::CaptureEnds] {
+        check_unconfirmed(finally);
+    }
+}
+
+fn check_unconfirmed(finally: Finally) {
     let mut ledger = TestLedger::new();
     ledger.packet(&packet(ms(1_000), true));
     let waiter = ledger.asked().unwrap();
@@ -504,14 +530,19 @@ fn what_was_not_confirmed_for_want_of_time_names_nobody() {
         let verdict = source.unwrap().ownership.verdict;
         assert_eq!(verdict, Verdict::Unknown(Reason::Failed));
     }
-    let over = ms(1_600) + Duration::from_secs(3_600);
-    ledger.inner.advance(over, &mut ledger.effects);
+    ledger.end(finally);
     ledger.check(&[("p1 (1)", 2), ("the lookup failed", 2)]);
 }
 
 /// On a busy host a packet may wait for the lookup that is due with it, until the socket is closed.
 #[test]
 fn what_was_looked_at_too_late_names_nobody() {
+    for finally in [Finally::Over, Finally::CaptureEnds] {
+        check_too_late(finally);
+    }
+}
+
+fn check_too_late(finally: Finally) {
     for (late, answer, rest) in [
         (9, Confirmed::Gone, None),
         (10, Confirmed::Gone, Some("the lookup failed")),
@@ -530,8 +561,7 @@ fn what_was_looked_at_too_late_names_nobody() {
         let (at, effects) = (ms(1_200 + late), &mut ledger.effects);
         let answers = [answer, Confirmed::Unknown];
         ledger.inner.confirmed(&claims[0], answers, at, effects);
-        let over = ms(1_200) + Duration::from_secs(3_600);
-        ledger.inner.advance(over, &mut ledger.effects);
+        ledger.end(finally);
         match rest {
             Some(rest) => ledger.check(&[("p1 (1)", 1), (rest, 1)]),
             None => ledger.check(&[("p1 (1)", 2)]),
@@ -542,6 +572,12 @@ fn what_was_looked_at_too_late_names_nobody() {
 /// Nothing is in doubt where another confirmation came after that.
 #[test]
 fn what_was_confirmed_later_is_certain() {
+    for finally in [Finally::Over, Finally::CaptureEnds] {
+        check_confirmed_later(finally);
+    }
+}
+
+fn check_confirmed_later(finally: Finally) {
     let mut ledger = TestLedger::new();
     ledger.packet(&packet(ms(1_000), true));
     let waiter = ledger.asked().unwrap();
@@ -550,7 +586,6 @@ fn what_was_confirmed_later_is_certain() {
         ledger.packet(&packet(ms(time), true));
         assert_eq!(ledger.confirm(answer), 1);
     }
-    let over = ms(1_400) + Duration::from_secs(3_600);
-    ledger.inner.advance(over, &mut ledger.effects);
+    ledger.end(finally);
     ledger.check(&[("p1 (1)", 3)]);
 }

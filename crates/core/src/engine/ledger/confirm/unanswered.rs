@@ -1,7 +1,8 @@
-//! Flows that are over before there was time to confirm whose their last part is.
+//! Flows that are over, or still live when the capture ends, before there was time to confirm whose
+//! their last part is.
 
 use flowner_attribution::{Ownership, Reason, Source};
-use flowner_flows::Ended;
+use flowner_flows::{Ended, Flow, FlowId};
 
 use super::Confirmation;
 use crate::engine::ledger::naming;
@@ -29,21 +30,35 @@ impl Ledger {
         let confirmation = flow.data.confirmation.take_if(is_unsure)?;
         let is_unanswered = confirmation.is_unanswered;
         let tail = confirmation.into_unheld_tail(self.table.now());
-        let protocol = flow.protocol();
-        let ends = [&flow.data.local, &flow.data.remote]
-            .into_iter()
-            .zip(executed);
-        let mut lost = [false; 2];
-        for (lost, (owner, is_executed)) in lost.iter_mut().zip(ends) {
-            let can_be = |owner: &Owner| can_be_confirmed(&owner.ownership, protocol);
-            *lost = (is_unanswered || is_executed) && owner.as_deref().is_some_and(can_be);
-        }
+        let lost = ends_to_confirm(flow);
+        let lost = [0, 1].map(|end| (is_unanswered || executed[end]) && lost[end]);
         let reason = if is_executed {
             Reason::Changed
         } else {
             Reason::Failed
         };
         self.cut_end(ended, tail, (lost, reason), effects)
+    }
+
+    /// To be called when the capture has ended and no answer comes any more: cuts a live flow as
+    /// [`cut_unanswered`](Self::cut_unanswered) does one that is over.
+    pub(in crate::engine::ledger) fn cut_live_unanswered(
+        &mut self,
+        id: FlowId,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let is_unsure = |it: &mut Box<Confirmation>| it.is_unanswered && !it.is_held();
+        let Some(confirmation) = flow.data.confirmation.take_if(is_unsure) else {
+            return;
+        };
+        let lost = ends_to_confirm(flow);
+        effects.extend(waiters(flow).map(Effect::End));
+        flow.data.waiting = [false; 2];
+        let tail = confirmation.into_unheld_tail(self.table.now());
+        self.cut_tail((id, tail), (lost, Reason::Failed), None, effects);
     }
 
     /// Cuts a flow that is over before a part whose sender is unknown. Returns the part until then,
@@ -106,4 +121,11 @@ impl Ledger {
         }
         part.pop()
     }
+}
+
+/// The ends whose owners can be confirmed.
+fn ends_to_confirm(flow: &Flow<Owners>) -> [bool; 2] {
+    let protocol = flow.protocol();
+    let can_be = |owner: &Owner| can_be_confirmed(&owner.ownership, protocol);
+    [&flow.data.local, &flow.data.remote].map(|owner| owner.as_deref().is_some_and(can_be))
 }
