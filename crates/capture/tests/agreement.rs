@@ -20,7 +20,7 @@ use flowner_capture::{FileReader, Headers, Ports};
 /// packets in packets, such as those of tunnels.
 const DISSECTORS: &str = "_ws.malformed _ws.unreassembled ah arcnet atm chdlc clip data dccp enc eth \
     ethertype fr frame ieee8021ad infiniband ip ipnet ipoib ipv6 ipv6.dstopts ipv6.fraghdr \
-    ipv6.hopopts ipv6.routing ipv6.routing.type.mipv6 llc loop mp mpls nflog null pktap ppi ppp \
+    ipv6.hopopts ipv6.routing ipv6.routing.type.mipv6 llc loop mp mpls nflog null pcap_pktdata pktap ppi ppp \
     ppp_hdlc pppoe pppoed pppoes prism pwethcw pwethheuristic pwethnocw radiotap raw sctp sll tcp \
     udp udplite vlan wlan wlan_aggregate wlan_radio wlancap";
 
@@ -68,8 +68,8 @@ const EXPLAINED: &[(&str, &str)] = &[
         "LINKTYPE_IPV4_invalid.pcap kday1.pcap kday3.pcap",
     ),
     (
-        "tshark takes the last destination of UDP out of a routing header; addresses are those of \
-         the IP header here",
+        "tshark takes the last destination of UDP out of a routing header, and that of IPv6 out of \
+         the IP header; here both are the last one",
         "ipv6-routing-header.pcap ipv6-srh-insert-cksum.pcap",
     ),
     (

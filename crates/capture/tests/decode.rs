@@ -366,6 +366,35 @@ fn extension_headers_of_ipv6() {
             ..udp
         },
     );
+    // Segments to go, and their addresses, of a routing header of this type.
+    let routing = |kind: u8, left: u8, addresses: &[u8]| {
+        let count = u8::try_from(addresses.len()).unwrap();
+        let head = vec![UDP, 2 * count, kind, left, 0, 0, 0, 0];
+        let addresses = addresses
+            .iter()
+            .map(|&last| [vec![0xfd; 15], vec![last]].concat());
+        [head, addresses.flatten().collect()].concat()
+    };
+    let to = |last: u8| {
+        let mut address = [0xfd; 16];
+        address[15] = last;
+        Headers {
+            destination: IpAddr::from(address),
+            ..udp
+        }
+    };
+    for (chain, expected) in [
+        (routing(0, 2, &[1, 2]), to(2)),
+        (routing(0, 0, &[1, 2]), udp),
+        (routing(0, 3, &[1, 2]), udp),
+        (routing(2, 1, &[7]), to(7)),
+        (routing(4, 1, &[1, 2, 3]), to(1)),
+        (routing(4, 0, &[1, 2, 3]), udp),
+        (routing(4, 1, &[]), udp),
+        (routing(3, 1, &[1]), udp),
+    ] {
+        check_chain(43, &[chain], expected);
+    }
     // A whole packet behind a fragment header is no fragment.
     check_chain(44, &[fragment(UDP, 0)], udp);
     // In a later fragment nothing is looked for.

@@ -1,6 +1,6 @@
 //! The IP layer: addresses, fragment, and what the packet carries.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use etherparse::err::{LenError, ip_auth, ipv4, ipv6};
 use etherparse::{
@@ -75,7 +75,7 @@ fn v6(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
     let upper = extensions(header.next_header(), payload)?;
     Ok(Packet {
         source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+        destination: upper.last.unwrap_or(header.destination_addr()).into(),
         protocol: upper.protocol.0,
         fragment: upper.fragment,
         payload: upper.payload,
@@ -83,6 +83,8 @@ fn v6(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
 }
 
 struct Upper<'a> {
+    /// Where a routing header leads to in the end.
+    last: Option<Ipv6Addr>,
     protocol: IpNumber,
     fragment: Option<Fragment>,
     payload: Span<'a>,
@@ -94,6 +96,7 @@ struct Upper<'a> {
 /// the fragment header names.
 fn extensions(first: IpNumber, payload: Span<'_>) -> Result<Upper<'_>, DecodeError> {
     let mut upper = Upper {
+        last: None,
         protocol: first,
         fragment: None,
         payload,
@@ -102,7 +105,9 @@ fn extensions(first: IpNumber, payload: Span<'_>) -> Result<Upper<'_>, DecodeErr
     while is_first(upper.fragment) {
         (upper.protocol, upper.payload) = match upper.protocol {
             ip_number::IPV6_HOP_BY_HOP if !is_first_header => return Err(DecodeError::Malformed),
-            ip_number::IPV6_HOP_BY_HOP | ip_number::IPV6_ROUTE | ip_number::IPV6_DEST_OPTIONS => {
+            ip_number::IPV6_HOP_BY_HOP | ip_number::IPV6_DEST_OPTIONS => options(upper.payload)?,
+            ip_number::IPV6_ROUTE => {
+                upper.last = upper.last.or(last_destination(upper.payload));
                 options(upper.payload)?
             }
             ip_number::AUTH => authentication(upper.payload)?,
@@ -122,6 +127,37 @@ fn options(payload: Span<'_>) -> Result<(IpNumber, Span<'_>), DecodeError> {
     let header = Ipv6RawExtHeaderSlice::from_slice(payload.captured())
         .map_err(|_: LenError| payload.too_short())?;
     Ok((header.next_header(), payload.skip(header.slice().len())))
+}
+
+/// The last destination of a packet that is still on its way through those of a routing header. It
+/// is the peer of the sending socket, and the check sums of TCP and UDP cover it in place of the
+/// destination in the IP header (RFC 8200, section 8.1).
+fn last_destination(payload: Span<'_>) -> Option<Ipv6Addr> {
+    /// Of the part before the addresses, and of each address.
+    const FIXED: usize = 8;
+    const ADDRESS: usize = 16;
+    /// RFC 5095 (deprecated), RFC 6275, RFC 8754.
+    const SOURCE_ROUTE: u8 = 0;
+    const MOBILE: u8 = 2;
+    const SEGMENTS: u8 = 4;
+
+    let header = Ipv6RawExtHeaderSlice::from_slice(payload.captured()).ok()?;
+    let bytes = header.slice();
+    let (kind, left) = (*bytes.get(2)?, usize::from(*bytes.get(3)?));
+    let count = (bytes.len() - FIXED) / ADDRESS;
+    if left == 0 || left > count {
+        return None;
+    }
+    let last = match kind {
+        SOURCE_ROUTE => count - 1,
+        // The segments are in reverse order.
+        MOBILE | SEGMENTS => 0,
+        _ => return None,
+    };
+    let address = bytes
+        .get(FIXED + last * ADDRESS..)?
+        .first_chunk::<ADDRESS>()?;
+    Some(Ipv6Addr::from(*address))
 }
 
 fn authentication(payload: Span<'_>) -> Result<(IpNumber, Span<'_>), DecodeError> {
