@@ -130,6 +130,14 @@ fn role() -> std::io::Result<()> {
             wait()?;
             drop(sockets);
         }
+        // At an address, to another; it sends nothing.
+        "connected" => {
+            let words: Vec<_> = argument.split(' ').collect();
+            let socket = UdpSocket::bind(words[0])?;
+            socket.connect(words[1])?;
+            ready();
+            wait()?;
+        }
         // From an unconnected socket at an address, to another.
         "datagrams" => {
             let words: Vec<_> = argument.split(' ').collect();
@@ -394,12 +402,14 @@ fn a_spoofed_packet_from_here_does_not_belong_to_the_victim() {
         let Some(wire) = Wire::new() else { return };
         let _victim = start(&wire.host, "udp", "10.9.0.2:4433");
         let _wildcard = start(&wire.host, "udp", "0.0.0.0:5300");
+        let _connected = start(&wire.host, "connected", "10.9.0.2:4436 10.9.0.77:53");
         let _listener = start(&wire.host, "listener", "0.0.0.0:2222");
         let watch = wire.watch(device);
         let before = start(&wire.host, "datagrams", "10.9.0.2:4434 10.9.0.1:9");
         let injected = [
             "10.9.0.2:4433 7.7.7.7:443 udp 10 500",
             "10.9.0.2:5300 8.8.8.8:53 udp 10 500",
+            "10.9.0.2:4436 10.9.0.77:53 udp 10 500",
             // It opens a connection, from where one only listens.
             "10.9.0.2:2222 6.6.6.6:443 2 1 0",
             "10.9.0.2:2222 6.6.6.7:443 24 5 100",

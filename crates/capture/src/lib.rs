@@ -141,7 +141,7 @@ pub use live_options::LiveOptions;
 #[cfg(feature = "pcap")]
 pub use offline::OpenFile;
 #[cfg(feature = "pcap")]
-pub use packet_senders::PacketSenders;
+pub use packet_senders::{FrameSenders, PacketSenders};
 #[cfg(feature = "pcap")]
 pub use raw_packet::{Next, Progress, RawPacket};
 #[cfg(feature = "pcap")]

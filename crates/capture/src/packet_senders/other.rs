@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::FrameSenders;
+
 #[derive(Debug)]
 pub(super) struct Senders;
 
@@ -15,7 +17,7 @@ impl Senders {
         clippy::needless_pass_by_ref_mut,
         reason = "other platforms use a socket"
     )]
-    pub(super) fn may_send_on(&mut self, _device: Option<u32>) -> io::Result<bool> {
+    pub(super) fn may_send_on(&mut self, _device: Option<u32>) -> io::Result<FrameSenders> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -51,6 +51,7 @@ use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming};
 pub(crate) use devices::CapturedDevices;
+pub(crate) use doubt::Doubt;
 use ended::{EndedFlows, listed_mut};
 use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
 use uncertain::Uncertain;
@@ -69,7 +70,7 @@ pub(crate) struct Owners {
     device: Option<Arc<str>>,
     waiting: [bool; 2],
     /// By end: whether a program may have forged the first packet, which names this end as its source.
-    is_in_doubt: [bool; 2],
+    doubt: [Doubt; 2],
     /// By end: whether the lookup of its owner waits until this end sends something.
     asks_when_sent: [bool; 2],
     credit: Credit,

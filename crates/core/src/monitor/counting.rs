@@ -15,7 +15,7 @@ use super::jumps::Jumps;
 use super::links::SeenDevices;
 use super::packet_input::{Batch, Frame};
 use super::{Shared, now};
-use crate::engine::ledger::Effect;
+use crate::engine::ledger::{Doubt, Effect};
 use crate::engine::local_addresses::infer_local_addresses;
 use crate::model::event::Event;
 use crate::model::packet_ref::{ClaimedEnd, PacketEnd, PacketRef};
@@ -145,10 +145,11 @@ impl CaptureThread {
             return;
         };
         for effect in &self.effects {
-            if let Effect::Ask(waiter, question) = effect
-                && injection.may_have_sent(packet, question)
-            {
-                self.shared.ledger().doubt(*waiter);
+            if let Effect::Ask(waiter, question) = effect {
+                let doubt = injection.doubt(packet, question);
+                if doubt != Doubt::None {
+                    self.shared.ledger().doubt(*waiter, doubt);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 
 use rustix::net::netlink::SOCK_DIAG;
 
+use super::FrameSenders;
 use crate::netlink::{Malformed, Netlink, attributes, u16_at, u32_at};
 use raw_sockets::RawSockets;
 
@@ -46,12 +47,14 @@ struct PacketSocket {
 }
 
 impl PacketSocket {
-    const fn may_send(self) -> bool {
+    const fn senders(self) -> FrameSenders {
         match self.protocol {
-            _ if self.sends_by_ring => true,
-            0 => true,
-            ALL | IPV4 | IPV6 => !self.has_filter && !self.receives_by_ring,
-            _ => false,
+            _ if self.sends_by_ring => FrameSenders::OnlySend,
+            0 => FrameSenders::OnlySend,
+            ALL | IPV4 | IPV6 if !self.has_filter && !self.receives_by_ring => {
+                FrameSenders::AlsoReceive
+            }
+            _ => FrameSenders::None,
         }
     }
 }
@@ -64,16 +67,21 @@ impl Senders {
         })
     }
 
-    pub(super) fn may_send_on(&mut self, device: Option<u32>) -> io::Result<bool> {
-        let mut may_send = false;
+    pub(super) fn may_send_on(&mut self, device: Option<u32>) -> io::Result<FrameSenders> {
+        let mut senders = self.raw.senders()?;
+        if senders == FrameSenders::OnlySend {
+            return Ok(senders);
+        }
         // A socket that opens or closes meanwhile may be on the list or not.
         let _is_whole = self.netlink.list(BY_FAMILY, &request(), |_, body| {
             let socket = packet_socket(body).ok_or(Malformed)?;
             let is_there = device.is_none_or(|device| [0, device].contains(&socket.device));
-            may_send |= is_there && socket.may_send();
+            if is_there {
+                senders = senders.max(socket.senders());
+            }
             Ok(())
         })?;
-        Ok(may_send || self.raw.any_sends()?)
+        Ok(senders)
     }
 }
 
@@ -108,7 +116,6 @@ fn packet_socket(body: &[u8]) -> Option<PacketSocket> {
 /// # Panics
 ///
 /// If that does not hold.
-/// If that does not hold.
 #[cfg(feature = "fuzzing")]
 pub fn fuzzing(bytes: &[u8]) {
     use crate::netlink::{Expected, HEADER_LEN, read};
@@ -142,27 +149,27 @@ mod tests {
             protocol,
             ..PacketSocket::default()
         };
-        assert!(socket(0).may_send());
-        assert!(socket(ALL).may_send());
-        assert!(socket(IPV4).may_send());
+        assert_eq!(socket(0).senders(), FrameSenders::OnlySend);
+        assert_eq!(socket(ALL).senders(), FrameSenders::AlsoReceive);
+        assert_eq!(socket(IPV4).senders(), FrameSenders::AlsoReceive);
         // The protocols of wpa_supplicant and lldpd.
-        assert!(!socket(0x888e).may_send());
-        assert!(!socket(0x88cc).may_send());
+        assert_eq!(socket(0x888e).senders(), FrameSenders::None);
+        assert_eq!(socket(0x88cc).senders(), FrameSenders::None);
         let listener = PacketSocket {
             has_filter: true,
             ..socket(ALL)
         };
-        assert!(!listener.may_send());
+        assert_eq!(listener.senders(), FrameSenders::None);
         let tcpdump = PacketSocket {
             receives_by_ring: true,
             ..socket(ALL)
         };
-        assert!(!tcpdump.may_send());
+        assert_eq!(tcpdump.senders(), FrameSenders::None);
         let both = PacketSocket {
             sends_by_ring: true,
             ..tcpdump
         };
-        assert!(both.may_send());
+        assert_eq!(both.senders(), FrameSenders::OnlySend);
     }
 
     #[test]
@@ -171,7 +178,7 @@ mod tests {
         for _ in 0..3 {
             // No socket is bound to such a device, but an unbound socket may exist.
             let on_any = senders.may_send_on(None).unwrap();
-            assert!(on_any || !senders.may_send_on(Some(u32::MAX)).unwrap());
+            assert!(on_any >= senders.may_send_on(Some(u32::MAX)).unwrap());
         }
     }
 

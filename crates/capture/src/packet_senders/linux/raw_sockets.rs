@@ -1,18 +1,21 @@
-//! Raw sockets that only send (`/proc/net/raw`, `/proc/net/raw6`; raw(7)).
+//! Raw sockets that may send datagrams (`/proc/net/raw`, `/proc/net/raw6`; raw(7)).
 //!
 //! A socket of `IPPROTO_RAW` receives nothing, and its program writes the IP header and everything
 //! after it. Raw sockets of other protocols also receive packets; the list does not show whether
-//! one of them has `IP_HDRINCL`.
-//! one of them has `IP_HDRINCL` is not told.
+//! one of them has `IP_HDRINCL`. One of UDP receives all datagrams of this host, and may send some.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::packet_senders::FrameSenders;
+
 /// The files of the thread that opens them, in its network namespace.
 const FILES: [&str; 2] = ["/proc/thread-self/net/raw", "/proc/thread-self/net/raw6"];
 /// `IPPROTO_RAW`, in the place of a port.
 const SENDS_ONLY: &[u8] = b":00FF";
+/// `IPPROTO_UDP`, there.
+const UDP: &[u8] = b":0011";
 /// The largest number of bytes that this reads of each: some 1,000 sockets.
 const MAX: usize = 128 * 1024;
 /// The size of one read.
@@ -34,7 +37,8 @@ impl RawSockets {
         }
     }
 
-    pub(super) fn any_sends(&mut self) -> io::Result<bool> {
+    pub(super) fn senders(&mut self) -> io::Result<FrameSenders> {
+        let mut all = FrameSenders::None;
         for file in &self.files {
             let (mut text, mut at) = (Vec::new(), 0);
             while text.len() < MAX {
@@ -45,21 +49,23 @@ impl RawSockets {
                 text.extend_from_slice(&self.buffer[..length]);
                 at += length as u64;
             }
-            if text.split(|byte| *byte == b'\n').any(sends) {
-                return Ok(true);
-            }
+            let lines = text.split(|byte| *byte == b'\n').map(senders);
+            all = lines.fold(all, FrameSenders::max);
         }
-        Ok(false)
+        Ok(all)
     }
 }
 
-/// Whether a line is about a socket that only sends. The second column has the local address and
+/// Whether a line is about a socket that may send datagrams. The second column has the local address and
 /// the protocol (`raw_sock_seq_show` in `net/ipv4/raw.c`).
-fn sends(line: &[u8]) -> bool {
+fn senders(line: &[u8]) -> FrameSenders {
     let mut columns = line.split(|byte| *byte == b' ');
     let mut columns = columns.by_ref().filter(|column| !column.is_empty());
-    let local = columns.nth(1);
-    local.is_some_and(|local| local.ends_with(SENDS_ONLY))
+    match columns.nth(1) {
+        Some(local) if local.ends_with(SENDS_ONLY) => FrameSenders::OnlySend,
+        Some(local) if local.ends_with(UDP) => FrameSenders::AlsoReceive,
+        _ => FrameSenders::None,
+    }
 }
 
 #[cfg(test)]
@@ -72,13 +78,13 @@ mod tests {
     fn lines() {
         let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";
         let of = |protocol| format!("  7: 0100007F:{protocol} 00000000:0000 07 00000000:00000000");
-        assert!(!sends(head.as_bytes()) && !sends(b""));
-        assert!(sends(of("00FF").as_bytes()));
-        for other in ["0001", "0011", "003A", "FF00"] {
-            assert!(!sends(of(other).as_bytes()), "{other}");
+        for other in [head, "", &of("0001"), &of("003A"), &of("FF00")] {
+            assert_eq!(senders(other.as_bytes()), FrameSenders::None, "{other}");
         }
+        assert_eq!(senders(of("00FF").as_bytes()), FrameSenders::OnlySend);
+        assert_eq!(senders(of("0011").as_bytes()), FrameSenders::AlsoReceive);
         let v6 = "  5: 00000000000000000000000000000000:00FF 0000000000000000:0000 07";
-        assert!(sends(v6.as_bytes()));
+        assert_eq!(senders(v6.as_bytes()), FrameSenders::OnlySend);
     }
 
     /// Runs in its own network namespace: other programs here would take it for a sender.
@@ -93,12 +99,14 @@ mod tests {
             rustix::net::socket(family, SocketType::RAW, Some(protocol)).unwrap()
         };
         for family in [AddressFamily::INET, AddressFamily::INET6] {
-            let _listener = raw(family, 17);
-            assert!(!sockets.any_sends().unwrap());
+            let _echoes = raw(family, 1);
+            assert_eq!(sockets.senders().unwrap(), FrameSenders::None);
+            let both = raw(family, 17);
+            assert_eq!(sockets.senders().unwrap(), FrameSenders::AlsoReceive);
             let sender = raw(family, 255);
-            assert!(sockets.any_sends().unwrap());
-            drop(sender);
-            assert!(!sockets.any_sends().unwrap());
+            assert_eq!(sockets.senders().unwrap(), FrameSenders::OnlySend);
+            drop((both, sender));
+            assert_eq!(sockets.senders().unwrap(), FrameSenders::None);
         }
     }
 }

@@ -9,12 +9,21 @@ use super::{Effect, End, Ledger, Owners, pack, unpack, wall_clock};
 use crate::engine::traffic_history::PacketOf;
 use crate::model::principal::Principal;
 
+/// Which sockets with the ends of a flow's first packet are no evidence that they sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Doubt {
+    #[default]
+    None,
+    UnconnectedSocket,
+    AnySocket,
+}
+
 impl Ledger {
     /// Records that the apparent sender of the first packet of a new flow may not have sent it.
-    pub(crate) fn doubt(&mut self, waiter: Token) {
+    pub(crate) fn doubt(&mut self, waiter: Token, doubt: Doubt) {
         let (id, end) = unpack(waiter);
         if let Some(flow) = self.table.flow_mut(id) {
-            flow.data.is_in_doubt[end as usize] = true;
+            flow.data.doubt[end as usize] = doubt;
         }
     }
 }
@@ -90,8 +99,8 @@ fn has_answered(flow: &Flow<Owners>, end: End) -> bool {
     sent.packets > 0 && !flow.state().has_ended()
 }
 
-/// Withdraws the owner of an end in doubt, unless its socket is connected to the other end: that is
-/// enough evidence.
+/// Withdraws the owner of an end in doubt, unless there is enough evidence: its socket is connected to the
+/// other end, and no other socket of this host only sends frames.
 pub(super) fn take_back(
     flow: &Flow<Owners>,
     end: End,
@@ -99,15 +108,18 @@ pub(super) fn take_back(
     principal: &mut Principal,
 ) {
     // Or the send watcher found the process of such a socket running when it sent the packet.
-    let is_guess = !matches!(
-        ownership.evidence.matched,
-        Some(Match::FiveTuple | Match::PacketSocket | Match::Protocol)
-    );
+    let matched = ownership.evidence.matched;
+    let is_seen = matches!(matched, Some(Match::PacketSocket | Match::Protocol));
+    let is_guess = match flow.data.doubt[end as usize] {
+        Doubt::None => false,
+        Doubt::UnconnectedSocket => !is_seen && matched != Some(Match::FiveTuple),
+        Doubt::AnySocket => !is_seen,
+    };
     let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
     // No socket is known to have sent such a datagram.
     let is_gone = ownership.verdict == Verdict::Unknown(Reason::Gone);
     let is_gone = is_gone && flow.protocol() == Protocol::UDP;
-    if flow.data.is_in_doubt[end as usize] && is_guess && (is_known || is_gone) {
+    if is_guess && (is_known || is_gone) {
         ownership.verdict = Verdict::Unknown(Reason::PacketSocket);
         ownership.evidence.matched = None;
         *principal = Principal::Unattributed;
