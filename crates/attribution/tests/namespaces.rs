@@ -338,6 +338,59 @@ fn addresses_of_possible_containers_are_distinguished() {
     ip(&["link", "del", &here]);
 }
 
+/// Two containers, one of which sends with the address and the port of the other one.
+#[test]
+fn a_container_that_makes_up_its_source_does_not_send_for_another() {
+    let Some(networks) = Networks::new(78) else {
+        return;
+    };
+    let [first, second] = [1, 2].map(|end| format!("flw{end}{}", std::process::id()));
+    for (end, here) in [&first, &second].into_iter().enumerate() {
+        let name = &networks.names[end];
+        let peer = ["peer", "name", "there", "netns", name];
+        assert!(ip(
+            &[&["link", "add", here, "type", "veth"], &peer[..]].concat()
+        ));
+    }
+    // Nothing leads from one to the other but this host.
+    let [one, other] = &networks.names;
+    assert!(ip(&["-n", one, "link", "del", "wire"]));
+    let address = Networks::address(78, 2);
+    let with_length = format!("{address}/24");
+    assert!(ip(&[
+        "-n",
+        other,
+        "addr",
+        "add",
+        &with_length,
+        "dev",
+        "there"
+    ]));
+    let owner = networks.helper(1, &[&format!("udp {address}:0")]);
+    let index = |here: &str| {
+        let path = format!("/sys/class/net/{here}/ifindex");
+        let index = std::fs::read_to_string(path).unwrap();
+        index.trim().parse::<u32>().unwrap()
+    };
+    let query = SocketQuery::udp(owner.addresses[0], "203.0.113.171:9".parse().unwrap());
+    let mut table = LinuxTable::new().unwrap();
+    let snapshot = table.snapshot_all_namespaces().unwrap();
+    for (here, is_owner) in [(&first, false), (&second, true)] {
+        let sent = query.on_device(index(here)).as_sender();
+        for verdict in [
+            table.find(&sent).unwrap().verdict,
+            snapshot.find(&sent).verdict,
+        ] {
+            let pids: Vec<_> = verdict.processes().iter().map(|it| it.pid).collect();
+            let expected = if is_owner { vec![owner.pid()] } else { vec![] };
+            assert_eq!(pids, expected, "wrong owner behind {here}: {verdict:?}");
+        }
+    }
+    for here in [&first, &second] {
+        ip(&["link", "del", here]);
+    }
+}
+
 /// However often a caller repeats the query, one lookup gives the same answer.
 #[test]
 fn a_foreign_address_is_foreign_each_time() {

@@ -228,6 +228,39 @@ impl Devices {
         theirs.map(|(theirs, _)| theirs).collect()
     }
 
+    /// Whether a datagram of the query can come from another namespace that has its source address. If it
+    /// came through our end of a veth pair, its sender is in the namespace at the other end, or in one
+    /// behind that: a container may send with any source address. `all` are the known namespaces; if
+    /// the one at the other end is not among them, nothing tells.
+    pub(crate) fn may_come_from<'a>(
+        &self,
+        query: &SocketQuery,
+        from: &Self,
+        mut all: impl Iterator<Item = &'a Self>,
+    ) -> bool {
+        let device = query.device_or_scope().filter(|_| query.is_sender());
+        let is_wire = |device: &u32| {
+            let link = self.link(*device);
+            link.is_some_and(|link| link.kind == LinkKind::Veth && link.is_lower_elsewhere)
+        };
+        let Some(device) = device.filter(is_wire) else {
+            return true;
+        };
+        if !self.leads_to(device, from).is_empty() {
+            return true;
+        }
+        let mut is_one_known = false;
+        let leads_on = all.any(|far| {
+            let is_far_end = !self.leads_to(device, far).is_empty();
+            is_one_known |= is_far_end;
+            is_far_end
+                && far
+                    .links()
+                    .any(|(on, _)| !far.leads_to(on, from).is_empty())
+        });
+        leads_on || !is_one_known
+    }
+
     /// How a packet can reach sockets here if it came from another namespace through one of these
     /// devices of ours. Without devices, it may have come through any.
     pub(crate) fn reach_through(&self, query: &SocketQuery, devices: &[u32]) -> Reach {
@@ -449,6 +482,40 @@ mod tests {
             all(&other(9, LinkKind::Veth)),
             [const { Vec::<u32>::new() }; 4]
         );
+    }
+
+    #[test]
+    fn a_datagram_through_a_veth_pair_comes_from_the_other_end() {
+        let link = |lower| Link {
+            master: None,
+            lower: Some(lower),
+            kind: LinkKind::Veth,
+            is_lower_elsewhere: true,
+        };
+        let of = |links: &[(u32, u32)]| {
+            let links = links.iter().map(|(device, lower)| (*device, link(*lower)));
+            Devices::new(links.collect(), Accepts::default())
+        };
+        // Two containers, and one inside the first of them.
+        let ours = of(&[(11, 21), (12, 22)]);
+        let [first, second] = [of(&[(21, 11), (31, 41)]), of(&[(22, 12)])];
+        let inner = of(&[(41, 31)]);
+        let all = [&first, &second, &inner];
+        let udp = |device| {
+            let [local, remote] = ["10.0.0.2:1", "10.0.0.9:9"].map(|end| end.parse().unwrap());
+            SocketQuery::udp(local, remote).on_device(device)
+        };
+        let sent = |device| udp(device).as_sender();
+        let may = |query: &SocketQuery, all: &[&Devices]| {
+            let all = || all.iter().copied();
+            [&first, &second, &inner].map(|from| ours.may_come_from(query, from, all()))
+        };
+        assert_eq!(may(&sent(11), &all), [true, false, true]);
+        assert_eq!(may(&sent(12), &all), [false, true, false]);
+        // Who receives it is elsewhere; of another device, or of an unknown other end, nothing tells.
+        assert_eq!(may(&udp(11), &all), [true; 3]);
+        assert_eq!(may(&sent(99), &all), [true; 3]);
+        assert_eq!(may(&sent(11), &[&second, &inner]), [true; 3]);
     }
 
     #[test]

@@ -280,11 +280,18 @@ impl Snapshot {
             None => Vec::new(),
         };
         let others: Vec<_> = others.map(|(id, it)| (id, it, leads_to(it))).collect();
+        let may_come_from = |place: &Place| {
+            let all = around.others.iter().map(|(_, other)| &*other.devices);
+            let own = &around.own.devices;
+            own.may_come_from(query, &place.devices, all)
+        };
         let is_there = !others.is_empty();
         // The namespaces to which the packet's device leads; all of them if it leads to none.
         let is_any_led_to = others.iter().any(|(.., through)| !through.is_empty());
         let others = others.into_iter();
-        let others = others.filter(|(.., through)| !through.is_empty() || !is_any_led_to);
+        let others = others.filter(|(_, place, through)| {
+            !through.is_empty() || (!is_any_led_to && may_come_from(place))
+        });
         let found = others.filter_map(|(id, place, through)| {
             let is_in_it = |socket: &&Socket| {
                 let namespace = socket.namespace.as_ref();

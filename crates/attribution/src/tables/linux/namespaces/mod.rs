@@ -214,7 +214,7 @@ impl Namespaces {
 
     /// Those that have the local address of a question, which is not our own: of several, the
     /// ones that the packet's device leads to, if it does to any, with their devices through
-    /// which it came. Where none is known that has it, or the device leads to none that is
+    /// which it came; none that [cannot](Devices::may_come_from) have sent it. Where none is known that has it, or the device leads to none that is
     /// known, looks for new ones, if that was not done since a given time, and with as much
     /// effort as is given.
     pub(crate) fn with_address_of(
@@ -249,11 +249,26 @@ impl Namespaces {
                 self.search_threads(proc, buffers, (since, effort));
             }
         }
+        let devices = self
+            .others
+            .iter()
+            .map(|it| Arc::clone(&it.addresses.known().devices));
+        let devices: Vec<_> = if query.is_sender() {
+            devices.collect()
+        } else {
+            Vec::new()
+        };
+        let may_come_from = |other: &Namespace| {
+            let from = &other.addresses.known().devices;
+            let all = || devices.iter().map(|one| &**one);
+            own.as_ref()
+                .is_none_or(|own| own.may_come_from(query, from, all()))
+        };
         let all = self.with_known_address(ip).into_iter();
         let all: Vec<_> = all.map(|other| (through(other), other)).collect();
         let is_led_to = all.iter().any(|(through, _)| !through.is_empty());
         let all = all.into_iter();
-        all.filter(|(through, _)| !through.is_empty() || !is_led_to)
+        all.filter(|(through, other)| !through.is_empty() || (!is_led_to && may_come_from(other)))
             .collect()
     }
 
