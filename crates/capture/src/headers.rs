@@ -11,8 +11,8 @@ use std::net::IpAddr;
 pub struct Headers {
     /// The sender of the packet.
     pub source: IpAddr,
-    /// The receiver of the packet. If an IPv6 routing header leads on from there, its last destination,
-    /// which is the peer of the sending socket.
+    /// The receiver of the packet. If an IPv6 routing header leads a packet with ports on from there, its
+    /// last destination, which is the peer of the sending socket.
     pub destination: IpAddr,
     /// The IANA protocol number of the upper layer: 6 is TCP, 17 UDP. This is the protocol after
     /// IPv6 extension headers or an authentication header, not that header.

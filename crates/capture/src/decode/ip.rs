@@ -75,11 +75,22 @@ fn v6(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
     let upper = extensions(header.next_header(), payload)?;
     Ok(Packet {
         source: header.source_addr().into(),
-        destination: upper.last.unwrap_or(header.destination_addr()).into(),
+        destination: destination(&header, &upper).into(),
         protocol: upper.protocol.0,
         fragment: upper.fragment,
         payload: upper.payload,
     })
+}
+
+/// The peer of the sending socket, where the packet is of a protocol with ports. A tunnel has only a
+/// next stop.
+fn destination(header: &Ipv6HeaderSlice<'_>, upper: &Upper<'_>) -> Ipv6Addr {
+    let has_ports = matches!(
+        upper.protocol,
+        ip_number::TCP | ip_number::UDP | ip_number::UDP_LITE | ip_number::SCTP | ip_number::DCCP
+    );
+    let last = upper.last.filter(|_| has_ports);
+    last.unwrap_or(header.destination_addr())
 }
 
 struct Upper<'a> {
