@@ -50,6 +50,7 @@ fn of_key(key: KeyEvent, is_typing: bool) -> Option<Message> {
         KeyCode::Char('/') => Message::Filter,
         KeyCode::Char('p') => Message::Pause,
         KeyCode::Char('f') => Message::Freeze,
+        KeyCode::Char('n') => Message::Names,
         KeyCode::Char('d' | 'i') => Message::Details,
         KeyCode::Char('s' | '>') => Message::SortNext,
         KeyCode::Char('S' | '<') => Message::SortPrevious,

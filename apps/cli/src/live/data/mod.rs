@@ -75,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) id: RowId,
     pub(crate) subject: RowSubject,
     pub(crate) label: String,
+    /// The name of a host, where the flows to it have one.
+    pub(crate) host_name: Option<String>,
     /// The programs, unless the row is one itself.
     pub(crate) owners: String,
     pub(crate) numbers: Numbers,
@@ -90,6 +92,7 @@ impl Node {
             id,
             subject,
             label,
+            host_name: None,
             owners: String::new(),
             numbers: Numbers::default(),
             trend: Vec::new(),

@@ -1,6 +1,6 @@
 //! Arranges flows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flowner_core::attribution::{ProcessId, Verdict};
 use flowner_core::present::printable;
 use flowner_core::{
-    FlowRecord, Group, Principal, ProcessPrincipal, Report, Service, Share, Totals, service_name,
+    FlowRecord, Group, Name, Principal, ProcessPrincipal, Report, Service, Share, Totals,
+    service_name,
 };
 
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Side, names};
@@ -190,6 +191,8 @@ impl Programs {
 struct Groups<K> {
     nodes: Vec<Node>,
     owners: Vec<Vec<Principal>>,
+    /// The names of each in its flows; more than these would not be read.
+    names: Vec<BTreeSet<Name>>,
     places: HashMap<K, usize>,
 }
 
@@ -214,6 +217,7 @@ impl<K: Hash + Eq + Copy> Groups<K> {
         }
         Self {
             owners: vec![Vec::new(); nodes.len()],
+            names: vec![BTreeSet::new(); nodes.len()],
             nodes,
             places,
         }
@@ -225,14 +229,34 @@ impl<K: Hash + Eq + Copy> Groups<K> {
         };
         self.nodes[*place].items.push(item);
         super::add_owner(&mut self.owners[*place], &flow.principal);
+        let names = &mut self.names[*place];
+        if let Some(name) = flow.remote_name()
+            && !names.contains(&name.name)
+        {
+            names.insert(name.name.clone());
+        }
     }
 
     fn finish(mut self) -> Vec<Node> {
         for (node, owners) in self.nodes.iter_mut().zip(&self.owners) {
             node.owners = names(owners);
         }
+        for (node, names) in self.nodes.iter_mut().zip(&self.names) {
+            if matches!(node.subject, RowSubject::Host(_)) {
+                node.host_name = host_name(names, &node.label);
+            }
+        }
         self.nodes
     }
+}
+
+/// A name with the address beside it, or how many other names the address has.
+fn host_name(names: &BTreeSet<Name>, address: &str) -> Option<String> {
+    let first = printable(names.first()?.as_str());
+    Some(match names.len() - 1 {
+        0 => format!("{first} ({address})"),
+        others => format!("{first} +{others} ({address})"),
+    })
 }
 
 fn of_flow(flow: &FlowRecord) -> Numbers {

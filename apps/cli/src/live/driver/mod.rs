@@ -70,6 +70,7 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
     let question = Question {
         filter,
         is_paused: false,
+        shows_names: true,
     };
     let questions = source.run(question, args.interval, &sender)?;
     let old = let_go()?;
@@ -192,8 +193,16 @@ impl Driver {
                 self.come_back()?;
             }
             Some(Effect::Repaint) => self.come_back()?,
-            Some(Effect::Ask { filter, is_paused }) => {
-                let question = Question { filter, is_paused };
+            Some(Effect::Ask {
+                filter,
+                is_paused,
+                shows_names,
+            }) => {
+                let question = Question {
+                    filter,
+                    is_paused,
+                    shows_names,
+                };
                 if self.questions.send(question).is_err() {
                     let message = "the thread that reads the network has ended".to_owned();
                     return Ok(Some(Err(Failure::Message(message))));

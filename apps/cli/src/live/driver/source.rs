@@ -1,6 +1,7 @@
 //! The thread that reads the data: captured flows or, if this process may not capture, the list of
 //! sockets.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +13,7 @@ use super::{Wake, spawn};
 use crate::args::LiveArgs;
 use crate::config;
 use crate::error::Failure;
-use crate::live::data::{Data, Notice, Sockets};
+use crate::live::data::{Data, Notice, Observed, Sockets};
 use crate::live::state::Message;
 
 /// The requested content.
@@ -21,11 +22,17 @@ pub(super) struct Question {
     pub(super) filter: Filter,
     /// Whether to keep the last data.
     pub(super) is_paused: bool,
+    /// Whether hosts are shown by their names.
+    pub(super) shows_names: bool,
 }
 
 /// The source of the data.
 pub(super) enum Source {
-    Flows(Monitor),
+    Flows {
+        monitor: Monitor,
+        /// Whether it asks for names.
+        resolves: bool,
+    },
     Sockets {
         attributor: Attributor,
         programs: Box<Programs>,
@@ -45,8 +52,10 @@ impl Source {
         if args.sockets {
             return Self::sockets(None);
         }
-        match Monitor::builder(&config::of_live(args)).start() {
-            Ok(monitor) => Ok(Self::Flows(monitor)),
+        let config = config::of_live(args);
+        let resolves = config.resolve;
+        match Monitor::builder(&config).start() {
+            Ok(monitor) => Ok(Self::Flows { monitor, resolves }),
             Err(Error::Capture(capture::Error::Permission { .. })) => {
                 Self::sockets(Some(no_permission()))
             }
@@ -69,13 +78,13 @@ impl Source {
     /// The name of the source, for the heading.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Flows(monitor) => monitor.input().name.clone(),
+            Self::Flows { monitor, .. } => monitor.input().name.clone(),
             Self::Sockets { .. } => "sockets".to_owned(),
         }
     }
 
     pub(super) const fn has_bytes(&self) -> bool {
-        matches!(self, Self::Flows(_))
+        matches!(self, Self::Flows { .. })
     }
 
     /// Reads at once, then after each `interval` or when the request changes.
@@ -103,6 +112,7 @@ impl Source {
                 }
                 if let Some((latest, at)) = &latest {
                     let data = latest.arrange(*at, &question.filter);
+                    self.show(&data, question.shows_names);
                     if sender.send(Wake::Message(Message::from(data))).is_err() {
                         return;
                     }
@@ -117,9 +127,36 @@ impl Source {
         Ok(ask)
     }
 
+    /// Lets the monitor ask for no names but those of the flows in view, the busiest first, and for none
+    /// where the user wants addresses.
+    fn show(&self, data: &Data, shows_names: bool) {
+        let (
+            Self::Flows {
+                monitor,
+                resolves: true,
+            },
+            Observed::Flows(report),
+        ) = (self, &data.facts)
+        else {
+            return;
+        };
+        let live = report.flows.iter().filter(|flow| flow.ended.is_none());
+        let mut unnamed: Vec<_> = live
+            .filter(|flow| shows_names && flow.remote_name().is_none())
+            .map(|flow| {
+                (
+                    Reverse(flow.rate.sent.max(flow.rate.received)),
+                    flow.remote.ip(),
+                )
+            })
+            .collect();
+        unnamed.sort_unstable();
+        monitor.show_addresses(unnamed.into_iter().map(|(_, address)| address));
+    }
+
     fn read(&mut self) -> Result<Latest, flowner_core::attribution::Error> {
         Ok(match self {
-            Self::Flows(monitor) => Latest::Report(monitor.report()),
+            Self::Flows { monitor, .. } => Latest::Report(monitor.report()),
             Self::Sockets {
                 attributor,
                 programs,

@@ -43,6 +43,8 @@ pub(crate) enum Message {
     SortPrevious,
     Reverse,
     Freeze,
+    /// Names in place of addresses, or the other way.
+    Names,
     Pause,
     Help,
     Filter,
@@ -79,6 +81,7 @@ pub(crate) enum Effect {
     Ask {
         filter: Filter,
         is_paused: bool,
+        shows_names: bool,
     },
 }
 
@@ -113,6 +116,8 @@ pub(crate) struct State {
     pub(crate) prompt: Option<Prompt>,
     pub(crate) is_paused: bool,
     pub(crate) shows_details: bool,
+    /// Whether remote hosts are shown by their names, where those are known.
+    pub(crate) shows_names: bool,
     /// The first visible line of the help, while it is open.
     pub(crate) help: Option<u16>,
     /// The lines of the tab, from first to last.
@@ -157,6 +162,7 @@ impl State {
             prompt: None,
             is_paused: false,
             shows_details: false,
+            shows_names: true,
             help: None,
             lines: Vec::new(),
             drawn: Vec::new(),
@@ -207,6 +213,12 @@ impl State {
             Message::Redraw => return Some(Effect::Repaint),
             Message::Pause => {
                 self.is_paused = !self.is_paused;
+                return Some(self.ask());
+            }
+            Message::Names => {
+                self.shows_names = !self.shows_names;
+                self.rebuild();
+                self.keep_in_view();
                 return Some(self.ask());
             }
             Message::Cancel => return self.step_back(),
@@ -305,6 +317,7 @@ impl State {
             // The active filter was parsed before.
             filter: Filter::parse(&self.filter).unwrap_or_default(),
             is_paused: self.is_paused,
+            shows_names: self.shows_names,
         }
     }
 

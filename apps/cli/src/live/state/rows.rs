@@ -85,7 +85,7 @@ impl State {
     fn order_nodes(&self, nodes: &[Node]) -> Vec<usize> {
         let view = self.view();
         sort::order(nodes, view.is_descending, |node| {
-            sort::of_node(node, view.sort)
+            sort::of_node(node, view.sort, self.shows_names)
         })
     }
 
@@ -98,7 +98,7 @@ impl State {
             }
             column => column,
         };
-        sort::order_items(data, items, column, view.is_descending)
+        sort::order_items(data, items, (column, view.is_descending), self.shows_names)
     }
 
     /// Frozen rows come first, in the order in which the user froze them.

@@ -24,13 +24,17 @@ pub(super) fn order<T>(all: &[T], is_descending: bool, key: impl Fn(&T) -> Order
     places
 }
 
-pub(super) fn of_node(node: &Node, column: Column) -> OrderKey {
+/// Where names are shown, hosts are in the order of their names, and those without come before.
+pub(super) fn of_node(node: &Node, column: Column, shows_names: bool) -> OrderKey {
     use present::Column as Of;
 
     use crate::live::data::RowSubject as Row;
 
     match column {
         Column::Name | Column::Of(Of::Program) => match &node.subject {
+            Row::Host(_) if shows_names && node.host_name.is_some() => {
+                OrderKey::text(node.host_name.as_deref().unwrap_or_default())
+            }
             Row::Host(address) => OrderKey::Ip(*address),
             Row::Program(Principal::Unattributed) | Row::Others => OrderKey::None,
             _ => OrderKey::Text(node.label.to_lowercase()),
@@ -50,8 +54,8 @@ pub(super) fn of_node(node: &Node, column: Column) -> OrderKey {
 pub(super) fn order_items(
     data: &Data,
     items: &[Item],
-    column: Column,
-    is_descending: bool,
+    (column, is_descending): (Column, bool),
+    shows_names: bool,
 ) -> Vec<usize> {
     if column == Column::Of(present::Column::Program) {
         let ranks = ranks(data, items);
@@ -60,7 +64,9 @@ pub(super) fn order_items(
             rank(item).map_or(OrderKey::None, |rank| OrderKey::Number(*rank, 0))
         });
     }
-    order(items, is_descending, |item| of_item(data, item, column))
+    order(items, is_descending, |item| {
+        of_item(data, item, column, shows_names)
+    })
 }
 
 /// Programs, numbered by name, because a few have all of the flows. An unknown owner has no name.
@@ -88,8 +94,12 @@ fn ranks<'a>(data: &'a Data, items: &[Item]) -> HashMap<&'a Principal, u64> {
     ranks
 }
 
-fn of_item(data: &Data, item: &Item, column: Column) -> OrderKey {
+fn of_item(data: &Data, item: &Item, column: Column, shows_names: bool) -> OrderKey {
+    let name = || data.row(item)?.name();
     match column {
+        Column::Of(present::Column::Remote) if shows_names && name().is_some() => {
+            name().map_or(OrderKey::None, |name| OrderKey::text(name.name.as_str()))
+        }
         Column::Of(column) => data
             .row(item)
             .map_or(OrderKey::None, |row| column.order(&row)),

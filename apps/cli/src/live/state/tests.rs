@@ -183,6 +183,7 @@ fn a_filter_is_tried_while_it_is_written() {
         Some(Effect::Ask {
             filter: Filter::parse(text).unwrap(),
             is_paused: false,
+            shows_names: true,
         })
     };
     assert_eq!(state.update(typed("port:4")), asked("port:4"));
@@ -214,6 +215,17 @@ fn a_pause_is_requested() {
     };
     assert!(paused(&mut state));
     assert!(!paused(&mut state));
+}
+
+#[test]
+fn names_are_asked_for_until_addresses_are_wanted() {
+    let mut state = state(vec![]);
+    let shows_names = |state: &mut State| match state.update(Message::Names) {
+        Some(Effect::Ask { shows_names, .. }) => shows_names,
+        other => panic!("{other:?}"),
+    };
+    assert!(!shows_names(&mut state));
+    assert!(shows_names(&mut state));
 }
 
 #[test]

@@ -33,7 +33,15 @@ fn padded(amount: String) -> String {
     }
 }
 
-pub(super) fn of_node(node: &Node, column: Column) -> String {
+pub(super) fn of_node(node: &Node, column: Column, shows_names: bool) -> String {
+    let name = node.host_name.as_ref().filter(|_| shows_names);
+    match (column, name) {
+        (Column::Name, Some(name)) => name.clone(),
+        _ => of_node_by_address(node, column),
+    }
+}
+
+fn of_node_by_address(node: &Node, column: Column) -> String {
     match column {
         Column::Name | Column::Of(Of::Program) => node.label.clone(),
         Column::Owners => node.owners.clone(),
@@ -45,13 +53,14 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
     }
 }
 
-pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
+pub(super) fn of_item(data: &Data, item: &Item, column: Column, shows_names: bool) -> String {
     let Some(row) = data.row(item) else {
         return String::new();
     };
     match column {
-        Column::Name => name(&row),
+        Column::Name => name(&row, shows_names),
         Column::Owners => text(&row, Of::Program),
+        Column::Of(Of::Remote) => far_end(&row, shows_names),
         Column::Of(column) => text(&row, column),
         // A flow counts as one; only rows above flows and sockets have the other columns.
         Column::Count | Column::Listening | Column::Connected | Column::Trend => String::new(),
@@ -102,11 +111,44 @@ fn number(numbers: &Numbers, column: Column) -> String {
     }
 }
 
+/// The remote end: its name and port, if its name is known and wanted, else its address.
+fn far_end(row: &Row<'_>, shows_names: bool) -> String {
+    let Some((name, remote)) = row.name().zip(row.remote()).filter(|_| shows_names) else {
+        return text(row, Of::Remote);
+    };
+    // What is less certain is marked, as in other lists.
+    let mark = if present::is_weak_name(name) { "~" } else { "" };
+    let name = present::printable(name.name.as_str());
+    match remote.port() {
+        0 => format!("{mark}{name}"),
+        port => format!("{mark}{name}:{port}"),
+    }
+}
+
+/// A remote end with a name in `width` columns: without its port where there is no room for both, and as
+/// much of the name as there is room for, its domain first. `None` if its address is shown.
+pub(super) fn fit_name(row: &Row<'_>, width: usize) -> Option<String> {
+    use unicode_width::UnicodeWidthChar;
+
+    let text = far_end(row, true);
+    let name = row.name()?;
+    if text.chars().count() <= width {
+        return Some(fit(&text, width, false));
+    }
+    let mark = if present::is_weak_name(name) { "~" } else { "" };
+    let name = format!("{mark}{}", present::printable(name.name.as_str()));
+    #[allow(clippy::cast_precision_loss, reason = "columns of a terminal")]
+    let columns = |columns: usize| columns as f32;
+    let wide = |c: char| columns(c.width().unwrap_or(0));
+    let name = present::shortened_name(&name, columns(width), wide);
+    Some(fit(&name, width, false))
+}
+
 /// A flow below its owner: its direction and remote end.
-fn name(row: &Row<'_>) -> String {
+fn name(row: &Row<'_>, shows_names: bool) -> String {
     let protocol = text(row, Of::Protocol);
     if row.remote().is_some() {
-        format!("{} {} {protocol}", row.arrow(), text(row, Of::Remote))
+        format!("{} {} {protocol}", row.arrow(), far_end(row, shows_names))
     } else {
         let state = row.state().unwrap_or("bound");
         format!("{state} {} {protocol}", text(row, Of::Local))

@@ -106,7 +106,12 @@ fn of_node(data: &Data, node: &Node) -> Fields {
     match &node.subject {
         RowSubject::Program(principal) => of_principal(principal, node, &mut fields),
         RowSubject::Process(principal) => of_process_party(data, principal, node, &mut fields),
-        RowSubject::Host(address) => fields.push(("host", address.to_string())),
+        RowSubject::Host(address) => {
+            fields.push(("host", address.to_string()));
+            if let Some(name) = &node.host_name {
+                fields.push(("name", name.clone()));
+            }
+        }
         RowSubject::Service(_) => fields.push(("service", node.label.clone())),
         RowSubject::Others => {
             fields.push(("", "what found no place in a list that was full".to_owned()));
@@ -212,6 +217,11 @@ fn of_item(data: &Data, item: &Item) -> Fields {
         return Vec::new();
     };
     let mut fields = vec![what(fact, &row)];
+    if let (Some(name), Fact::Flow(flow)) = (row.name(), fact) {
+        let how = present::name_evidence(name, flow.first_seen);
+        let text = format!("{}: {how}", printable(name.name.as_str()));
+        fields.push(("name", text));
+    }
     let owner = data.owner(item);
     let text = match fact {
         Fact::Socket(socket, _) if is_time_wait(socket) => present::socket_owner(socket),

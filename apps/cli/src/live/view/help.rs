@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Widget};
 use super::theme::Theme;
 use super::{line, put};
 
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 20] = [
     ("q Ctrl-C", "quit"),
     ("Tab 1-4", "other tabs"),
     ("↑ ↓ j k", "select a row"),
@@ -21,6 +21,7 @@ const KEYS: [(&str, &str); 19] = [
     ("r", "reverse the order"),
     ("d", "details, evidence"),
     ("f", "freeze the row at the top"),
+    ("n", "names or addresses"),
     ("p", "pause"),
     ("g G", "first row, last row"),
     ("PgUp PgDn", "a page up, down"),

@@ -118,7 +118,10 @@ impl Table<'_> {
             }
             let room = usize::from(*width);
             let text = match spec.column {
-                Column::Of(Of::Local | Of::Remote) => cells::fit_address(&text, room),
+                Column::Of(Of::Remote) => self
+                    .fit_name(row, room)
+                    .unwrap_or_else(|| cells::fit_address(&text, room)),
+                Column::Of(Of::Local) => cells::fit_address(&text, room),
                 _ => cells::fit(&text, room, spec.is_number()),
             };
             let style = self.cell_style(base, spec.column, &text);
@@ -131,11 +134,17 @@ impl Table<'_> {
 
     fn cell(&self, row: &Line, column: Column) -> String {
         if let Some(node) = self.state.node(row) {
-            return cells::of_node(node, column);
+            return cells::of_node(node, column, self.state.shows_names);
         }
         let item = self.state.item(row);
-        item.map(|item| cells::of_item(self.data, item, column))
+        item.map(|item| cells::of_item(self.data, item, column, self.state.shows_names))
             .unwrap_or_default()
+    }
+
+    /// The name of a row's remote end, if it is shown by its name.
+    fn fit_name(&self, row: &Line, room: usize) -> Option<String> {
+        let item = self.state.item(row).filter(|_| self.state.shows_names)?;
+        cells::fit_name(&self.data.row(item)?, room)
     }
 
     fn style(&self, row: &Line) -> Style {

@@ -1,6 +1,9 @@
 //! Whole screens. `SNAPSHOTS=overwrite cargo test -p flowner` writes them anew; check the
 //! difference before you commit it.
 
+use std::sync::Arc;
+
+use flowner_core::{AskedBy, FlowNames, FlowRecord, HostName, Name, NameSource};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
@@ -110,6 +113,48 @@ fn flows_and_hosts_and_services() {
         on(Tab::Services),
         file!["snapshots/services-80x10.txt"],
     );
+}
+
+/// The lines of a screen that have this text.
+fn lines_with(data: Data, messages: Vec<Message>, text: &str) -> Vec<String> {
+    let terminal = terminal((200, 20), data, messages);
+    let lines = terminal.backend().buffer().content.chunks(200);
+    let lines = lines.map(|cells| cells.iter().map(ratatui::buffer::Cell::symbol).collect());
+    lines.filter(|line: &String| line.contains(text)).collect()
+}
+
+/// Flows whose first one goes to a host with a name.
+fn named_flows() -> (Vec<FlowRecord>, String) {
+    let mut flows = flows();
+    let address = flows[0].remote.ip().to_string();
+    let name = Name::from_text(b"www.example.com").unwrap();
+    let mut names = FlowNames::default();
+    names.remote = Some(HostName::new(name, NameSource::Tls, AskedBy::Program));
+    flows[0].names = Some(Arc::new(names));
+    (flows, address)
+}
+
+#[test]
+fn names_come_first_and_a_key_shows_addresses() {
+    for (tab, shown) in [
+        (Tab::Flows, "www.example.com "),
+        (Tab::Hosts, "www.example.com ("),
+    ] {
+        let (flows, address) = named_flows();
+        let port = if tab == Tab::Flows { ":443" } else { "" };
+        let messages = vec![Message::Tab(tab)];
+        let found = lines_with(data(flows.clone()), messages, "");
+        assert!(found.iter().any(|line| line.contains(shown)), "{found:#?}");
+        let messages = vec![Message::Tab(tab), Message::Names];
+        assert!(lines_with(data(flows.clone()), messages, shown).is_empty());
+        let messages = vec![Message::Tab(tab), Message::Names];
+        let by_address = lines_with(data(flows), messages, &format!("{address}{port}"));
+        assert!(!by_address.is_empty(), "{address}{port}");
+    }
+    let (flows, _) = named_flows();
+    let details = vec![Message::Tab(Tab::Flows), DOWN, Message::Details];
+    let evidence = "www.example.com: the client names it in TLS (SNI)";
+    assert_eq!(lines_with(data(flows), details, evidence).len(), 1);
 }
 
 #[test]
