@@ -1,4 +1,4 @@
-//! The devices of this host, looked at once a second while somebody chooses one.
+//! The devices of this host, read once a second while the user chooses one.
 
 use std::time::Duration;
 

@@ -40,7 +40,7 @@ impl Format {
     }
 }
 
-/// Where flows are written unless somebody says otherwise.
+/// The default place of exported flows.
 pub fn usual_place(format: Format) -> PathBuf {
     let name = format!("network-flows.{}", format.extension());
     etcetera::home_dir().unwrap_or_default().join(name)

@@ -127,7 +127,7 @@ fn is_same(a: &Data, b: &Data) -> bool {
     }
 }
 
-/// A ring with a question mark: nobody is known.
+/// A ring with a question mark: the owner is unknown.
 const UNKNOWN: &[u8] = br##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><circle cx="24" cy="24" r="20" fill="none" stroke="#8a93a1" stroke-width="3" stroke-dasharray="6 5"/><path d="M18 19q0-7 6.5-7t6.5 6q0 4-4 6.5t-3 6" fill="none" stroke="#8a93a1" stroke-width="3.5" stroke-linecap="round"/><circle cx="24" cy="36" r="2.4" fill="#8a93a1"/></svg>"##;
 
 /// A pictogram of the app, drawn in the colour of the text beside it.

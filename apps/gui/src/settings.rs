@@ -25,7 +25,7 @@ pub struct Settings {
     pub ended_flows: usize,
     /// Whether names are read from packets.
     pub names: bool,
-    /// Whether the system's resolver is asked for the names of addresses, which makes traffic.
+    /// Whether the app asks the system's resolver for the names of addresses, which makes traffic.
     pub resolve: bool,
     /// What hosts are listed by.
     pub hosts: HostsBy,
@@ -157,8 +157,8 @@ impl Store {
     /// The platform's place for this user.
     pub fn of_this_user() -> Self {
         let folders = etcetera::choose_base_strategy().ok();
-        // Settings may be where nobody writes, such as in a system that is built from a
-        // description; the state is not.
+        // The settings may be read-only, such as on a system that is built from a description; the
+        // state is not.
         let state = folders
             .as_ref()
             .map(|folders| folders.state_dir().unwrap_or_else(|| folders.cache_dir()));

@@ -1,11 +1,11 @@
 //! A theme is on trial until it was drawn once: a theme that ends the app does so at one
 //! start, not at every start.
 //!
-//! Before the app draws a theme for the first time, it writes the name of the theme into a
-//! file, and holds that file locked. The file goes when the theme was drawn, or when the app
-//! ends in order. Whatever else ends the app (a panic, a signal that nothing can catch), the
-//! system lets go of the lock: a file that is there and that nobody holds tells the next start
-//! which theme was not drawn. Two apps that start at the same time hold a file each.
+//! Before the app draws a theme for the first time, it writes the name of the theme into a file,
+//! and holds that file locked. The file goes when the theme was drawn, or when the app ends in
+//! order. Whatever else ends the app (a panic, a signal that nothing can catch), the system
+//! releases the lock: an unlocked file shows the next start which theme was not drawn. Two apps
+//! that start at the same time hold a file each.
 
 mod lock;
 
@@ -99,7 +99,7 @@ fn begin(folder: &Path, scheme: Scheme) -> io::Result<Trial> {
     let mut file = lock::create(&new)?;
     let text = toml::to_string(&Written { theme: scheme }).map_err(io::Error::other)?;
     let path = folder.join(format!("{PREFIX}{name}"));
-    // By this name it is seen by others, so it is locked before.
+    // Other apps find the file by this name, so it is locked before.
     let kept = file
         .write_all(text.as_bytes())
         .and_then(|()| fs::rename(&new, &path));
@@ -110,7 +110,7 @@ fn begin(folder: &Path, scheme: Scheme) -> io::Result<Trial> {
     Ok(Trial { path, _file: file })
 }
 
-/// What a file tells, if nobody holds it.
+/// The failed theme in a file, if no process holds the file.
 fn failed(path: PathBuf) -> Option<Failed> {
     // Locked until it was read.
     let file = lock::open_if_free(&path)?;
@@ -194,7 +194,7 @@ mod tests {
         let folder = std::env::var_os("TRIALS_IN").expect("only another test runs this");
         let _trial = within(Path::new(&folder)).begin(Scheme::Forest).unwrap();
         println!("begun");
-        // Until the test lets go, or kills.
+        // Until the test releases or kills it.
         let mut rest = String::new();
         std::io::stdin().read_line(&mut rest).unwrap();
     }

@@ -1,4 +1,4 @@
-//! From which host a capture file is seen.
+//! The host from whose side the app shows a capture file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,7 @@ impl Viewpoint {
         }
     }
 
-    /// The same, and what somebody typed once more.
+    /// The same, with the text that the user typed.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -78,7 +78,7 @@ impl fmt::Display for Viewpoint {
     }
 }
 
-/// In words, from which host this is seen.
+/// The capturing host, in words.
 pub fn tell(viewpoint: &Viewpoint, source: &LocalAddressSource) -> String {
     let list = |addresses: &[std::net::IpAddr]| {
         let words: Vec<_> = addresses.iter().map(ToString::to_string).collect();

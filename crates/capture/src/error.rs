@@ -95,7 +95,7 @@ pub enum Error {
     /// There is no device of this name.
     #[error("there is no device `{device}`; {available}", available = available_text(available))]
     NoSuchDevice {
-        /// As it was asked for.
+        /// The requested name.
         device: String,
         /// The names of the devices there are.
         available: Vec<String>,

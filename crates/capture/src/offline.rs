@@ -28,7 +28,7 @@ pub(crate) struct Offline {
 }
 
 /// A capture file, or standard input, that is open and of which nothing was read. A program can give up
-/// privileges before it [reads](crate::Source::open_file) what somebody else wrote.
+/// privileges before it [reads](crate::Source::open_file) the content, which others wrote.
 #[derive(Debug)]
 pub struct OpenFile {
     input: String,

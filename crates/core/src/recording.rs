@@ -55,13 +55,13 @@
 //! guesses by the port alone, `attr=procfs-relaxed`). These do not say which end they are about. It
 //! is the source of a packet that the file says was sent, and the destination of one that arrived;
 //! without such a word, the end with an address of the capturing host, and the initiator where those
-//! addresses are not known. If both ends are on that host, nobody is named.
+//! addresses are unknown. If both ends are on that host, the owner is unknown.
 //!
-//! A packet of which the file tells no owner belongs to the owner of the packets of its flow before it. But if the
-//! next owner that the file tells is another one, it belongs to nobody, and so does a datagram before the
-//! first owner of its flow.
+//! A packet without an owner in the file belongs to the owner of the earlier packets of its flow. But if
+//! the next owner in the file is another one, the packet has no owner. A datagram before the first owner
+//! of its flow has none either.
 //!
-//! Anybody can write all this. Owners that are read again have the source
+//! Any program can write all this. Owners that are read again have the source
 //! [`Recorded`](flowner_attribution::Source::Recorded), which all outputs show, and nothing that
 //! they name is looked up on this host. A claim is refused, and its packet kept, if it has not
 //! this form, contradicts itself (as `verdict=process` with two, or with `more`), has a pid of 0 or above

@@ -57,7 +57,7 @@ pub struct Flow<T = ()> {
     tcp: TcpTracker,
     /// Separate, because only TCP has them.
     measures: Option<Box<Measures>>,
-    /// What was seen where, of a flow whose packets may be captured on several devices.
+    /// The captured packets by device, for a flow whose packets several devices may capture.
     copies: Option<Box<Copies>>,
     by_initiator: Side,
     by_responder: Side,

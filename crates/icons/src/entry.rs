@@ -21,7 +21,7 @@ pub struct Entry {
     /// The name of its file below `applications`, without `.desktop` and with `-` in
     /// place of `/`.
     pub id: String,
-    /// What menus show, in the language that was asked for.
+    /// The name in menus, in the requested language.
     pub name: String,
     /// The name of an icon in a theme, or an absolute path.
     pub icon: Option<String>,

@@ -9,7 +9,7 @@ use crate::command::Failure;
 use crate::rule::Violation;
 use crate::workspace::{read_dir, relative};
 
-/// How the names of files end that are looked for.
+/// The ends of file names that are checked. The first is that of source files.
 const ENDINGS: [&str; 5] = [".rs", ".md", ".json", ".py", "/"];
 /// Documents that name what is no more.
 const HISTORY: &str = "CHANGELOG.md";
@@ -97,8 +97,9 @@ impl Names {
             return true;
         }
         // A source file also by its name alone; other files by a path, as those of users have names.
-        let is_place = quoted.ends_with(".rs")
-            || quoted.contains('/') && ENDINGS.iter().any(|end| quoted.ends_with(end));
+        let ends_with = |ending: &&str| quoted.ends_with(*ending);
+        let is_place =
+            ends_with(&ENDINGS[0]) || quoted.contains('/') && ENDINGS.iter().any(ends_with);
         if is_place && !quoted.starts_with(['.', '/']) && !quoted.contains(['*', '<', ':']) {
             return alternatives(quoted).iter().all(|it| self.has_place(it));
         }

@@ -16,7 +16,7 @@ pub(crate) struct NameArgs {
     pub(crate) reverse: ReverseArgs,
 }
 
-/// Whether the network is asked.
+/// Whether Flowner asks the network.
 #[derive(Debug, Args)]
 pub(crate) struct ReverseArgs {
     /// Ask the resolver for names of addresses that have none; this makes traffic, and tells its

@@ -91,7 +91,7 @@ pub(crate) fn write_csv(
     Ok(exit_code(&report.ending))
 }
 
-/// The flows that are asked for, with the names that reverse lookups tell, if they are wanted.
+/// The requested flows, with names from reverse lookups if the user wants them.
 fn selected(report: &Report, args: &FlowArgs, filter: &Filter) -> Result<Report, Failure> {
     let mut selected = select(report, filter);
     if args.names.reverse.resolve {

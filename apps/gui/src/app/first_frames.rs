@@ -4,8 +4,8 @@ use crate::settings::{Settings, Store};
 use crate::theme::Scheme;
 use crate::trial::Trial;
 
-/// A theme was drawn when the frame after these begins: a frame is told when it begins, and
-/// each second one has another ground, see [`style::ground`](crate::theme::style::ground).
+/// A theme was drawn when the frame after these begins: the runtime reports the beginning of a frame,
+/// and each second one has another ground, see [`style::ground`](crate::theme::style::ground).
 const FRAMES: u8 = 2;
 
 /// How often a theme was drawn, until that is often enough.
@@ -26,7 +26,7 @@ impl FirstFrames {
         }
     }
 
-    /// Whether it is to be told when a frame begins.
+    /// Whether the app needs to know when a frame begins.
     pub(super) const fn are_awaited(&self) -> bool {
         self.trial.is_some()
     }

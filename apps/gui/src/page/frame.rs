@@ -102,7 +102,7 @@ fn view_condition(app: &App, colors: Colors, width: f32) -> Option<Element<'_, M
     const ELSE: f32 = 484.0;
     const WORD: f32 = 48.0;
     const BADGE: f32 = 56.0;
-    /// A name of which less is seen than this says nothing.
+    /// The shortest visible part of a name that still identifies it.
     const LEAST: f32 = 48.0;
     let session = app.session.as_ref()?;
     let (color, word) = match session.condition() {
@@ -215,7 +215,7 @@ fn view_viewpoint(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
     (is_told && has_packets).then(|| parts::link("Change …", Message::ViewpointWanted, colors))
 }
 
-/// What is to be said now: what went wrong, what happened last, else what is shown.
+/// The text of the status line: the failure, else the last event, else what the page shows.
 fn status(app: &App, colors: Colors) -> (Color, String) {
     if let Some(notice) = &app.notice {
         return (colors.text, notice.clone());
@@ -272,8 +272,8 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
     }
 }
 
-/// How many packets were seen; those that are in no flow, and those that were missed; and for how
-/// many ends of flows no owner was looked up.
+/// The numbers of captured packets, of packets in no flow, of missed packets, and of flow ends without
+/// a lookup.
 fn counts(picture: &Picture) -> String {
     let report = &picture.report;
     let outside = report.packets_of_no_flow();

@@ -43,7 +43,7 @@ pub struct State {
     selected: Option<FlowId>,
     /// The row of the flow that is selected, in the picture that is shown.
     row: Option<usize>,
-    /// The flow that is selected as it was seen last; it may be listed no more.
+    /// The selected flow in its last known state; it may have left the list.
     flow: Option<Box<FlowRecord>>,
     has_detail: bool,
     sheet: Sheet,
@@ -277,7 +277,7 @@ impl State {
     fn sort_by(&mut self, column: Column) {
         let key = column.sort_key();
         let is_again = self.sort.key == key;
-        // Young flows have little age, but were seen first late.
+        // A young flow has a small age, but a late first packet.
         self.sort = Sort {
             key,
             descending: if is_again {

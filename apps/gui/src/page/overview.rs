@@ -80,7 +80,7 @@ pub struct State {
     /// Counts up with every picture.
     version: u64,
     selected: Option<Ranked>,
-    /// Whether the end of a file was seen, after which nothing is live.
+    /// Whether the file was read to its end, after which nothing is live.
     is_settled: bool,
 }
 
@@ -213,7 +213,7 @@ impl State {
     pub fn refresh(&mut self, picture: &Picture, unit: Unit, colors: Colors) {
         let report = &picture.report;
         if !report.input.is_live && !self.is_settled {
-            // Of a file, all of it is asked for.
+            // For a file, the range is all of it.
             self.is_settled = true;
             self.order = Order::Ever;
             self.span = Span::All;

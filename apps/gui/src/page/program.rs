@@ -74,7 +74,7 @@ pub enum Action {
 }
 
 impl State {
-    /// Shows somebody.
+    /// Shows a program.
     pub fn open(&mut self, principal: Principal) {
         self.principal = Some(principal);
         self.selected = None;

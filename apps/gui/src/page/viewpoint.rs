@@ -1,4 +1,4 @@
-//! The sheet that asks from which host a capture file is to be seen.
+//! The sheet on which the user chooses the host that captured a file.
 
 use iced::Element;
 use iced::widget::{Id, column, container, row, text_input};

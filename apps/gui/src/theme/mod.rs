@@ -56,7 +56,7 @@ pub mod measure {
 /// The font of the app, with tabular figures.
 pub const FONT: Font = Font::with_name("Inter");
 
-/// The same, for what is to be seen first.
+/// The same, for parts that should catch the eye.
 pub const STRONG: Font = Font {
     family: Family::Name("Inter"),
     weight: Weight::Semibold,

@@ -1,7 +1,7 @@
 //! What the keyboard reaches: the toolkit's buttons hear the mouse only.
 //!
 //! Tab goes from one to the next, together with the fields for text, Enter or Space presses,
-//! Esc lets go. What lies below a sheet is not reached.
+//! Esc ends that. What lies below a sheet is not reached.
 
 use iced::advanced::layout::{self, Layout};
 use iced::advanced::renderer::{Quad, Renderer as _};
@@ -230,7 +230,7 @@ impl<Message: Clone> Widget<Message, Theme, Renderer> for Reach<'_, Message> {
     }
 }
 
-/// An operation that finds nothing to give the keys to; what has them, lets go.
+/// An operation that finds no widget for the keys; the widget that has them loses them.
 struct Passing<'a>(&'a mut dyn Operation);
 
 impl Operation for Passing<'_> {

@@ -1,4 +1,4 @@
-//! A small line that shows how something went lately.
+//! A small chart of recent values.
 
 use flowner_core::present;
 use iced::widget::canvas::{self, Canvas, Frame, Geometry, Path, Stroke};

@@ -36,7 +36,7 @@ impl<R: Read> Buffer<R> {
         Ok(&self.bytes[self.start..self.end])
     }
 
-    /// Takes so many bytes, if they were looked at before.
+    /// Takes so many bytes, if a caller has peeked at them before.
     pub(super) fn take(&mut self, len: usize) -> Option<Range<usize>> {
         let range = self.start..self.start + len;
         if range.end > self.end {
@@ -47,7 +47,7 @@ impl<R: Read> Buffer<R> {
         Some(range)
     }
 
-    /// What was taken, as long as nothing was looked at after that.
+    /// The taken bytes, until the next peek.
     pub(super) fn taken(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
     }

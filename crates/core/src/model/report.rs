@@ -123,7 +123,7 @@ pub enum EndState {
     Running,
     /// The file was read to its end.
     Complete,
-    /// It was told to stop.
+    /// A program stopped it.
     Stopped,
     /// It failed; the report has everything up to then.
     InputFailed(String),

@@ -17,10 +17,10 @@ use crate::system::privileges::without_capabilities;
 /// How often it is looked whether an answer is there.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The names of addresses: those of this host's hosts file, and, if that is wanted, those that reverse
-/// lookups tell.
+/// The names of addresses: from the hosts file of this host, and from reverse lookups if the user wants
+/// them.
 ///
-/// A reverse lookup makes traffic, and tells a server which addresses somebody looks at.
+/// A reverse lookup makes traffic, and shows a server the addresses on the user's screen.
 #[derive(Debug)]
 pub struct AddressNames {
     hosts: Hosts,

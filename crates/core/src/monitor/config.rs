@@ -24,11 +24,11 @@ pub struct Config {
     /// Whether to read names from packets (DNS, TLS, QUIC, HTTP). On by default. This sends no
     /// requests over the network.
     pub names: bool,
-    /// Whether the system's resolver is asked for the names of addresses that have none (reverse
-    /// lookups). Off by default: it makes traffic, and tells a server which addresses flows lead to. Only
-    /// for devices; [`AddressNames`](crate::AddressNames) does it for files.
+    /// Whether the monitor asks the system's resolver for the names of addresses without one (reverse
+    /// lookups). Off by default: it makes traffic, and shows a server the addresses of flows. Only for
+    /// devices; [`AddressNames`](crate::AddressNames) does it for files.
     pub resolve: bool,
-    /// Which databases tell the country and the network of remote ends.
+    /// The databases for the country and the network of remote ends.
     pub geo: GeoFiles,
     /// Whether the threads that name processes which exit at once may take real-time priority,
     /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.

@@ -171,9 +171,9 @@ impl Monitor {
         status.ending != EndState::Running
     }
 
-    /// Says which addresses somebody looks at, the most important ones first. If the monitor makes
-    /// [reverse lookups](Config::resolve), it asks for the names of these alone from then on; others
-    /// that wait are cancelled. Until this is called, it asks for those of all live flows.
+    /// Sets the addresses on the screen, the most important ones first. If the monitor makes [reverse
+    /// lookups](Config::resolve), it looks up these alone from then on, and cancels others that wait.
+    /// Before the first call, it looks up those of all live flows.
     pub fn show_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         if let Some(names) = &self.names {
             names.show(addresses);

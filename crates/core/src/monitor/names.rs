@@ -39,11 +39,11 @@ pub(super) struct NameFiles {
     databases: GeoDatabases,
     /// Whether there are files of the databases, broken ones too.
     has_databases: bool,
-    /// What is wrong with files, to be told.
+    /// Problems with files, to report.
     warnings: Vec<String>,
-    /// Whether the system's resolver is to be asked.
+    /// Whether to ask the system's resolver.
     resolves: bool,
-    /// What was told.
+    /// The reported problems.
     told: HashSet<String>,
 }
 
@@ -80,7 +80,7 @@ impl NameFiles {
         self.warn(errors);
     }
 
-    /// Each problem is told once, however often the thread looks.
+    /// Reports each problem once, however often the thread finds it.
     fn warn(&mut self, errors: impl IntoIterator<Item = impl ToString>) {
         for error in errors {
             let warning = format!("no countries and networks from {}", error.to_string());
@@ -144,7 +144,7 @@ impl NameFiles {
 #[derive(Debug, Default)]
 struct Told {
     has_ended: bool,
-    /// The addresses that somebody looks at, if that is known.
+    /// The addresses on the screen, if they are known.
     shown: Option<Vec<IpAddr>>,
 }
 
@@ -228,17 +228,17 @@ fn run(
     }
 }
 
-/// Hands over the answers that came, and says what is asked for next.
+/// Gives the answers to the ledger, and sets the next lookups.
 fn look_up(lookups: &ReverseLookups, line: &Line, shared: &Shared) {
     let unnamed = shared.ledger().unnamed(UNNAMED);
-    // After the flows: of those that began since nobody looks, none is asked for.
+    // Read after the flows: flows that began since then are not on the screen and get no lookup.
     let shown = lock(&line.0).shown.clone();
     let is_shown = shown.map(|all| all.into_iter().collect::<HashSet<_>>());
     let mut open = Vec::new();
     for address in unnamed {
         match lookups.answer(address) {
             Answer::Name(text) => {
-                // What a server says is text that anybody may have written.
+                // The answer of a server is untrusted text.
                 if let Some(name) = Name::from_text(text.as_bytes()) {
                     shared.ledger().reverse_answered(address, name, now());
                 }

@@ -94,7 +94,7 @@ pub fn observed(evidence: &Evidence, first_seen: Duration) -> String {
     beside_first_packet(observed, first_seen)
 }
 
-/// How long before or after the first packet of a flow something was seen, both since the Unix epoch.
+/// The time of an observation, relative to the first packet of a flow; both since the Unix epoch.
 pub(super) fn beside_first_packet(observed: Duration, first_seen: Duration) -> String {
     let order = if observed >= first_seen {
         "after"

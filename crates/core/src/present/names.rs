@@ -39,8 +39,8 @@ const fn asked_by(name: &HostName) -> Option<&'static str> {
     }
 }
 
-/// How a name is known: where it comes from, how long before or after the first packet of the flow that
-/// was seen, who asked for it, and whether it may not be the true one. `first_seen` is the packet time of
+/// The evidence of a name: its source, the time of the observation relative to the first packet of the
+/// flow, who asked for it, and whether it may not be the true one. `first_seen` is the packet time of
 /// the first packet.
 pub fn name_evidence(name: &HostName, first_seen: Duration) -> String {
     let mut words = name_source(name.source).to_owned();

@@ -93,7 +93,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The name of the other end; of a flow that is seen from its remote end, there is none.
+    /// The name of the other end. A flow from the view of its remote end has none.
     pub fn name(&self) -> Option<&'a HostName> {
         match self.of {
             RowOf::Flow {

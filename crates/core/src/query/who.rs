@@ -160,8 +160,8 @@ impl WhoTarget {
         }
     }
 
-    /// Whether a snapshot has what somebody who waits for the target waits for: at a port or
-    /// endpoint, a socket that takes what comes; anywhere else, any that is meant.
+    /// Whether a snapshot ends a wait for the target: for a port or an endpoint, it has a receiving socket
+    /// there; for any other target, it has any matching socket.
     pub fn is_satisfied_by(&self, snapshot: &Snapshot) -> bool {
         let is_place = matches!(self, Self::Port { .. } | Self::Endpoint { .. });
         let found = self.sockets_in(snapshot).into_iter();

@@ -1,4 +1,4 @@
-//! Which packets of one direction of a flow were seen, and where.
+//! The captured packets of one direction of a flow, and the devices that captured them.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ impl Counted {
     }
 }
 
-/// What of the packets counted at one point was seen at another one.
+/// How many of the packets counted at one point were captured at another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pair {
     counted: (Point, bool),
@@ -159,7 +159,7 @@ fn is_later(
     }
 }
 
-/// Which packets of one direction of a flow were seen, and where.
+/// The captured packets of one direction of a flow, and the devices that captured them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Sightings {
     counted: Vec<Counted>,

@@ -1,5 +1,5 @@
-//! Whom a file or a directory belongs to: a platform owes a function `owner`, which is `None` where
-//! that cannot be told.
+//! The owner of a file or a directory. A platform owes a function `owner`, which returns `None` if it
+//! cannot find out.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]

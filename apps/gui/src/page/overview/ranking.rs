@@ -158,7 +158,7 @@ mod tests {
             &principals.iter().take(SERIES).collect::<Vec<_>>(),
         );
         let before = painted.clone();
-        // The third goes, somebody else comes, and the order changes.
+        // The third row goes, another one comes, and the order changes.
         let mut first: Vec<&Principal> = principals.iter().take(SERIES).rev().collect();
         first.retain(|principal| **principal != principals[2]);
         first.insert(0, &principals[8]);

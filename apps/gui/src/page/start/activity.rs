@@ -1,4 +1,4 @@
-//! What a device carried lately, and what stands beside its name.
+//! The recent traffic of a device, and the text beside its name.
 
 use flowner_core::capture::Device;
 

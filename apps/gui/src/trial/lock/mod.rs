@@ -1,8 +1,8 @@
-//! Files that one process holds at a time. The system lets go of them when it ends, however
-//! it ends.
+//! Files that one process holds at a time. The system releases them when the process ends, however it
+//! ends.
 //!
-//! Each platform owes `create`, a new file that is held, and `open_if_free`, a file that is
-//! there and that nobody holds.
+//! Each platform owes `create`, which makes a file and holds it, and `open_if_free`, which opens an
+//! existing file that no process holds.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]

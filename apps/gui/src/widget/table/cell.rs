@@ -134,7 +134,7 @@ impl Cell {
         Self { tone, ..self }
     }
 
-    /// The same, to be seen first.
+    /// The same, to catch the eye.
     #[must_use]
     pub fn strong(self) -> Self {
         Self {

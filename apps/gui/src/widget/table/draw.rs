@@ -48,8 +48,8 @@ impl<Message> Table<'_, Message> {
         let outside = space::M - self.inset;
         renderer.with_layer(push(body, -outside), |renderer| {
             // The renderer draws only what has changed. When most texts have, it is faster
-            // to draw all at once than each by itself: a ground that has changed, though
-            // nobody sees that, tells so.
+            // to draw all at once than each by itself: an invisible change of the ground makes it
+            // do so.
             let opacity = if state.shade() { 1.0 } else { 0.999 };
             fill(renderer, body, self.colors.ground.scale_alpha(opacity), 0.0);
             state.note_drawn(|row| self.row_key(row));
@@ -262,7 +262,7 @@ impl<Message> Table<'_, Message> {
         write(renderer, &state.fitter, text, area, &ink);
     }
 
-    /// Tells the texts that are seen, so that they can be looked for.
+    /// Reports the visible texts, so that a search can find them.
     pub(super) fn tell_texts(
         &self,
         state: &State,

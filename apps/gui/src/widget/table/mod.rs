@@ -1,8 +1,7 @@
-//! A table of any length: only the rows that are seen are built and drawn.
+//! A table of any length: it builds and draws only the visible rows.
 //!
-//! The page says how many rows there are and what is in a cell; the widget keeps where it
-//! is scrolled to, and stays with the rows that are seen when others come and go above
-//! them.
+//! The page provides the number of rows and the content of a cell. The widget keeps the scroll position,
+//! and stays with the visible rows when others come and go above them.
 
 mod cell;
 mod columns;

@@ -20,7 +20,7 @@ pub(super) struct State {
     pub(super) left: f32,
     rows: usize,
     height: f32,
-    /// The key of the first row that is seen, unless that is the first of all.
+    /// The key of the first visible row, unless that is the first of all.
     anchor: Option<u64>,
     /// The row that was selected.
     selected: Option<u64>,
@@ -30,7 +30,7 @@ pub(super) struct State {
     /// Whether the wheel scrolls sideways.
     pub(super) is_sideways: bool,
     pub(super) last_click: Option<Click>,
-    /// The keys of the rows that were drawn last, from the top: what somebody who presses saw.
+    /// The keys of the rows that were drawn last, from the top: the user who clicks saw these.
     drawn: RefCell<Vec<u64>>,
     pub(super) fitter: crate::widget::fit::Fitter,
 }
@@ -57,8 +57,8 @@ pub(super) enum Grabbed {
 }
 
 impl State {
-    /// Takes note of the rows that there are now: stays with those that are seen, unless
-    /// it was at the beginning, and brings a new selection into sight.
+    /// Takes the current rows: stays with the visible ones, unless it was at the beginning, and scrolls to
+    /// a new selection.
     pub(super) fn follow(
         &mut self,
         rows: usize,
@@ -131,7 +131,7 @@ impl State {
         (self.height / ROW).floor().max(1.0) as usize
     }
 
-    /// The rows that are seen, with the upper edge of each.
+    /// The visible rows, with the upper edge of each.
     pub(super) fn seen(&self) -> impl Iterator<Item = (usize, f32)> + use<> {
         let first = self.first();
         let last = self.rows.min(first + self.capacity());
@@ -145,9 +145,8 @@ impl State {
         drawn.extend(self.seen().map(|(row, _)| key(row)));
     }
 
-    /// The row that somebody means who presses at a distance below the head, and its line on
-    /// the screen: the one that was drawn there, wherever it stands by now. None where that
-    /// row is gone.
+    /// The row under a click at a distance below the head, and its line on the screen: the row that was
+    /// drawn there, wherever it is by now. `None` if that row is gone.
     pub(super) fn meant_at(&self, y: f32, key: impl Fn(usize) -> u64) -> Option<(usize, usize)> {
         let row = self.row_at(y);
         #[expect(

@@ -17,7 +17,7 @@ pub(crate) const READY: &str = "ready";
 /// The last datagrams of a download; one of them may get lost.
 pub(crate) const END: &[u8] = b"end";
 
-/// Serves until somebody ends it.
+/// Serves until the trial ends it.
 pub(crate) fn run() -> Result<()> {
     for port in [UDP, 443, 53] {
         let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
@@ -93,7 +93,7 @@ fn serve_datagrams(socket: &UdpSocket) {
     }
 }
 
-/// What somebody asks for.
+/// The request of a client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Download {
     pub(crate) bytes: u64,

@@ -31,7 +31,7 @@ impl Row {
         }
     }
 
-    /// Whether everybody was named in every trial, and the bytes were right.
+    /// Whether every owner was named in every trial, and the bytes were right.
     pub(crate) fn is_good(&self) -> bool {
         let mut trials = self.trials.iter();
         trials.all(|trial| trial.is_detected() && trial.counts_right())
@@ -56,7 +56,7 @@ impl Row {
         )
     }
 
-    /// Who was named wrongly, and why nobody was named.
+    /// The wrong names, and the reasons for unknown owners.
     fn remarks(&self) -> String {
         let mut remarks = BTreeSet::new();
         for trial in &self.trials {

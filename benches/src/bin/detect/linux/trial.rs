@@ -26,7 +26,7 @@ pub(crate) struct Trial {
     pub(crate) named: usize,
     /// Named in place of a process of the situation.
     pub(crate) wrong: BTreeSet<String>,
-    /// Bytes for which nobody was named, by reason.
+    /// Bytes without an owner, by reason.
     pub(crate) unknown: BTreeMap<String, u64>,
     /// The program's bytes, and what is right; `None` where no bytes are judged.
     pub(crate) sent: Option<(u64, u64)>,

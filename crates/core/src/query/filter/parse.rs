@@ -141,7 +141,7 @@ impl Parser<'_> {
 /// The term that is written as `word` at `span`.
 fn term(word: Word, span: Range<usize>) -> Result<Term, Problem> {
     let Word { text, split } = word;
-    // Nothing contains the text of a network, so it is meant as one.
+    // No text contains that of a network, so the term is a network.
     if text.contains('/')
         && let Ok(network) = text.parse()
     {

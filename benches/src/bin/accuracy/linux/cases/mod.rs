@@ -38,7 +38,7 @@ pub(crate) enum Need {
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) need: Need,
-    /// How many exchanges, as a share of what was asked for.
+    /// The number of exchanges, as a share of the requested one.
     pub(crate) share: Share,
     /// Whether it makes sense with several at once.
     pub(crate) in_parallel: bool,
@@ -46,7 +46,7 @@ pub(crate) struct Case {
     pub(crate) play: fn(&mut Stage, Plan) -> Result<()>,
 }
 
-/// How much of what was asked for is worth its time.
+/// The share of the requested exchanges that is worth its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Share {
     Whole,

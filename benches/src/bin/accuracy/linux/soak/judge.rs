@@ -20,7 +20,7 @@ const MOST_WORDS: usize = 50;
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) told: Vec<Told>,
-    /// Whether each message must have been seen: no device was down.
+    /// Whether the capture must have each message: no device was down.
     pub(super) is_exact: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Score {
     /// One of several processes was named that held a socket together. What an answer promises
     /// leaves that open, for what is sent through a socket that was just passed on.
     pub(super) one_of_several: u64,
-    /// Messages that were not seen, though they left, or seen more often than they were sent.
+    /// Messages that left and were not captured, or were counted more often than they were sent.
     pub(super) unfit: u64,
     /// What was wrong, in words.
     pub(super) words: Vec<String>,
@@ -69,13 +69,13 @@ impl Score {
 /// What is not judged yet.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// Ends that are there all the time, with their owners: nobody of the watched host holds those
-    /// of others.
+    /// Ends that exist all the time, with their owners: no process of the watched host holds those of
+    /// others.
     servers: HashMap<(String, SocketAddr), Vec<u32>>,
     ends: HashMap<Way, Vec<HeldBy>>,
     sent: HashMap<Way, (Vec<Sent>, bool)>,
     seen: HashMap<Way, Vec<Seen>>,
-    /// What was judged: more may be seen of it.
+    /// The judged ways, of which more packets may be captured.
     judged: HashMap<Way, Vec<HeldBy>>,
     pub(super) score: Score,
     pub(super) lines: u64,

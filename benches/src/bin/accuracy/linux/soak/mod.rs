@@ -261,7 +261,7 @@ struct Watch<'a> {
     before: Counted,
     batches: &'a Receiver<Batch>,
     told: &'a Receiver<String>,
-    /// Truths so far: every so many is wrong, if that was asked for.
+    /// Truths so far: on request, every so many is false.
     lies: u64,
 }
 
@@ -327,7 +327,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Now and then, another process than it was, if that was asked for.
+    /// On request, replaces the true process by another one now and then.
     fn lie(&mut self, told: &mut Told) {
         const EVERY: u64 = 20;
         self.lies += 1;

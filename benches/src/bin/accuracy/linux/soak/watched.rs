@@ -48,7 +48,7 @@ impl std::ops::AddAssign for Counted {
 /// What the program says at its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Summary {
-    /// With what was seen again.
+    /// With the copies on other devices.
     pub(super) total: Counted,
     /// Packets on other devices of their way.
     pub(super) seen_again: Counted,
