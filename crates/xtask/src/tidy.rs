@@ -20,7 +20,7 @@ const MAX_LINES: usize = 500;
 /// here may only become less; a file that keeps the limit leaves the list.
 const LONG: [(&str, usize); 4] = [
     ("crates/attribution/src/tables/linux/fd_scanner/mod.rs", 570),
-    ("crates/attribution/src/tables/linux/namespaces/mod.rs", 600),
+    ("crates/attribution/src/tables/linux/namespaces/mod.rs", 550),
     ("crates/core/src/engine/ledger.rs", 570),
     ("crates/icons/src/catalog.rs", 540),
 ];

@@ -8,7 +8,7 @@ mod again;
 mod closed;
 mod confirm;
 mod devices;
-mod doubt;
+pub(crate) mod doubt;
 mod ended;
 mod naming;
 mod question;
@@ -51,7 +51,6 @@ use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming};
 pub(crate) use devices::CapturedDevices;
-pub(crate) use doubt::Doubt;
 use ended::{EndedFlows, listed_mut};
 use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
 use uncertain::Uncertain;
@@ -70,7 +69,7 @@ pub(crate) struct Owners {
     device: Option<Arc<str>>,
     waiting: [bool; 2],
     /// By end: whether a program may have forged the first packet, which names this end as its source.
-    doubt: [Doubt; 2],
+    doubt: [doubt::Doubt; 2],
     /// By end: whether the lookup of its owner waits until this end sends something.
     asks_when_sent: [bool; 2],
     credit: Credit,

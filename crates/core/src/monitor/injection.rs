@@ -11,7 +11,7 @@ use flowner_capture::{FrameSenders, PacketSenders};
 use flowner_flows::{Origin, Packet};
 
 use super::budget::Budget;
-use crate::engine::ledger::Doubt;
+use crate::engine::ledger::doubt::Doubt;
 
 /// Checks for packet sockets that may send, when a datagram opens a flow.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod open;
 mod reach;
 mod share;
 mod way;
+mod with_address;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -37,7 +38,7 @@ use super::source::Sockets;
 use super::sys;
 use crate::answer::surroundings::{Place, Surroundings, Translations};
 use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
-use crate::policy::freshness::{NAMESPACES, THREADS_STAY};
+use crate::policy::freshness::THREADS_STAY;
 use crate::policy::time_budget::TimeBudget;
 
 /// The number of namespaces that this keeps open.
@@ -210,88 +211,6 @@ impl Namespaces {
             hides_some: self.hides_some || !with_others,
             translations: Translations::default(),
         }))
-    }
-
-    /// Those that have the local address of a question, which is not our own: of several, the
-    /// ones that the packet's device leads to, if it does to any, with their devices through
-    /// which it came; none that [cannot](Devices::may_come_from) have sent it. Where none is known that has it, or the device leads to none that is
-    /// known, looks for new ones, if that was not done since a given time, and with as much
-    /// effort as is given.
-    pub(crate) fn with_address_of(
-        &mut self,
-        query: &SocketQuery,
-        (since, effort): (Instant, Effort),
-        proc: &Proc,
-        buffers: &mut ReadBuffers,
-    ) -> Vec<(Vec<u32>, &mut Namespace)> {
-        let ip = query.local().ip();
-        let device = query.device_or_scope();
-        let own = self.own_addresses.as_ref();
-        let own = own.map(|own| Arc::clone(&own.known().devices));
-        let through = |other: &Namespace| match (&own, device) {
-            (Some(own), Some(device)) => own.leads_to(device, &other.addresses.known().devices),
-            _ => Vec::new(),
-        };
-        let leads_away = own.as_ref().zip(device);
-        let leads_away = leads_away.is_some_and(|(own, device)| own.leads_away(device));
-        let known = self.with_known_address(ip);
-        let is_led_to = known.iter().any(|other| !through(other).is_empty());
-        let is_there = !known.is_empty() && (is_led_to || !leads_away);
-        // One that was let go of, or was not entered, may have it, too.
-        let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
-        // So may one that is new: nothing here tells two with the same address apart.
-        let now = Instant::now();
-        let is_recent = self.is_searched_since(now.checked_sub(NAMESPACES).unwrap_or(now));
-        let is_enough = is_there && is_whole && is_recent;
-        if !is_enough && !self.is_searched_since(since) {
-            self.search(proc, buffers);
-            if self.with_known_address(ip).is_empty() {
-                self.search_threads(proc, buffers, (since, effort));
-            }
-        }
-        let devices = self
-            .others
-            .iter()
-            .map(|it| Arc::clone(&it.addresses.known().devices));
-        let devices: Vec<_> = if query.is_sender() {
-            devices.collect()
-        } else {
-            Vec::new()
-        };
-        let may_come_from = |other: &Namespace| {
-            let from = &other.addresses.known().devices;
-            let all = || devices.iter().map(|one| &**one);
-            own.as_ref()
-                .is_none_or(|own| own.may_come_from(query, from, all()))
-        };
-        let all = self.with_known_address(ip).into_iter();
-        let all: Vec<_> = all.map(|other| (through(other), other)).collect();
-        let is_led_to = all.iter().any(|(through, _)| !through.is_empty());
-        let all = all.into_iter();
-        all.filter(|(through, other)| !through.is_empty() || (!is_led_to && may_come_from(other)))
-            .collect()
-    }
-
-    /// Those that are known and have an address. One whose addresses cannot be read any more
-    /// is closed, and opened again by the next search.
-    fn with_known_address(&mut self, ip: IpAddr) -> Vec<&mut Namespace> {
-        let mut with = Vec::new();
-        let mut failed = Vec::new();
-        for (index, other) in self.others.iter_mut().enumerate() {
-            match other.has_asked(ip) {
-                Ok(true) => with.push(index),
-                Ok(false) => {}
-                Err(error) => failed.push((other.id, error)),
-            }
-        }
-        for (id, error) in failed {
-            self.forget(id);
-            with.clear();
-            self.trouble = Some(Trouble::new("addresses of a network namespace", &error));
-        }
-        let others = self.others.iter_mut().enumerate();
-        let others = others.filter(|(index, _)| with.contains(index));
-        others.map(|(_, other)| other).collect()
     }
 
     /// Lets go of one that does not answer as it should, until the next search.
