@@ -183,3 +183,38 @@ fn config_names_the_configuration_file() {
     );
     assert!(stdout(&run(&["doctor"])).contains("configuration file: "));
 }
+
+/// `HOME` may be that of another user, who must not decide what the program does.
+#[cfg(unix)]
+#[test]
+fn a_configuration_file_that_others_decide_about_is_not_used() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("flowner/config.toml");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "[who]\nwait = true\n").unwrap();
+    let config = || {
+        let mut command = flowner();
+        command.arg("config").env_remove("FLOWNER_CONFIG");
+        command.env("XDG_CONFIG_HOME", home.path());
+        command.output().unwrap()
+    };
+    let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o644);
+    let output = config();
+    assert_eq!(stderr(&output), "");
+    assert!(stdout(&output).contains("who.wait = true"));
+    mode(0o646);
+    let output = config();
+    assert!(stderr(&output).contains("can be written by every user"));
+    assert!(!stdout(&output).contains("who.wait"));
+    mode(0o644);
+    if chown(&path, Some(65_534), None).is_err() {
+        flowner_testing::skipped!("no privilege to give a file to another user");
+        return;
+    }
+    let output = config();
+    assert!(stderr(&output).contains("belongs to another user"));
+    assert!(!stdout(&output).contains("who.wait"));
+}

@@ -4,6 +4,7 @@
 
 mod file;
 mod place;
+mod trust;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

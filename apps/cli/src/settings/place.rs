@@ -1,14 +1,16 @@
 //! Finds the configuration file.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
 use flowner_core::present::printable_path;
 
-use crate::error::Failure;
+use super::trust;
+use crate::error::{Failure, say};
 
 /// The environment variable with the file.
 const VARIABLE: &str = "FLOWNER_CONFIG";
@@ -60,11 +62,32 @@ impl Place {
         let Some(path) = self.path() else {
             return Ok(None);
         };
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
+        match self.read_trusted(path) {
+            Ok(Ok(text)) => Ok(Some(text)),
+            Ok(Err(why)) => {
+                say(format_args!(
+                    "flowner: the configuration file {} {why}, so it is not used; `--config` uses it",
+                    printable_path(path)
+                ));
+                Ok(None)
+            }
             Err(error) if self.is_usual() && is_elsewhere(&error) => Ok(None),
             Err(error) => Err(unreadable(path, self, &error)),
         }
+    }
+
+    /// The text, or why this user must not trust the file: `HOME` may be that of another user. A file
+    /// that the user named is always trusted.
+    fn read_trusted(&self, path: &Path) -> io::Result<Result<String, &'static str>> {
+        let mut file = File::open(path)?;
+        if self.is_usual()
+            && let Some(why) = trust::why_not(&file)?
+        {
+            return Ok(Err(why));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Ok(Ok(text))
     }
 
     const fn is_usual(&self) -> bool {
