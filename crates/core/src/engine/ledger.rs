@@ -182,8 +182,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// An empty ledger. `asked`: the ends of new flows whose owners it looks up; `is_watched`: whether
-    /// events have a reader.
+    /// An empty ledger that looks up the owners of `asked` ends; `is_watched`: events have a reader.
     pub(crate) fn new(
         limits: &Limits,
         local: Option<LocalAddresses>,
@@ -223,8 +222,7 @@ impl Ledger {
         }
     }
 
-    /// The same, where only flows that are chosen are listed once they have ended, and the
-    /// others are added up in so many groups.
+    /// The same ledger, which lists only selected ended flows, and adds the others up in so many groups.
     pub(crate) fn listing(self, selection: Selection, groups: usize) -> Self {
         Self {
             retired: Retired::new(selection, groups),

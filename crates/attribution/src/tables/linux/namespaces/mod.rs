@@ -6,9 +6,8 @@
 //! An open socket keeps its namespace alive. So this closes the sockets when it finds nothing else
 //! in the namespace, and when no query comes for a while.
 //!
-//! Any user may make as many namespaces as the kernel permits. They get a part of the descriptors
-//! that this process may open, which is shared between the users who made them. This counts the
-//! rest.
+//! Any user may make as many namespaces as the kernel permits. Namespaces get a part of this process's
+//! descriptors, the same share for each user who made some. This counts the rest.
 
 mod find;
 mod open;
@@ -43,15 +42,13 @@ use crate::policy::time_budget::TimeBudget;
 
 /// The number of namespaces that this keeps open.
 const MAX: usize = 1_024;
-/// The descriptors of an open namespace: for `sock_diag`, for its addresses, for its devices, and
-/// for itself.
+/// The descriptors of an open namespace: for `sock_diag`, its addresses, its devices, and itself.
 const FILES: u64 = 4;
 /// The part of this process's descriptors that serves namespaces: there may be two tables.
 const PART_OF_FILES: u64 = 4;
 /// How long an open namespace without queries stays open while others wait.
 const IDLE: Duration = Duration::from_secs(10);
-/// The time budget for the threads of processes: a burst, and the share of the time that refills
-/// it.
+/// The time budget for the threads of processes: a burst, and the share of the time that refills it.
 const BUDGET: Duration = Duration::from_millis(250);
 const SHARE: u32 = 8;
 
@@ -78,8 +75,7 @@ pub(crate) struct Namespaces {
     waiting: HashMap<NamespaceId, (u32, u32)>,
     /// The users who made them, as far as known. Needed only if not all are open.
     users: HashMap<NamespaceId, Option<u32>>,
-    /// The number of namespaces that the last search found and did not open, because there are too
-    /// many.
+    /// The number of namespaces that the last search did not open, because there are too many.
     skipped: usize,
 }
 
@@ -126,9 +122,8 @@ impl Namespace {
     }
 }
 
-/// The namespaces that other threads may use. They hold none of it for longer than one query, so
-/// that everything closes when the table closes it. The table itself uses its own copies, so that
-/// only those threads wait for each other.
+/// The namespaces that other threads may use, each for one query at a time, so that all close when the
+/// table closes them. The table has its own copies, so that only those threads wait for each other.
 pub(crate) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 
 /// How much work a search for namespaces may do.
@@ -213,37 +208,37 @@ impl Namespaces {
         }))
     }
 
-    /// Lets go of one that does not answer as it should, until the next search.
+    /// Closes a namespace that does not answer as it should, until the next search.
     pub(crate) fn forget(&mut self, id: NamespaceId) {
         self.others.retain(|other| other.id != id);
         self.searched = None;
     }
 
-    /// Why there may be one with an address that was not found, although it may be entered.
+    /// Why the search may have missed a namespace with an address that this process may enter.
     pub(crate) fn trouble(&self) -> Option<io::Error> {
         let trouble = self.trouble.as_ref();
         trouble.map(|Trouble { kind, message }| io::Error::new(*kind, message.clone()))
     }
 
-    /// Whether one that was there at that time would be known.
+    /// Whether the search knows every namespace that existed at that time.
     pub(crate) fn is_searched_since(&self, time: Instant) -> bool {
         let is_since = self.searched.is_some_and(|searched| searched >= time);
         !self.may_enter || (is_since && !self.is_cut)
     }
 
-    /// Whether an address that no namespace is known to have may be that of one which
-    /// may not be entered: it is next to a virtual interface of ours.
+    /// Whether an unknown address may be of a namespace that this process may not enter: it is next to a
+    /// virtual interface of ours.
     pub(crate) fn may_be_hidden(&mut self, ip: IpAddr) -> bool {
         let addresses = self.own_addresses.as_mut().filter(|_| self.hides_some);
         addresses.is_some_and(|addresses| addresses.known().may_lead_to(ip))
     }
 
-    /// Whether there are, or may be, some that may not be entered.
+    /// Whether there are, or may be, namespaces that this process may not enter.
     pub(crate) const fn hides_some(&self) -> bool {
         self.hides_some
     }
 
-    /// What was found and is not looked into, as there is too much of it.
+    /// The namespaces that the search found and did not open, because there are too many.
     pub(crate) fn skipped(&self) -> Option<SkippedNamespaces> {
         let most = self.most();
         (self.skipped > 0).then_some(SkippedNamespaces {
@@ -253,7 +248,7 @@ impl Namespaces {
         })
     }
 
-    /// How many may be open.
+    /// The number of namespaces that may be open.
     fn most(&self) -> usize {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let copies = if self.shared.is_some() { 2 } else { 1 };
@@ -261,7 +256,7 @@ impl Namespaces {
         usize::try_from(most).unwrap_or(MAX).clamp(1, MAX)
     }
 
-    /// All that are known.
+    /// All known namespaces.
     pub(crate) fn others(&mut self) -> &mut [Namespace] {
         &mut self.others
     }
@@ -274,7 +269,7 @@ impl Namespaces {
         Arc::clone(self.shared.get_or_insert_default())
     }
 
-    /// Lets go of all of them, until they are needed again.
+    /// Closes all of them, until a query needs them again.
     pub(crate) fn close(&mut self) {
         self.others.clear();
         self.retain_shared(|_| false);
@@ -287,7 +282,7 @@ impl Namespaces {
         }
     }
 
-    /// Finds all of them: opens new ones, closes those that are gone but for us.
+    /// Finds all namespaces: opens new ones, and closes those that only we keep alive.
     pub(crate) fn search(&mut self, proc: &Proc, buffers: &mut ReadBuffers) {
         if !self.may_enter {
             return;
@@ -304,7 +299,7 @@ impl Namespaces {
             Some(chosen) => chosen.contains(&id),
             None => found.contains_key(&id),
         };
-        // What was not found may be there, where something could not be read.
+        // If something could not be read, a namespace that was not found may exist.
         let is_unsure = self.trouble.is_some();
         let stays = |id| is_kept(id) || (is_unsure && !found.contains_key(&id));
         self.others.retain(|other| stays(other.id));
@@ -328,7 +323,7 @@ impl Namespaces {
         self.search_threads(proc, buffers, (since, Effort::Bounded));
     }
 
-    /// Which of those that were found are looked into; `None` if there is room for all.
+    /// The found namespaces to open; `None` if there is room for all.
     fn choose(
         &mut self,
         found: &HashMap<NamespaceId, Found>,
@@ -361,7 +356,7 @@ impl Namespaces {
         Some(choose(candidates, most))
     }
 
-    /// Adds those in which a single thread is known to be, if it still is.
+    /// Adds the namespaces of single threads that are known and still there.
     fn add_known_threads(&mut self, found: &mut HashMap<NamespaceId, Found>, proc: &Proc) {
         let known = self.others.iter();
         let known = known.filter_map(|other| Some((other.id, other.thread?)));
@@ -376,8 +371,8 @@ impl Namespaces {
         }
     }
 
-    /// Finds those that single threads have entered (setns(2)), as long as there is time: of
-    /// processes that have other threads than when they were looked at, or were not since then.
+    /// Finds the namespaces that single threads have entered (setns(2)), while there is time: in processes
+    /// whose threads changed since their last scan, or that had none since then.
     fn search_threads(
         &mut self,
         proc: &Proc,
@@ -418,7 +413,7 @@ impl Namespaces {
         }
     }
 
-    /// Whether all of its threads were looked at in time.
+    /// Whether there was time to scan all of its threads.
     fn search_threads_of(
         &mut self,
         pid: u32,
@@ -460,9 +455,9 @@ impl Namespaces {
         true
     }
 
-    /// Keeps for the next search what there is no room for in this one.
+    /// Keeps for the next search the namespaces that have no room in this one.
     fn add_waiting(&mut self, id: NamespaceId, thread: (u32, u32)) {
-        // Known to the last search already, and left out by it.
+        // The last search knew it already, and left it out.
         if self.users.contains_key(&id) {
             return;
         }
