@@ -52,8 +52,8 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
     }
 }
 
-/// The settings of `record`. If one file cannot have the frames of different devices, it captures
-/// the device of the default route unless another is named.
+/// The settings of `record`. If one file cannot have the frames of different devices, `any` stands for
+/// the device of the default route.
 pub(crate) fn of_record(args: &RecordArgs) -> Config {
     let captured = of_capture(&args.capture);
     let is_all = captured.input == Input::AllDevices;

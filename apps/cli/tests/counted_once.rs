@@ -20,10 +20,10 @@ use serde_json::Value;
 const DATAGRAMS: u64 = 3_000;
 /// Datagrams that are answered.
 const ROUNDS: u64 = 500;
-const CONNECTIONS: usize = 10;
-/// With the headers of UDP and IPv4, and that of Ethernet, which the kernel shows as 16 bytes where all
-/// devices are captured.
+const CONNECTIONS: usize = 5;
 const PAYLOAD: usize = 500;
+/// With the headers of UDP, IPv4 and Ethernet.
+const WIRE: u64 = 500 + 8 + 20 + 14;
 
 /// A host with two containers on a bridge, and a device that leads to a far host.
 struct World {
@@ -116,14 +116,10 @@ fn wire(host: &Namespace, device: &str, other: &Namespace) {
 
 /// Sends datagrams from an address to another, so that no queue overflows.
 fn send(from: &Namespace, local: &str, remote: &str) {
-    run_role(from, "sender", local, remote);
-}
-
-fn run_role(from: &Namespace, role: &str, local: &str, remote: &str) {
     let program = std::env::current_exe().unwrap();
     let status = from
         .command(program.to_str().unwrap())
-        .args(["--exact", role, "--ignored", "--nocapture"])
+        .args(["--exact", "sender", "--ignored", "--nocapture"])
         .env("ENDS", format!("{local} {remote}"))
         .stdout(std::process::Stdio::null())
         .status();
@@ -169,6 +165,12 @@ fn role(at: &Namespace, role: &str, local: &str) -> Running {
     let running = Running::spawn(&mut command);
     running.line_with(|line| line == "SAYS ready");
     running
+}
+
+/// Lets a process end that waits for it.
+fn finish(mut role: Running) {
+    drop(role.child.stdin.take());
+    assert!(role.child.wait().unwrap().success());
 }
 
 /// The flow to a port, and the summary.
@@ -225,6 +227,9 @@ fn check(host: &World, from: (&Namespace, &str), to: (&Namespace, &str), again: 
     let (flows, summary) = ended(&watch, port);
     assert_eq!(summary["dropped"], 0, "{summary}");
     assert_eq!(packets(&flows), DATAGRAMS, "{local} {remote}: {summary}");
+    let bytes = |flow: &Value| ["sent", "received"].map(|way| flow[way]["bytes"].as_u64().unwrap());
+    let bytes: u64 = flows.iter().flat_map(bytes).sum();
+    assert_eq!(bytes, DATAGRAMS * WIRE, "{local} {remote}: {summary}");
     let seen = summary["seen_again"]["packets"].as_u64().unwrap_or(0);
     // Neighbours are asked for, and devices come up, meanwhile.
     assert!(
@@ -315,6 +320,8 @@ fn asker() {
         let (len, _) = socket.recv_from(&mut [0; 2 * PAYLOAD]).unwrap();
         assert_eq!(len, PAYLOAD);
     }
+    println!("\nSAYS ready");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 #[test]
@@ -330,18 +337,23 @@ fn answerer() {
     }
 }
 
-/// Opens a connection, sends bytes and waits for the answer, some times.
+/// Opens a connection, sends bytes and waits for the answer, some times, and again before it ends.
 #[test]
 #[ignore = "a role: other tests run it, in a process of its own"]
 fn client() {
-    let ends = std::env::var("ENDS").expect("only the other tests run this");
-    let (_, remote) = ends.split_once(' ').unwrap();
+    let remote = std::env::var("ENDS").expect("only the other tests run this");
     let mut stream = TcpStream::connect(remote).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    for _ in 0..20 {
-        stream.write_all(&[7; PAYLOAD]).unwrap();
-        stream.read_exact(&mut [0; PAYLOAD]).unwrap();
-    }
+    let mut exchange = || {
+        for _ in 0..10 {
+            stream.write_all(&[7; PAYLOAD]).unwrap();
+            stream.read_exact(&mut [0; PAYLOAD]).unwrap();
+        }
+    };
+    exchange();
+    println!("\nSAYS ready");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    exchange();
 }
 
 #[test]
@@ -371,12 +383,13 @@ fn connections_through_translation() {
     let (all, outer) = (host.watch(&["any"]), host.watch(&["up0"]));
     let mut before = Vec::new();
     for _ in 0..CONNECTIONS {
-        run_role(one, "client", "-", "192.0.2.1:9000");
+        let client = role(one, "client", "192.0.2.1:9000");
         before.extend(until_translated(&all));
+        finish(client);
     }
     // What closes the last one may be on its way.
     let _answerer = role(&host.far, "answerer", "192.0.2.1:9001");
-    run_role(one, "asker", "10.9.0.2:5000", "192.0.2.1:9001");
+    finish(role(one, "asker", "10.9.0.2:5000 192.0.2.1:9001"));
     let (mut inside, summary) = ended(&all, 9_000);
     inside.extend(to_port(&before, 9_000));
     let (outside, _) = ended(&outer, 9_000);
@@ -406,8 +419,9 @@ fn check_translated(host: &World, from: (&Namespace, &str), to: &str, server: (&
     let _answerer = role(place, "answerer", local);
     let watch = host.watch(&["any"]);
     let (asker, local) = from;
-    run_role(asker, "asker", local, to);
+    let asker = role(asker, "asker", &format!("{local} {to}"));
     let mut lines = until_translated(&watch);
+    finish(asker);
     watch.interrupt();
     lines.extend(json_lines(&watch.rest().join("\n")));
     let summary = lines.last().unwrap();

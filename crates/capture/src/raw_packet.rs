@@ -16,7 +16,7 @@ pub struct RawPacket<'a> {
     /// before the epoch are 0, times after the year 9999 its last second.
     pub time: Duration,
     /// Its length on the wire. Includes Linux cooked and BSD loopback headers, though they were
-    /// never on a wire.
+    /// never on a wire: see [`device_len`](Self::device_len).
     pub wire_len: u32,
     /// The link type of its frame: a file may have packets of several devices. An error if the
     /// decoder does not know it.
@@ -42,6 +42,19 @@ impl RawPacket<'_> {
         decode(self.link_type?, self.data, self.wire_len)
     }
 
+    /// Length of the frame on the device that showed it: as [`wire_len`](Self::wire_len), with the link header
+    /// of that device in place of the one that Linux makes up where it captures all devices
+    /// (`LINKTYPE_LINUX_SLL`). Of devices whose frames have another header, that one counts.
+    pub fn device_len(&self) -> u32 {
+        let header = match (self.link_type, self.device) {
+            (Ok(LinkType::LinuxCooked), Some(_)) => link_header_len(self.data),
+            _ => None,
+        };
+        header.map_or(self.wire_len, |header| {
+            self.wire_len.saturating_sub(COOKED_LEN) + header
+        })
+    }
+
     /// Whether the frame is for all hosts of its link, as far as the link header says so: the hardware
     /// address of Ethernet, and the packet type of Linux cooked headers (`PACKET_BROADCAST`).
     ///
@@ -50,6 +63,21 @@ impl RawPacket<'_> {
     pub fn is_broadcast(&self) -> bool {
         self.link_type
             .is_ok_and(|link_type| is_broadcast(link_type, self.data))
+    }
+}
+
+/// Of the header that Linux makes up.
+const COOKED_LEN: u32 = 16;
+
+/// How long the link headers are of the device on which a frame was captured, by its `ARPHRD_…` in
+/// `linux/if_arp.h`: Ethernet and loopback have a header, tun devices and IP tunnels have none.
+fn link_header_len(cooked: &[u8]) -> Option<u32> {
+    let kind = cooked.get(2..4)?;
+    match u16::from_be_bytes([kind[0], kind[1]]) {
+        1 | 772 => Some(14),
+        // `RAWIP`, `TUNNEL`, `TUNNEL6`, `SIT`, `NONE`.
+        519 | 768 | 769 | 776 | 0xfffe => Some(0),
+        _ => None,
     }
 }
 
@@ -119,6 +147,30 @@ mod tests {
         check(1, 1_000_000, 1_000_000, (1, 999_999_000));
         check(1, i64::MAX, 1_000_000_000, (1, 0));
         check(i64::MAX, 0, 1_000_000, (253_402_300_799, 0));
+    }
+
+    #[test]
+    fn the_made_up_header_is_not_counted() {
+        let check = |kind: u16, device, expected| {
+            let mut data = [0; 60];
+            data[2..4].copy_from_slice(&kind.to_be_bytes());
+            let packet = RawPacket {
+                time: Duration::ZERO,
+                wire_len: 116,
+                link_type: Ok(LinkType::LinuxCooked),
+                data: &data,
+                comments: Comments::default(),
+                origin: PacketOrigin::Sent,
+                device,
+            };
+            assert_eq!(packet.device_len(), expected, "{kind}");
+        };
+        check(1, Some(2), 114);
+        check(772, Some(1), 114);
+        check(0xfffe, Some(3), 100);
+        check(512, Some(3), 116);
+        // The length in a file is what it says.
+        check(1, None, 116);
     }
 
     #[test]

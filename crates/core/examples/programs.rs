@@ -1,4 +1,5 @@
-//! Watches the default device for ten seconds and lists programs by bytes.
+//! Watches all devices (elsewhere than on Linux, that of the default route) for ten seconds, and lists
+//! programs by bytes.
 //! Needs the privilege to capture.
 
 use std::time::Duration;

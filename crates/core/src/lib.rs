@@ -12,8 +12,8 @@
 //! #     path
 //! # }
 //!
-//! // A device works the same: `Input::DefaultDevice`, and `monitor.report()` while
-//! // it runs.
+//! // Devices work the same: `Input::default()`, which is all of them on Linux, and
+//! // `monitor.report()` while it runs.
 //! let config = Config {
 //!     input: Input::File(capture_file()),
 //!     ..Config::default()

@@ -13,7 +13,7 @@ use super::live::duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowner record -w trace.pcapng           until Ctrl-C, on the device of the default route
+  flowner record -w trace.pcapng           until Ctrl-C, on all devices
   flowner record -w trace.pcapng --owner-of firefox --duration 1m
   flowner record -w trace.pcapng --rotate-size 100M --files 10
   flowner record -i eth0 -i lo -w - | wireshark -k -i -

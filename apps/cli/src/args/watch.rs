@@ -9,7 +9,7 @@ use super::{By, CaptureArgs, FlowArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowner watch                            until Ctrl-C, on the device of the default route
+  flowner watch                            until Ctrl-C, on all devices
   flowner watch -i lo -i eth0 --duration 10s
   flowner watch --json --filter 'program:curl !dir:loopback'
   flowner watch -f 'tcp port 443' --by name")]

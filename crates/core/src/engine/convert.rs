@@ -45,6 +45,7 @@ use flowner_flows::{About, Fragment, Icmp, Origin, Packet, Protocol, Tcp, TcpFla
 /// ```
 pub fn packet(headers: &Headers, captured: &RawPacket<'_>) -> Packet {
     Packet {
+        wire_len: captured.device_len(),
         origin: origin(captured.origin),
         device: captured.device.and_then(NonZeroU32::new),
         ..packet_at(headers, captured.time)

@@ -67,14 +67,13 @@ impl FromStr for TimeBound {
 }
 
 /// The source of packets.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
-    /// All devices at once, including those that appear later. A packet that crosses several of
-    /// them, such as one of a container, counts on each.
+    /// All devices at once, including those that appear later. On Linux, a packet that crosses several of
+    /// them, such as one of a container, counts once; elsewhere on each. The default on Linux.
     AllDevices,
-    /// The device with the default route, or else the busiest one.
-    #[default]
+    /// The device with the default route, or else the busiest one. The default elsewhere.
     DefaultDevice,
     /// The device with this name.
     Device(String),
@@ -89,12 +88,24 @@ pub enum Input {
     Demo(Demo),
 }
 
+impl Default for Input {
+    /// [`AllDevices`](Self::AllDevices) where one capture shows all devices, as on Linux;
+    /// [`DefaultDevice`](Self::DefaultDevice) elsewhere.
+    fn default() -> Self {
+        if flowner_capture::all_begin_alike() {
+            Self::AllDevices
+        } else {
+            Self::DefaultDevice
+        }
+    }
+}
+
 impl Input {
-    /// The devices with these names; that of the default route if there are none; all devices for
+    /// The devices with these names; the [default](Self::default) if there are none; all devices for
     /// `any`.
     pub fn of_devices(names: &[String]) -> Self {
         match names {
-            [] => Self::DefaultDevice,
+            [] => Self::default(),
             [name] if name == "any" => Self::AllDevices,
             [name] => Self::Device(name.clone()),
             names => Self::Devices(names.to_vec()),

@@ -89,7 +89,7 @@ impl Frame {
             Err(error) => Self::Undecodable {
                 kind: error.kind(),
                 time: packet.time,
-                wire_len: packet.wire_len,
+                wire_len: packet.device_len(),
             },
         }
     }

@@ -166,11 +166,19 @@ fn capture() -> Check {
             None,
         );
     }
+    let seen = if flowner_capture::all_begin_alike() {
+        "all are seen unless -i names some"
+    } else {
+        "that of the default route is seen unless -i names others"
+    };
     match Source::all(&LiveOptions::default()) {
         Ok(_) => Check {
             name: "capture",
             status: Status::Good,
-            detail: format!("all devices can be captured from: {}", listed(&names)),
+            detail: format!(
+                "all devices can be captured from: {}; {seen}",
+                listed(&names)
+            ),
             remedy: None,
         },
         Err(flowner_capture::Error::Permission { .. }) => {

@@ -105,11 +105,9 @@ impl Watched {
         };
         let first = watched.lines.recv_timeout(PATIENCE);
         let first: Value = serde_json::from_str(&first.map_err(|_| "it does not start")?)?;
-        // pcap-linktype(7).
+        // Of the devices, whose headers count.
         watched.header = match first["link_type"].as_str() {
-            Some("LINUX_SLL") => 16,
-            Some("LINUX_SLL2") => 20,
-            Some("EN10MB") => 14,
+            Some("LINUX_SLL" | "EN10MB") => 14,
             other => return Err(format!("an unknown link type: {other:?}").into()),
         };
         Ok(watched)
