@@ -137,7 +137,7 @@ fn inner() {
     compare(
         &report,
         &sent,
-        ["storming", "at_once", "reopening", "sharing"].contains(&words[0]),
+        ["storming", "at_once", "reopening", "sharing", "daemonising"].contains(&words[0]),
     );
 }
 
@@ -389,6 +389,16 @@ fn a_udp_port_of_a_container_is_used_again() {
 fn a_child_keeps_the_socket() {
     for kind in ["udp", "tcp"] {
         check(&format!("leaving {kind} 0 0.02"));
+    }
+}
+
+/// Its grandchild is there when its packets are looked at.
+#[test]
+fn a_process_goes_into_the_background_after_its_first_packet() {
+    for kind in ["udp", "tcp"] {
+        for pause in [0.0, 0.002] {
+            check(&format!("daemonising {kind} 0 {pause}"));
+        }
     }
 }
 

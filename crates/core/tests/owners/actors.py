@@ -449,6 +449,36 @@ def at_once(kind, keeps, forks):
         os.waitpid(child, 0)
 
 
+def daemonising(kind, pause):
+    """Processes that send once and go into the background as daemons do: a grandchild has the socket, and
+    sends nothing."""
+    started = []
+
+    def sender():
+        s = connection(kind) if kind == "tcp" else socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if kind == "udp":
+            s.connect((HERE, 7100))
+        s.send(b"x" * 100)
+        time.sleep(pause)
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(0.5)
+
+    for _ in range(80):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            sender()
+            os._exit(0)
+        started.append(child)
+        os.write(1, f"sent {child} 100\n".encode())
+        time.sleep(0.02)
+    for child in started:
+        os.waitpid(child, 0)
+    time.sleep(0.6)
+
+
 def reopening(kind, gap, pause, is_reset):
     """Two processes take turns: each connects from the same port to the same server, and closes."""
     turns = os.pipe(), os.pipe()
@@ -503,6 +533,7 @@ ACTS = {
     "interpreting": lambda kind, gap, pause: interpreting(kind, pause),
     "elsewhere": lambda kind, gap, pause: elsewhere(kind, gap, pause),
     "leaving": lambda kind, gap, pause: leaving(kind, pause),
+    "daemonising": lambda kind, gap, pause: daemonising(kind, pause),
     "forking": lambda kind, gap, pause: forking(kind, pause),
     "many": lambda kind, gap, pause: many(kind, pause),
 }

@@ -8,6 +8,7 @@
 //! Several threads may search at the same time. All of them write to one [`Index`], and no thread
 //! locks it while it reads `/proc`.
 
+mod adopted;
 mod aim;
 mod confirm;
 pub(crate) mod coverage;
@@ -398,6 +399,7 @@ impl FdScanner {
             let index = self.index();
             let process = index.scanned(pid).and_then(|known| known.process.clone());
             drop(index);
+            let process = process.map(|one| self.since_fork(one, young_since, buffers));
             let young = process.as_ref().filter(|one| one.started > young_since);
             let parent = young.and_then(|process| process.parent);
             processes.extend(process);

@@ -2,6 +2,8 @@
 
 /// `PF_FORKNOEXEC` in `include/linux/sched.h`.
 const FORKED_ONLY: u64 = 0x40;
+/// `PF_EXITING`.
+const EXITING: u64 = 0x4;
 
 /// The contents of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,11 +13,16 @@ pub(crate) struct Stat {
     /// The bytes of the name, at most 15 of them (`TASK_COMM_LEN` in `include/linux/sched.h`).
     pub(crate) raw_name: Vec<u8>,
     pub(crate) parent: u32,
+    /// Negative once the process has exited (`do_task_stat` in `fs/proc/array.c`).
+    pub(crate) session: i32,
     /// Clock ticks from boot to the start.
     pub(crate) started: u64,
     /// Whether it has executed a program since it was forked, instead of continuing that of its
     /// parent.
     pub(crate) has_executed: bool,
+    /// Whether it has begun to exit: then it closes its descriptors, and after that its children get
+    /// another parent.
+    pub(crate) is_exiting: bool,
 }
 
 /// Parses `/proc/PID/stat`. The name is in parentheses and may contain some, so the last one ends
@@ -26,16 +33,19 @@ pub(crate) fn stat(bytes: &[u8]) -> Option<Stat> {
     let name = &bytes[start + 1..end];
     let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
     let mut fields = after.split_ascii_whitespace();
-    // State, parent, ...; field 9 has the flags, field 22 the start, and field 2 the name.
+    // State, parent, ...; field 6 has the session, field 9 the flags, field 22 the start, and field 2 the name.
     let parent = fields.nth(1)?.parse().ok()?;
-    let flags: u64 = fields.nth(4)?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    let flags: u64 = fields.nth(2)?.parse().ok()?;
     let started = fields.nth(12)?.parse().ok()?;
     Some(Stat {
         name: name_text(name),
         raw_name: name.to_vec(),
         parent,
+        session,
         started,
         has_executed: flags & FORKED_ONLY == 0,
+        is_exiting: flags & EXITING != 0,
     })
 }
 
@@ -189,11 +199,13 @@ mod tests {
             let joined = |fields: Vec<String>| fields.join(" ");
             let mut before: Vec<String> = before.iter().map(ToString::to_string).collect();
             before.insert(4, flags.to_string());
+            let session = before[1].clone();
             let before = joined(before);
             let after = joined(after.iter().map(ToString::to_string).collect());
             let text = format!("{pid} ({name}) S {parent} {before} {started} {after}\n");
                         let found = stat(text.as_bytes()).unwrap();
             prop_assert_eq!((found.raw_name, found.parent, found.started), (name.clone().into_bytes(), parent, started));
+            prop_assert_eq!(found.session.to_string(), session);
             // Longer than any name of the kernel.
             prop_assert!(name.len() == CUT_LENGTH || found.name == name);
         }
