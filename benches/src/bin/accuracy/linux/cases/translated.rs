@@ -19,29 +19,29 @@ pub(super) const CASES: &[Case] = &[
     behind(
         "behind the host's address, tcp, exits at once",
         Need::AtOnce,
-        |stage, plan| outside(stage, plan, "serve-tcp", "tcp", "0"),
+        |stage, plan| outside(stage, plan, "tcp", "0"),
     ),
     behind(
         "behind the host's address, tcp, lives 10 ms",
         Need::All,
-        |stage, plan| outside(stage, plan, "serve-tcp", "tcp", "10"),
+        |stage, plan| outside(stage, plan, "tcp", "10"),
     ),
     behind(
         "behind the host's address, udp, exits at once",
         Need::AtOnce,
-        |stage, plan| outside(stage, plan, "serve-udp", "udp", "0"),
+        |stage, plan| outside(stage, plan, "udp", "0"),
     ),
     behind(
         "behind the host's address, udp, lives 10 ms",
         Need::All,
-        |stage, plan| outside(stage, plan, "serve-udp", "udp", "10"),
+        |stage, plan| outside(stage, plan, "udp", "10"),
     ),
     at(
         Place::Translating,
         few(
             "two behind one address with the same port, tcp",
             Need::All,
-            |stage, plan| twins(stage, plan, "serve-tcp", "tcp"),
+            |stage, plan| twins(stage, plan, "tcp"),
         ),
     ),
     at(
@@ -49,31 +49,36 @@ pub(super) const CASES: &[Case] = &[
         few(
             "two behind one address with the same port, udp",
             Need::All,
-            |stage, plan| twins(stage, plan, "serve-udp", "udp"),
+            |stage, plan| twins(stage, plan, "udp"),
         ),
     ),
     behind(
         "behind a port of the host, the server, tcp",
         Need::All,
-        |stage, plan| forwarded(stage, plan, "serve-tcp", "tcp"),
+        |stage, plan| forwarded(stage, plan, "tcp"),
     ),
     behind(
         "behind a port of the host, the server, udp",
         Need::All,
-        |stage, plan| forwarded(stage, plan, "serve-udp", "udp"),
+        |stage, plan| forwarded(stage, plan, "udp"),
     ),
 ];
 
+/// Starts a server that serves alone: its end, and its pid.
+fn serve(stage: &mut Stage, side: Side, kind: &str, listen: &str) -> Result<(SocketAddr, u32)> {
+    stage.serve_at(side, &[&format!("serve-{kind}"), listen, "alone"])
+}
+
 /// A server outside, which writes down by which ends it sees those who come.
-fn serve_outside(stage: &mut Stage, serve: &str) -> Result<String> {
+fn serve_outside(stage: &mut Stage, kind: &str) -> Result<String> {
     let listen = format!("{}:0", DEVICES[0].peer);
-    let (server, _) = stage.serve_at(Side::Client, &[serve, &listen, "alone"])?;
+    let (server, _) = serve(stage, Side::Client, kind, &listen)?;
     Ok(server.to_string())
 }
 
 /// From a container.
-fn outside(stage: &mut Stage, plan: Plan, serve: &str, kind: &str, linger: &str) -> Result<()> {
-    let to = serve_outside(stage, serve)?;
+fn outside(stage: &mut Stage, plan: Plan, kind: &str, linger: &str) -> Result<()> {
+    let to = serve_outside(stage, kind)?;
     for _ in 0..plan.count {
         let client = ["client", kind, "any", &to, linger, "1"];
         stage.perform(Side::Server, &client)?;
@@ -84,8 +89,8 @@ fn outside(stage: &mut Stage, plan: Plan, serve: &str, kind: &str, linger: &str)
 }
 
 /// From two containers, in which the port is the same. A silent socket of the host has it, too.
-fn twins(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<()> {
-    let to = serve_outside(stage, serve)?;
+fn twins(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
+    let to = serve_outside(stage, kind)?;
     for number in 0..plan.count {
         let port = 31_000 + number;
         let silent = format!("from=0.0.0.0:{port}");
@@ -104,12 +109,12 @@ fn twins(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<()> {
 
 /// To a server in a container, through a port of the host on which a process of the host listens as
 /// well.
-fn forwarded(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<()> {
+fn forwarded(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
     let port = FORWARDED.to_string();
     let silent = format!("from=0.0.0.0:{port}");
     stage.serve_at(Side::Here, &["silent", &format!("kind={kind}"), &silent])?;
     let listen = format!("{}:{port}", DEVICES[1].peer);
-    stage.serve_at(Side::Server, &[serve, &listen, "alone"])?;
+    serve(stage, Side::Server, kind, &listen)?;
     let shown: SocketAddr = format!("{}:{port}", DEVICES[0].here).parse()?;
     for _ in 0..plan.count {
         stage.play(&["client", kind, "any", &shown.to_string(), "10", "1"])?;
