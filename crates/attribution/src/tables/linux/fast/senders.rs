@@ -15,6 +15,7 @@ use super::seen::lock;
 use super::worker::OwnerLookup;
 use crate::answer::matching;
 use crate::answer::{Match, Ownership, PacketSocket, Protocol, SocketQuery, Verdict};
+use crate::observers::linux::sched;
 use crate::observers::linux::send_watcher::SentHere;
 use crate::policy::freshness::SENT_WITHOUT_PORT;
 use crate::tables::fast_lookup::Confirmed;
@@ -43,12 +44,12 @@ impl OwnerLookup {
         query: &SocketQuery,
         sent: SentHere,
     ) -> Option<Ownership> {
-        let began = Instant::now();
-        if !self.budget.has_any(began) {
+        if !self.budget.has_any(Instant::now()) {
             return None;
         }
+        let began = sched::cpu_time();
         let found = self.portless_sender(query, sent);
-        self.budget.spend(began.elapsed());
+        self.budget.spend(sched::cpu_time().saturating_sub(began));
         found
     }
 

@@ -9,6 +9,7 @@ use super::seen::SeenSenders;
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::matching;
 use crate::answer::{NetworkNamespace, Ownership, Process, Protocol, SocketQuery, Verdict};
+use crate::observers::linux::sched;
 use crate::policy::time_budget::TimeBudget;
 use crate::policy::{Initiator, LookupRequest};
 use crate::tables::linux::candidates::Candidates;
@@ -20,7 +21,8 @@ use crate::tables::linux::sockets;
 use crate::tables::linux::source::Sockets;
 use crate::tables::linux::verdicts;
 
-/// The time budget: a burst, and the share of the time that refills it.
+/// The budget of CPU time: a burst, and the share of the time that refills it. Time for which other threads
+/// have the CPU costs nothing: on a busy host there would be none left.
 const BUDGET: Duration = Duration::from_millis(50);
 const SHARE: u32 = 4;
 
@@ -119,8 +121,10 @@ impl OwnerLookup {
             is_accepted,
             ask,
         };
+        let cpu_time = sched::cpu_time();
         let found = self.find_owner(query, &params);
-        self.budget.spend(began.elapsed());
+        self.budget
+            .spend(sched::cpu_time().saturating_sub(cpu_time));
         found
     }
 
