@@ -47,9 +47,10 @@ const MAX_LOOKED_AT: usize = 256;
 /// How often a flow that is silent is looked at again, if a first time did not show whose it is:
 /// its socket is gone, and which others were closed may be told late, or there was no time.
 const MAX_LOOKS: u8 = 3;
-/// How often it is looked at whether another socket had the port of a new flow before the owner
-/// was seen: it was closed then, which the system reports a moment later, more so on a busy host.
-const START_CHECKS: u8 = 2;
+/// How often the ledger checks, every 10 ms, whether another socket had the port of a flow: before the
+/// owner was seen, or after the owner's socket was closed. The system reports closed sockets late on a
+/// busy host.
+const REPORT_CHECKS: u8 = 8;
 
 /// Sockets that may have sent a part of a flow of another one.
 #[derive(Debug, Clone, Copy)]
@@ -195,7 +196,7 @@ impl Owners {
             && known.sure.last_seen <= observed
         {
             known.start = Some(chronicle.remembered(id));
-            known.checks = START_CHECKS;
+            known.checks = REPORT_CHECKS;
             return true;
         }
         let mut confirmation = Confirmation::new(flow, number, observed);
@@ -206,7 +207,7 @@ impl Owners {
         }
         if is_datagram {
             confirmation.start = Some(all.clone());
-            confirmation.checks = START_CHECKS;
+            confirmation.checks = REPORT_CHECKS;
         }
         confirmation.unsearched = Some(all);
         let is_unsure = !confirmation.is_sure() && confirmation.is_worth_it(flow.protocol());
@@ -366,6 +367,10 @@ impl Ledger {
             confirmation.looks += 1;
             // The same holds for what was closed after it, and nobody else had the port.
             if confirmation.looks > 1 && is_told_of_all {
+                if confirmation.looks < REPORT_CHECKS && protocol == Protocol::UDP {
+                    confirmation.is_queued = true;
+                    self.confirming.due.push_back((now + SILENCE, id));
+                }
                 continue;
             }
             confirmation.ask();

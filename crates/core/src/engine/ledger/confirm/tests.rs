@@ -126,12 +126,14 @@ const CHANGED: &str = "the owner changed about then";
 /// Three packets of process 1, the last of them not confirmed.
 fn begun() -> TestLedger {
     let mut ledger = TestLedger::new();
-    ledger.packet(&packet(ms(1_000), true));
+    ledger.packet(&packet(ms(900), true));
     let waiter = ledger.asked().unwrap();
-    ledger.answer(waiter, owner(1, 1, ms(1_000)));
-    // That nobody else had the port is looked at twice.
-    for due in [1_010, 1_020] {
-        ledger.inner.confirm_due(ms(due), &mut ledger.effects);
+    ledger.answer(waiter, owner(1, 1, ms(900)));
+    // Until the ledger knows that nobody else had the port.
+    for check in 1..=u64::from(REPORT_CHECKS) {
+        ledger
+            .inner
+            .confirm_due(ms(900 + 10 * check), &mut ledger.effects);
     }
     assert_eq!(ledger.confirm(Confirmed::Same), 0);
     // After a silence it is asked again.
