@@ -312,19 +312,32 @@ fn outcomes(
     uid: u32,
 ) -> Vec<Outcome> {
     let mut judged = HashSet::new();
+    let key_of = |truth: &Truth| (truth.protocol.clone(), truth.local, truth.remote);
+    // Ends that one connection had.
+    let mut times = HashMap::new();
+    for truth in truths.iter().filter(|truth| truth.protocol == "tcp") {
+        *times.entry(key_of(truth)).or_insert(0) += 1;
+    }
+    times.retain(|_, times| *times == 1);
+    let alone: HashSet<_> = times.into_keys().collect();
     let outcome = |truth: &Truth| {
-        let key = (truth.protocol.clone(), truth.local, truth.remote);
+        let key = key_of(truth);
         let told = answers.get_mut(&key).filter(|told| !told.is_empty());
         let answer = told.map(|told| told.remove(0));
         // Datagrams between the same ends are one flow, no matter which process got the port again.
-        let is_first = judged.insert(key);
+        let is_first = judged.insert(key.clone());
         if answer.is_none() && !is_first && truth.protocol == "udp" {
             return None;
         }
-        let worth = match &answer {
+        let mut worth = match &answer {
             Some(answer) => judge(&truth.held_by, answer, uid),
             None => Worth::Missing,
         };
+        // Where others turn out to hold the socket, too, the rest of the flow is another one.
+        if let Some(told) = answers.get_mut(&key).filter(|_| alone.contains(&key)) {
+            let rest = told.drain(..).map(|rest| judge(&truth.held_by, &rest, uid));
+            worth = rest.fold(worth, Worth::with_rest);
+        }
         let HeldBy {
             always,
             sometimes,

@@ -80,6 +80,20 @@ pub(crate) enum Worth {
     Wrong,
 }
 
+impl Worth {
+    /// Of a connection that was cut in two: one wrong part makes all of it wrong, one that names somebody is
+    /// enough else.
+    pub(crate) fn with_rest(self, rest: Self) -> Self {
+        match (&self, &rest) {
+            (Self::Wrong, _) | (Self::Named | Self::Shared | Self::Partial, Self::Unknown(_)) => {
+                self
+            }
+            (_, Self::Wrong) | (Self::Unknown(_) | Self::Missing, _) => rest,
+            _ => self,
+        }
+    }
+}
+
 /// Judges an answer; `uid` is the user of the processes.
 pub(crate) fn judge(held_by: &HeldBy, answer: &Answer, uid: u32) -> Worth {
     let held = |pid: &u32| held_by.always.contains(pid) || held_by.sometimes.contains(pid);

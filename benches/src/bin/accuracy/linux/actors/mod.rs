@@ -280,9 +280,13 @@ fn fork(to: &str) -> Result<()> {
     Ok(())
 }
 
-fn talk(stream: &TcpStream, holders: &str) -> Result<()> {
+fn talk(mut stream: &TcpStream, holders: &str) -> Result<()> {
     exchange(stream, &holders.replace("CHILD", &id().to_string()))?;
-    std::thread::sleep(Duration::from_millis(10));
+    // What is sent until a search has found both of them is of neither.
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(100));
+        stream.write_all(b".")?;
+    }
     Ok(())
 }
 
