@@ -39,7 +39,9 @@ fn a_key_shows_addresses_in_place_of_names_on_every_page() {
     // Columns are those that are seen: the first click sorts by that one.
     stage.click("Remote");
     stage.type_text("/");
+    stage.expect("Service");
     stage.type_text("program:jitsi-meet port:10000");
+    stage.expect_no("firefox");
     stage.click("203.0.113.17:10000");
     // The evidence of a flow is there either way.
     stage.expect("REMOTE END");
