@@ -195,6 +195,44 @@ fn a_question_belongs_to_the_flow_that_its_packet_begins() {
     assert_eq!(asked, [["a.example"], ["b.example"]]);
 }
 
+/// Without the packets that say so, a file tells what an address is called; where they are there, they
+/// count first.
+#[test]
+fn the_names_of_a_file_are_claims_of_the_file() {
+    let mut traffic = Traffic::new();
+    traffic
+        .writer
+        .name(SERVER.into(), "claimed.example")
+        .unwrap();
+    traffic
+        .writer
+        .name([192, 0, 2, 9].into(), "elsewhere.example")
+        .unwrap();
+    traffic.connect(40_000, b"no name in here");
+    traffic.resolve(50_000, "www.example.com");
+    traffic.connect(40_001, b"no name in here");
+    let report = traffic.read(true);
+    let by_file = ("claimed.example".to_owned(), NameSource::Recorded);
+    assert_eq!(name(&report, 40_000), Some(by_file));
+    let by_dns = ("www.example.com".to_owned(), NameSource::Dns);
+    assert_eq!(name(&report, 40_001), Some(by_dns));
+    let names = flow(&report, 40_001).names.as_deref().unwrap();
+    assert_eq!(names.others[0].name.as_str(), "claimed.example");
+    assert_eq!(name(&report, 50_000), None);
+}
+
+#[test]
+fn several_names_of_a_file_for_one_address_name_nobody() {
+    let mut traffic = Traffic::new();
+    traffic.writer.name(SERVER.into(), "a.example").unwrap();
+    traffic.writer.name(SERVER.into(), "b.example").unwrap();
+    traffic.connect(40_000, b"no name in here");
+    let report = traffic.read(true);
+    assert_eq!(name(&report, 40_000), None);
+    let names = flow(&report, 40_000).names.as_deref().unwrap();
+    assert_eq!(names.others.len(), 2);
+}
+
 #[test]
 fn what_a_client_uploads_names_nobody() {
     const FILE: &[u8] = b"GET / HTTP/1.1\r\nHost: bank.example\r\n\r\n";

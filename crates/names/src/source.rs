@@ -24,13 +24,15 @@ pub enum Source {
     Llmnr,
     /// This host's hosts file.
     Hosts,
+    /// A capture file has the name: whoever wrote it says so, on evidence that the file may not have.
+    Recorded,
     /// A reverse lookup: what the owner of the address calls it.
     Reverse,
 }
 
 impl Source {
     /// All of them, the strongest first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tls,
         Self::Quic,
         Self::Http,
@@ -39,6 +41,7 @@ impl Source {
         Self::Mdns,
         Self::Llmnr,
         Self::Hosts,
+        Self::Recorded,
         Self::Reverse,
     ];
 
@@ -54,6 +57,7 @@ impl Source {
             Self::Mdns => "mdns",
             Self::Llmnr => "llmnr",
             Self::Hosts => "hosts",
+            Self::Recorded => "recorded",
             Self::Reverse => "reverse",
         }
     }

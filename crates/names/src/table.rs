@@ -3,6 +3,7 @@
 mod answers;
 mod choice;
 mod questions;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::{Hosts, Name, Source};
 use answers::{Answer, Answers};
 use choice::Choice;
 use questions::{Asked, Questions};
+use recorded::Recorded;
 
 /// The limits of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Limits {
     pub dns_flows: usize,
     /// Results of reverse lookups.
     pub reverse: usize,
+    /// Addresses with names of a capture file.
+    pub recorded: usize,
 }
 
 impl Default for Limits {
@@ -41,6 +45,7 @@ impl Default for Limits {
             of_address: 64,
             dns_flows: 16_384,
             reverse: 16_384,
+            recorded: 65_536,
         }
     }
 }
@@ -188,6 +193,7 @@ pub struct NameTable {
     dns_flows: HashMap<u64, FlowOwner>,
     dns_flows_order: VecDeque<u64>,
     hosts: Hosts,
+    recorded: Recorded,
     reverse: HashMap<IpAddr, (Name, Duration)>,
     reverse_order: VecDeque<IpAddr>,
     unsolicited: u64,
@@ -231,6 +237,7 @@ impl NameTable {
             dns_flows: HashMap::new(),
             dns_flows_order: VecDeque::new(),
             hosts: Hosts::default(),
+            recorded: Recorded::new(limits.recorded),
             reverse: HashMap::new(),
             reverse_order: VecDeque::new(),
             unsolicited: 0,
@@ -254,6 +261,12 @@ impl NameTable {
     /// while, which the caller may do elsewhere.
     pub fn set_hosts(&mut self, hosts: Hosts) -> Hosts {
         std::mem::replace(&mut self.hosts, hosts)
+    }
+
+    /// Takes a name that a capture file gives an address, for flows that begin later. If it gives several,
+    /// none of them names a flow.
+    pub fn observe_recorded(&mut self, address: IpAddr, name: Name) {
+        self.recorded.put(address.to_canonical(), name);
     }
 
     /// Takes the result of a reverse lookup.
@@ -357,7 +370,7 @@ impl NameTable {
     /// The strongest evidence names the flow: the name that the client gave in the flow; then the DNS
     /// answer that its own process requested before the flow began, or else another process of its
     /// program, or else this host; multicast DNS and LLMNR; the hosts file; an answer that another host
-    /// requested; a reverse lookup.
+    /// requested; a capture file; a reverse lookup.
     ///
     /// If the strongest answers have several names for the address, nothing decides between them. Then
     /// no weaker evidence names the flow either, and all of them are among the other names.
@@ -385,6 +398,7 @@ impl NameTable {
             }
             self.of_hosts(address)
                 .or_else(|| self.of_other_hosts(address, &answers, flow))
+                .or_else(|| self.recorded.only_name(address))
                 .or_else(|| self.of_reverse(address))
         };
         let name = of_flow(flow).or(found).or_else(weaker);
@@ -402,6 +416,11 @@ impl NameTable {
         };
         for answer in answers.iter().filter(|answer| is_other(&answer.name)) {
             add(answer.named(self.asked_by(answer, flow), flow.began));
+        }
+        for recorded in self.recorded.names(address) {
+            if is_other(&recorded.name) {
+                add(recorded);
+            }
         }
         if is_ambiguous {
             let silent = [self.of_hosts(address), self.of_reverse(address)];

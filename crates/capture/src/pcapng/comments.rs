@@ -1,6 +1,7 @@
 //! The options of a packet's block beside the packet.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::options::{COMMENT, Options};
@@ -14,6 +15,8 @@ pub struct Comments<'a> {
     is_big_endian: bool,
     /// The processes of the section up to this packet.
     processes: Option<&'a Processes>,
+    /// The names since the packet before.
+    names: &'a [(IpAddr, String)],
 }
 
 impl<'a> Comments<'a> {
@@ -21,11 +24,13 @@ impl<'a> Comments<'a> {
         options: &'a [u8],
         is_big_endian: bool,
         processes: &'a Processes,
+        names: &'a [(IpAddr, String)],
     ) -> Self {
         Self {
             options,
             is_big_endian,
             processes: Some(processes),
+            names,
         }
     }
 
@@ -50,6 +55,14 @@ impl<'a> Comments<'a> {
         let pointers = process::pointers(self.options());
         let known = self.processes.into_iter();
         known.flat_map(move |known| known.of_packet(pointers.clone(), time))
+    }
+}
+
+impl<'a> Comments<'a> {
+    /// The names that the file gives addresses, in Name Resolution Blocks since the packet before: claims
+    /// of whoever wrote it, in the order of the file. There may be several of one address.
+    pub const fn names(&self) -> &'a [(IpAddr, String)] {
+        self.names
     }
 }
 

@@ -15,6 +15,8 @@ use crate::packet_origin::PacketOrigin;
 const MAX_BLOCK: usize = 16 << 20;
 /// The largest valid number of interfaces in one section.
 const MAX_INTERFACES: usize = 65_536;
+/// Names between two packets that are kept.
+const MAX_NAMES: usize = 65_536;
 
 /// The content of a section so far.
 #[derive(Debug, Default)]
@@ -22,6 +24,10 @@ pub(crate) struct Reader {
     is_big_endian: bool,
     interfaces: Vec<Described>,
     processes: Processes,
+    /// Names of addresses since the last packet.
+    names: Vec<(IpAddr, String)>,
+    /// Whether the last block was a packet, which has these names.
+    has_told_names: bool,
     /// Blocks whose lengths do not include their padding.
     odd_lengths: u64,
 }
@@ -104,7 +110,11 @@ impl Reader {
         // Some programs do not include the padding, although the draft does.
         self.odd_lengths += u64::from(!len.is_multiple_of(4));
         let len = len.next_multiple_of(4);
-        Ok(Header { kind, len })
+        let header = Header { kind, len };
+        if std::mem::replace(&mut self.has_told_names, header.is_packet()) {
+            self.names.clear();
+        }
+        Ok(header)
     }
 
     /// The packet in a block, from all bytes of the block.
@@ -141,12 +151,51 @@ impl Reader {
                 }
                 Ok(())
             }
+            block::NAMES => {
+                self.take_names(&mut fields);
+                Ok(())
+            }
             layout::APPLE => {
                 let facts = ProcessFacts::of_apple(&mut fields);
                 self.processes.add_apple(facts.unwrap_or_default());
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The names of addresses in a block: records, each of an address and names that end with a zero. What
+    /// is no such record is skipped.
+    fn take_names(&mut self, fields: &mut Fields<'_>) {
+        const IPV4: u16 = 1;
+        const IPV6: u16 = 2;
+        while let Some((kind, len)) = fields.u16().zip(fields.u16()) {
+            let Some(record) = fields.padded(len.into()).filter(|_| kind != 0) else {
+                return;
+            };
+            let split = match kind {
+                IPV4 => record
+                    .split_first_chunk::<4>()
+                    .map(|(octets, names)| (IpAddr::from(*octets), names)),
+                IPV6 => record
+                    .split_first_chunk::<16>()
+                    .map(|(octets, names)| (IpAddr::from(*octets), names)),
+                _ => None,
+            };
+            let Some((address, names)) = split else {
+                continue;
+            };
+            for name in names
+                .split(|byte| *byte == 0)
+                .filter(|name| !name.is_empty())
+            {
+                if self.names.len() >= MAX_NAMES {
+                    return;
+                }
+                if let Ok(name) = std::str::from_utf8(name) {
+                    self.names.push((address, name.to_owned()));
+                }
+            }
         }
     }
 
@@ -246,7 +295,12 @@ impl Reader {
             time: described.time(ticks),
             wire_len,
             data,
-            comments: Comments::new(fields.bytes, fields.is_big_endian, &self.processes),
+            comments: Comments::new(
+                fields.bytes,
+                fields.is_big_endian,
+                &self.processes,
+                &self.names,
+            ),
             origin: described.origin(data, fields.options()),
         })
     }

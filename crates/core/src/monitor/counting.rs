@@ -74,12 +74,16 @@ impl CaptureThread {
         }
         ledger.add_broadcasts(batch.broadcasts.drain(..));
         ledger.refuse_claims(std::mem::take(&mut batch.refused));
+        let mut names = batch.names.drain(..).peekable();
         let mut evidence = batch.evidence.drain(..);
         let mut evidence_of = batch.evidence_of.drain(..);
         let mut said_by = evidence_of.next();
         let mut owners = batch.owners.drain(..).peekable();
         let mut newest = None;
         for (number, packet) in batch.frames.iter().enumerate() {
+            while let Some((_, address, name)) = names.next_if(|(of, ..)| *of == number) {
+                ledger.name_recorded(address, name);
+            }
             newest = match packet {
                 Frame::Decoded(packet) => ledger.packet(packet, &mut self.effects),
                 Frame::Undecodable {

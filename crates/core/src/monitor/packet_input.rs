@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowner_capture::{self as capture, DecodeError, Headers, Next, RawPacket};
 use flowner_flows::Packet;
-use flowner_names::NameEvidence;
+use flowner_names::{Name, NameEvidence};
 
 use super::input::PacketSource;
 use crate::engine::broadcasts::Broadcasts;
@@ -26,6 +26,8 @@ pub(super) struct Batch {
     pub(super) refused: u64,
     /// New broadcast addresses of networks.
     pub(super) broadcasts: Vec<IpAddr>,
+    /// Names that the file gives addresses: the index of the packet after them, the address, the name.
+    pub(super) names: Vec<(usize, IpAddr, Name)>,
     /// Evidence of names, in the order of the packets.
     pub(super) evidence: Vec<NameEvidence>,
     /// The index of the packet of each.
@@ -45,6 +47,9 @@ impl Batch {
     ) {
         let place = self.frames.len();
         let headers = packet.headers();
+        if names.is_some() {
+            self.names.extend(recorded_names(packet, place));
+        }
         if let (Some(names), Ok(headers)) = (names, &headers) {
             names.read(headers, packet, &mut self.evidence);
             self.evidence_of.resize(self.evidence.len(), place);
@@ -69,6 +74,17 @@ impl Batch {
             Frame::Undecodable { .. } => None,
         })
     }
+}
+
+/// The names that the file gives addresses before a packet. A text that is no name is left out.
+fn recorded_names(
+    packet: &RawPacket<'_>,
+    place: usize,
+) -> impl Iterator<Item = (usize, IpAddr, Name)> {
+    let names = packet.comments.names().iter();
+    names.filter_map(move |(address, name)| {
+        Some((place, *address, Name::from_text(name.as_bytes())?))
+    })
 }
 
 /// The parts of a frame that are counted.

@@ -19,6 +19,7 @@ pub const fn name_source(source: NameSource) -> &'static str {
         NameSource::Mdns => "the host itself says so by multicast DNS",
         NameSource::Llmnr => "an LLMNR answer leads to this address",
         NameSource::Hosts => "the hosts file of this host says so",
+        NameSource::Recorded => "the file says so, which Flowner cannot check",
         NameSource::Reverse => "a reverse lookup of the address says so",
         // A source of a later version.
         _ => "the evidence is of a kind that this version does not know",
@@ -59,7 +60,8 @@ pub fn name_evidence(name: &HostName, first_seen: Duration) -> String {
 /// Whether a list marks a name as less certain than others: another host asked for it, only the owner of
 /// the address says so, or the true name may be encrypted.
 pub fn is_weak_name(name: &HostName) -> bool {
-    name.asked_by == AskedBy::AnotherHost || name.source == NameSource::Reverse || name.may_be_outer
+    let is_weak = matches!(name.source, NameSource::Reverse | NameSource::Recorded);
+    name.asked_by == AskedBy::AnotherHost || is_weak || name.may_be_outer
 }
 
 /// A name with an ellipsis for a part of its middle, where there is no room for all of it: so much of its

@@ -38,7 +38,8 @@ impl NameTable {
     pub(super) fn only_name(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Option<Names> {
         let answer = self.answers.only(address, flow.began)?;
         let is_of_host = answer.source == Source::Dns && !self.is_elsewhere(answer, flow);
-        if flow.server.is_some() || !is_of_host {
+        let is_recorded = self.recorded.names(address).next().is_some();
+        if flow.server.is_some() || !is_of_host || is_recorded {
             return None;
         }
         let asked_by = match flow.owner {

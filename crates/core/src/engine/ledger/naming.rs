@@ -86,6 +86,11 @@ fn put_first(mut said: HostName, names: &mut FlowNames) {
 }
 
 impl Ledger {
+    /// Takes a name that the file gives an address, for flows that open from now on.
+    pub(crate) fn name_recorded(&mut self, address: IpAddr, name: Name) {
+        self.name_table.observe_recorded(address, name);
+    }
+
     /// Replaces the names of the hosts file, and returns the former ones.
     pub(crate) fn set_hosts(&mut self, hosts: Hosts) -> Hosts {
         self.name_table.set_hosts(hosts)
