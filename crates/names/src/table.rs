@@ -263,8 +263,7 @@ impl NameTable {
         std::mem::replace(&mut self.hosts, hosts)
     }
 
-    /// Takes a name that a capture file gives an address, for flows that begin later. If it gives several,
-    /// none of them names a flow.
+    /// Takes a name that a capture file gives an address. Of several, none names a later flow.
     pub fn observe_recorded(&mut self, address: IpAddr, name: Name) {
         self.recorded.put(address.to_canonical(), name);
     }
@@ -417,11 +416,8 @@ impl NameTable {
         for answer in answers.iter().filter(|answer| is_other(&answer.name)) {
             add(answer.named(self.asked_by(answer, flow), flow.began));
         }
-        for recorded in self.recorded.names(address) {
-            if is_other(&recorded.name) {
-                add(recorded);
-            }
-        }
+        let recorded = self.recorded.names(address);
+        recorded.filter(|it| is_other(&it.name)).for_each(&mut add);
         if is_ambiguous {
             let silent = [self.of_hosts(address), self.of_reverse(address)];
             let silent = silent.into_iter().flatten();
