@@ -2,6 +2,7 @@
 
 mod answers;
 mod choice;
+mod own;
 mod questions;
 mod recorded;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::wire::dns::Message;
 use crate::{Hosts, Name, Source};
 use answers::{Answer, Answers};
 use choice::Choice;
+use own::Own;
 use questions::{Asked, Questions};
 use recorded::Recorded;
 
@@ -199,22 +201,12 @@ pub struct NameTable {
     unsolicited: u64,
 }
 
-/// Whether an address is one of this host.
-struct Own(Box<dyn Fn(IpAddr) -> bool + Send + Sync>);
-
-impl std::fmt::Debug for Own {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Own")
-    }
-}
-
 /// How long an answer counts for new flows after it has expired: programs use addresses for a while
 /// after that.
 pub const GRACE: Duration = Duration::from_secs(60);
 /// What multicast DNS has the names for (RFC 6762, section 3).
 const MDNS_DOMAIN: &str = "local";
-/// How much longer a name of multicast DNS counts after its host has said goodbye (RFC 6762, section
-/// 10.1).
+/// How much longer a name of multicast DNS counts after its host has said goodbye (RFC 6762, 10.1).
 const GOODBYE: Duration = Duration::from_secs(1);
 /// The longest time that an answer counts, whatever its own lifetime is.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 3_600);
