@@ -1,12 +1,11 @@
-//! Whether flows still are whose they were: when that is asked again, and what becomes of a flow
-//! whose owner has changed.
+//! Confirms that flows still belong to their owners, and handles a flow whose owner has changed.
 //!
-//! What was counted until its owners were last confirmed stays theirs. What was counted since is
-//! a flow of its own that names nobody, as nobody knows who sent it. What comes from then on is
-//! another flow, whose owners are asked for anew. Where a flow is over before a confirmation that
-//! was due could be made, what came since the last one names nobody, either. All of it is looked
-//! at with packets of the flow itself, or a moment after its last one: no step here goes through
-//! all flows.
+//! Packets until the last confirmation stay with the confirmed owners. The ledger cuts the packets
+//! since then off as a flow of their own without an owner, because nobody knows who sent them.
+//! Later packets are another flow, and the ledger looks up its owners anew. If a flow ends before a
+//! confirmation that was due, its packets since the last confirmation have no owner either. A
+//! packet of the flow itself, or a timer a moment after its last packet, starts every step: no step
+//! here visits all flows.
 
 mod change;
 mod claim;
@@ -39,48 +38,48 @@ pub(super) use confirmation::Confirmation;
 use executed::ExecutedPrograms;
 pub(super) use seconds::count_by_second;
 
-/// How long a flow must have been silent for its next datagram, or the next data of a connection,
-/// to be what anybody may have sent; and after how long a silence what was sent before it is confirmed.
+/// After a silence of this length, any process may have sent the next datagram of a flow, or the
+/// next data of a connection. After the same silence, the ledger confirms what was sent before it.
 const SILENCE: Duration = Duration::from_millis(10);
-/// Flows of which so many are looked at with one packet: that is a matter of what is known already.
+/// The number of flows to visit with one packet. A visit costs little: the ledger has its facts.
 const MAX_LOOKED_AT: usize = 256;
-/// How often a flow that is silent is looked at again, if a first time did not show whose it is:
-/// its socket is gone, and which others were closed may be told late, or there was no time.
+/// How often the ledger confirms a silent flow, if the first time did not show its owner: its
+/// socket is gone and the system may report other closed sockets late, or there was no time.
 const MAX_LOOKS: u8 = 3;
-/// How often the ledger checks, every 10 ms, whether another socket had the port of a flow: before the
-/// owner was seen, or after the owner's socket was closed. The system reports closed sockets late on a
-/// busy host.
+/// How often the ledger checks, every 10 ms, whether another socket had the port of a flow: before
+/// the system showed the owner, or after the owner's socket was closed. A busy host reports closed
+/// sockets late.
 const REPORT_CHECKS: u8 = 8;
 
-/// Sockets that may have sent a part of a flow of another one.
+/// Other sockets than the owner's that may have sent a part of a flow.
 #[derive(Debug, Clone, Copy)]
 struct Rivals {
-    /// By end, when the last of them was closed, at the latest.
+    /// By end, the latest possible time at which the last of them was closed.
     closed_by: [Option<Duration>; 2],
-    /// Whether that may be all of it: they were there before its owner was seen.
+    /// Whether they may have sent the whole flow, because they existed before the owner was found.
     is_from_start: bool,
 }
 
-/// What the ledger keeps for all flows.
+/// The state that confirmations share across all flows.
 #[derive(Debug, Default)]
 pub(super) struct Confirming {
-    /// Packets so far: the number of the newest one.
+    /// The number of packets so far, which is the number of the newest one.
     pub(super) packets: u64,
-    /// Flows that are confirmed when they are silent then, soonest first.
+    /// Flows that the ledger confirms at a time if they are silent by then, the earliest first.
     due: VecDeque<(Duration, FlowId)>,
-    /// Those of which no single lookup tells whose they are, in that order, too.
+    /// Flows whose owner no single lookup proves, in the same order.
     pub(super) due_again: VecDeque<(Duration, FlowId)>,
-    /// Those of which a search shows whether others have their sockets, in that order, too.
+    /// Flows whose sockets other processes may hold, which a search shows, in the same order.
     due_searched: VecDeque<(Duration, FlowId)>,
     closed: ClosedSockets,
     executed: ExecutedPrograms,
     pub(super) acceptors: Acceptors,
-    /// Others were closed before that, nobody knows which.
+    /// Before this time, further sockets were closed, and the ledger does not know which.
     incomplete: Duration,
 }
 
 impl Confirming {
-    /// When the socket of an owner was closed, at the latest.
+    /// The latest possible time at which the socket of an owner was closed.
     fn closed_by(&self, owner: Option<&Owner>) -> Option<Duration> {
         if self.closed.is_empty() {
             return None;
@@ -88,7 +87,7 @@ impl Confirming {
         self.closed.closed_by(owner?.ownership.evidence.socket?)
     }
 
-    /// Whether other sockets may have sent a part of a flow, which are known as they were closed.
+    /// The closed sockets that may have sent a part of a flow instead of its owner's socket.
     fn others_of(&self, flow: &Flow<Owners>) -> Option<Rivals> {
         let confirmation = flow.data.confirmation.as_deref()?;
         if self.closed.is_empty() || flow.protocol() != Protocol::UDP {
@@ -103,7 +102,7 @@ impl Confirming {
                 self.closed.others(socket, &query, since)
             })
         });
-        // A process that had the port before the owner was seen may have sent all of it.
+        // A process that had the port before the owner was found may have sent the whole flow.
         let before = others.map(|others| others.before);
         if confirmation.start.is_some() && before != [None; 2] {
             return Some(Rivals {
@@ -111,8 +110,9 @@ impl Confirming {
                 is_from_start: true,
             });
         }
-        // One that had it after the owner's socket was closed, what came after that. (While that
-        // is open, others on its port have other peers.)
+        // A process that had the port after the owner's socket was closed may have sent what came
+        // after that. (While the owner's socket is open, other sockets on its port have other
+        // peers.)
         let since = confirmation.unsure_since?;
         let after = others.map(|others| others.after.filter(|at| *at >= since));
         (after != [None; 2]).then_some(Rivals {
@@ -121,7 +121,7 @@ impl Confirming {
         })
     }
 
-    /// Whether the sockets of all owners that are named are known to be closed.
+    /// Whether the system has reported that the sockets of all named owners are closed.
     fn is_told_of_all(&self, owners: &Owners) -> bool {
         let ends = [owners.local.as_deref(), owners.remote.as_deref()];
         let mut named = ends.into_iter().flatten();
@@ -141,7 +141,7 @@ impl Confirming {
 }
 
 impl Owners {
-    /// Whether who sent a packet of that number is as certain as it will be.
+    /// Whether the owner of the packet with this number is as certain as it will ever be.
     pub(super) fn is_confirmed(&self, number: u64) -> bool {
         let confirmation = self.confirmation.as_ref();
         let again = self.again.as_ref().filter(|_| confirmation.is_none());
@@ -149,8 +149,8 @@ impl Owners {
             && again.is_none_or(|it| it.is_sure(number))
     }
 
-    /// Whether a new answer is about somebody else than those who were confirmed: it says whose
-    /// the flow is by now.
+    /// Whether a new answer names none of the confirmed processes. Then it names the owner of the
+    /// later packets.
     pub(super) fn contradicts(&self, new: &Ownership, old: &Ownership) -> bool {
         let confirmation = self.confirmation.as_ref();
         let (new, old) = (new.verdict.processes(), old.verdict.processes());
@@ -158,8 +158,8 @@ impl Owners {
         confirmation.is_some_and(|it| it.is_confirmed) && !old.is_empty() && !new.iter().any(is_old)
     }
 
-    /// To be called when an answer is about a socket that is there by now and was not before:
-    /// what is sent after that is asked about anew.
+    /// Call this when an answer is about a socket that exists now and did not exist before. The
+    /// ledger looks up the owner of later packets anew.
     pub(super) fn find_again(flow: &mut Flow<Self>, ownership: &Ownership) {
         let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
         let until = observed.unwrap_or_default();
@@ -170,9 +170,9 @@ impl Owners {
         }
     }
 
-    /// To be called when an owner was found, the first one of its end or a better one. Whether
-    /// that is to be confirmed when the flow is silent: packets came after what the answer is
-    /// about, or others may have had the port before, and no other packet may come.
+    /// Call this when a lookup found an owner of an end, the first one or a better one. Returns
+    /// whether the ledger must confirm the owner once the flow is silent: packets came after the
+    /// evidence, or other sockets may have had the port before, and perhaps no other packet comes.
     pub(super) fn found(
         flow: &mut Flow<Self>,
         number: u64,
@@ -184,7 +184,7 @@ impl Owners {
         }
         let is_datagram = flow.protocol() == Protocol::UDP;
         let known = flow.data.confirmation.as_deref();
-        // What is known of one end says nothing of the other one, whose owner is found later.
+        // A confirmation of one end proves nothing about the other end, whose owner is found later.
         let is_known = known.is_some() && !(is_datagram && is_first);
         if !can_be_confirmed(ownership, flow.protocol()) || is_known {
             return false;
@@ -218,7 +218,7 @@ impl Owners {
 }
 
 impl Ledger {
-    /// Writes down which sockets were closed.
+    /// Stores which sockets were closed.
     pub(crate) fn sockets_closed(&mut self, closed: &Closed) {
         self.confirming.closed.add(closed);
         let is_forgotten = self.confirming.executed.add(&closed.executed);
@@ -227,7 +227,7 @@ impl Ledger {
         }
     }
 
-    /// Sees whether a packet that was counted for a flow is a reason to ask whose it is now.
+    /// Checks whether a counted packet of a flow is a reason to confirm the owners of the flow.
     pub(super) fn watch(
         &mut self,
         update: Update,
@@ -249,15 +249,16 @@ impl Ledger {
         };
         let newest = PacketOf::new(packet, is_local);
         confirmation.count(newest);
-        // A connection that is over is nobody else's, whatever the kernel sends for it then. But
-        // anybody can make up a segment that ends one for us and not for the kernel.
+        // No other process gets a connection that has ended, whatever the kernel still sends for
+        // it. But anybody can forge a segment that ends a connection for us and not for the kernel.
         confirmation.goes_on |= is_over && packet.payload_len > 0;
         if is_over && !confirmation.goes_on {
             return;
         }
         let is_incomplete = confirmation.asked < self.confirming.incomplete;
         let is_due = confirmation.is_due(protocol, packet.payload_len > 0);
-        // Who may have closed the connection and opened another one. (What arrives may be out of order.)
+        // The local end may have closed the connection and opened another one. (Incoming segments
+        // may be out of order.)
         let is_skip = is_local && update.is_skip;
         if is_skip {
             confirmation.may_be_next = true;
@@ -280,7 +281,7 @@ impl Ledger {
         }
     }
 
-    /// Confirms a flow when it is silent, if there is room for another one.
+    /// Queues a flow for a confirmation when it is silent, if the queue has room.
     pub(super) fn confirm_later(&mut self, id: FlowId) {
         let due = self.table.now() + SILENCE;
         let Some(flow) = self.table.flow_mut(id) else {
@@ -295,7 +296,7 @@ impl Ledger {
         }
     }
 
-    /// When a flow is to be confirmed next without a packet, in packet time.
+    /// The packet time at which the next confirmation without a packet is due.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let Confirming {
             due,
@@ -308,7 +309,7 @@ impl Ledger {
         first.map(|(due, _)| *due).min()
     }
 
-    /// Asks whether flows that are silent now still are whose they were.
+    /// Confirms the owners of flows that are silent now.
     pub(crate) fn confirm_due(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.confirm_silent(now, effects);
         self.confirm_searched(now, effects);
@@ -351,7 +352,8 @@ impl Ledger {
             confirmation.checks = confirmation.checks.saturating_sub(1);
             let is_start_sure = confirmation.checks == 0;
             if is_start_sure {
-                // The system has reported by now what was closed before the owner was seen.
+                // By now the system has reported which sockets were closed before the owner was
+                // found.
                 confirmation.start = None;
             }
             let is_over = is_over && !confirmation.goes_on;
@@ -365,7 +367,8 @@ impl Ledger {
                 continue;
             }
             confirmation.looks += 1;
-            // The same holds for what was closed after it, and nobody else had the port.
+            // The system has also reported which sockets were closed later, and no other had the
+            // port.
             if confirmation.looks > 1 && is_told_of_all {
                 if confirmation.looks < REPORT_CHECKS && protocol == Protocol::UDP {
                     confirmation.is_queued = true;
@@ -380,7 +383,7 @@ impl Ledger {
         }
     }
 
-    /// Takes what a [`Claim`] was answered with, by end, at a wall-clock time.
+    /// Takes the answers to a [`Claim`], by end, which were found at a wall-clock time.
     pub(crate) fn confirmed(
         &mut self,
         claim: &Claim,
@@ -399,7 +402,7 @@ impl Ledger {
         {
             confirmation.is_unanswered = true;
         }
-        // Packets that came meanwhile are asked about with the next one.
+        // The next packet confirms the packets that came meanwhile.
         if flow.mark() != claim.mark || flow.data.confirmation.is_none() {
             return;
         }
@@ -421,13 +424,13 @@ impl Ledger {
                 && match answers[end as usize] {
                     Confirmed::Same | Confirmed::Held { .. } => false,
                     Confirmed::Changed | Confirmed::Shared => true,
-                    // Nobody saw whether it was closed before this was sent.
+                    // Nothing shows whether the socket was closed before this packet was sent.
                     Confirmed::Gone | Confirmed::Closed if may_be_next => true,
-                    // The kernel does not say when a socket of another namespace is closed.
+                    // The kernel does not report when a socket of another namespace is closed.
                     Confirmed::Gone if is_elsewhere(end) => claim.newest.is_some(),
-                    // Nor that of one without a port: whoever sent this has another one.
+                    // Nor when a socket without a port is: another socket sent this packet.
                     Confirmed::Gone if claim.is_sent_without_port(flow, end) => true,
-                    // Who sent this when the socket was closed is somebody else.
+                    // Another process sent what came after the socket was closed.
                     _ => is_after_close(end),
                 }
         };
@@ -452,7 +455,8 @@ impl Ledger {
             {
                 confirmation.be_shared(first_seen);
             }
-            // What was sent before that may be of those before, unless their socket was closed.
+            // Until then the earlier owners may have sent packets, unless their socket was closed
+            // before.
             let until = |end: End| {
                 let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
                 let closed = self.confirming.closed_by(owner).unwrap_or(at).min(at);

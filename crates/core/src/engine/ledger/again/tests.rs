@@ -1,4 +1,4 @@
-//! Flows of a table that tells no sockets apart.
+//! Flows with a table that cannot tell one socket from the next.
 
 use flowner_attribution::{Evidence, Match};
 use flowner_flows::{Packet, TcpFlags};
@@ -57,7 +57,7 @@ impl TestLedger {
         self.inner.packet(packet, &mut self.effects).unwrap()
     }
 
-    /// What was asked since, and whether about a flow whose owner was named.
+    /// The lookups since the last call, and whether each is about a flow with a named owner.
     fn asked(&mut self) -> Vec<(Token, LookupRequest, bool)> {
         let mut asked = Vec::new();
         for effect in self.effects.drain(..) {
@@ -113,7 +113,7 @@ fn what_lies_between_two_owners_names_nobody() {
     ledger.packet(&packet(ms(1_031), true));
     ledger.answer(waiter, named(1, ms(1_032)), true);
     ledger.check(&[("p1 (1)", 4)]);
-    // What came before the answer was looked for is certain as well.
+    // Packets from before the lookup are certain as well.
     ledger.packet(&packet(ms(2_000), true));
     let waiter = ledger.only(true);
     ledger.packet(&packet(ms(2_001), false));
@@ -148,7 +148,7 @@ fn what_was_sent_last_is_asked_about_when_the_flow_is_silent() {
             ledger.answer(waiter, named(1, now), true);
             ledger.check(&[("p1 (1)", 2)]);
         } else {
-            // It is asked again with a packet, which is of no use.
+            // The next packet starts another lookup, which finds nothing.
             ledger.answer(waiter, nobody(Reason::NotFound, now), false);
             ledger.check(&[("p1 (1)", 1), (CHANGED, 1)]);
             ledger.inner.advance(now, &mut ledger.effects);
@@ -161,7 +161,7 @@ fn what_was_sent_last_is_asked_about_when_the_flow_is_silent() {
     }
 }
 
-/// What fails says nothing, and is not the end of asking.
+/// A failed lookup proves nothing, and the next packet starts another one.
 #[test]
 fn a_lookup_that_fails_changes_nothing() {
     let mut ledger = TestLedger::new();
@@ -197,7 +197,7 @@ fn a_socket_that_was_there_too_late_is_asked_about_anew() {
     ledger.check(&[(&gone, 2), ("p1 (1)", 1)]);
 }
 
-/// Nobody has the socket: the next packet is asked about, and is no reason to cut the flow.
+/// No process has the socket: the next packet starts a lookup, and is no reason to cut the flow.
 #[test]
 fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
     let gone = Verdict::Unknown(Reason::Gone).to_string();
@@ -217,7 +217,7 @@ fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
         ledger.answer(waiter, named(1, ms(1_510)), true);
         assert_eq!(ledger.asked(), []);
         ledger.check(&[(&gone, 9), ("p1 (1)", 2)]);
-        // All of that came before the answer. What comes later is asked about again.
+        // All these packets came before the answer. Later packets start another lookup.
         ledger.packet(&packet(ms(2_500), true));
         let waiter = ledger.only(true);
         ledger.answer(waiter, named(2, ms(2_501)), true);
@@ -225,7 +225,7 @@ fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
     }
 }
 
-/// The answer was looked for after the first of them, and before the last.
+/// The lookup came after the first of them, and before the last.
 #[test]
 fn what_came_while_somebody_looked_anew_is_not_certain() {
     let gone = Verdict::Unknown(Reason::Gone).to_string();
@@ -245,7 +245,7 @@ fn what_came_while_somebody_looked_anew_is_not_certain() {
     ledger.check(&[(&gone, 1), ("p1 (1)", 1), (CHANGED, 3)]);
 }
 
-/// Such an answer is about the first packets, which nobody sent as far as anybody knows.
+/// Such an answer is about the first packets, whose sender is unknown.
 #[test]
 fn an_answer_from_before_a_flow_was_asked_about_anew_names_nobody() {
     let gone = Verdict::Unknown(Reason::Gone).to_string();
@@ -289,7 +289,7 @@ fn data_after_the_last_answer_names_no_process_when_a_connection_is_over() {
         let waiter = ledger.only(false);
         ledger.packet(&segment(ms(1_010), true, TcpFlags::ACK));
         ledger.packet(&segment(ms(1_020), true, TcpFlags::ACK));
-        // All of these came before the answer.
+        // All these packets came before the answer.
         ledger.answer(waiter, named(1, ms(1_001)), true);
         let late = |time, flags| Packet {
             payload_len: carries,
@@ -344,7 +344,7 @@ fn an_answer_about_several_sockets_that_can_be_told_apart_names_their_owners_to_
     ledger.check(&[("p1 (1), p2 (2)", 2)]);
 }
 
-/// Anybody can send a segment to a port at which somebody has connections.
+/// Anybody can send a segment to a port at which a process has connections.
 #[test]
 fn a_segment_without_a_connection_is_nobodys_until_this_end_has_answered() {
     let mut ledger = TestLedger::new();
@@ -370,14 +370,14 @@ fn a_segment_without_a_connection_is_nobodys_until_this_end_has_answered() {
     assert!(!flows.iter().any(is_named), "{flows:?}");
 }
 
-/// What happens in a world with one port, and the processes that have it.
+/// An event in a world with one port, and the processes that have it.
 #[derive(Debug, Clone)]
 enum Step {
-    /// So much later a packet is sent, or received.
+    /// After this time, the host sends (or receives) a packet.
     Packet(u64, bool),
-    /// Another one has the port, or nobody.
+    /// Another process has the port from now on, or none has.
     HandOver(bool),
-    /// A list of all sockets, and whether it can be read.
+    /// The table lists all sockets, or fails.
     Look(bool),
     /// Time passes without a packet.
     Silence(u64),
@@ -393,11 +393,11 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Who has the port, and what the ledger were told.
+/// The holders of the port, and the state of the ledger.
 struct World {
     ledger: TestLedger,
     now: Duration,
-    /// Since when, and who; 0 for nobody.
+    /// The holders with the time since which each has it; 0 for none.
     holders: Vec<(Duration, u32)>,
     looks: Vec<(Duration, u32)>,
     waiting: Vec<(Token, LookupRequest)>,
@@ -420,12 +420,12 @@ impl World {
         }
     }
 
-    /// What the policy makes of a list.
+    /// The answer of the policy from a list.
     fn answer(&mut self, question: &LookupRequest) -> Ownership {
         let holder = self.holder_at(self.now);
         let seen_at = question.packet_time.duration_since(UNIX_EPOCH).unwrap();
         let before = self.looks.iter().rev().find(|(at, _)| *at <= seen_at);
-        // Nobody has a port again that he had before.
+        // No process gets a port back that it had before.
         let is_proven = before.is_some_and(|(_, before)| *before == holder);
         let is_soon = self.now <= seen_at + ms(20) && self.holder_at(seen_at) == holder;
         if holder == 0 {
@@ -491,7 +491,7 @@ impl World {
     }
 }
 
-/// Whether each packet that names a process names the one that sent it.
+/// Checks that each packet with a named owner names its sender.
 fn check_senders(world: &World) -> Result<(), TestCaseError> {
     let everything = Selection::default();
     for (packet, sender) in &world.sent {
@@ -508,8 +508,9 @@ fn check_senders(world: &World) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whenever a port changes hands, and whenever the table is read: no packet is ever credited to
-    /// a process that did not have the port when the packet was sent, and no packet is lost.
+    /// Whenever a port changes hands, and whenever the lookups read the table: the ledger never
+    /// credits a packet to a process that did not have the port when the packet was sent, and loses
+    /// no packet.
     #[test]
     fn nobody_gets_what_is_not_theirs(steps in proptest::collection::vec(any_step(), 1..80)) {
         let mut world = World {

@@ -1,4 +1,4 @@
-//! What becomes of a flow whose owners have changed.
+//! Cuts a flow whose owners have changed.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
 
 impl Ledger {
-    /// Takes it that owners changed, as other sockets had their ports, too, until some time.
+    /// Assumes that the owners changed, because other sockets had their ports as well until some
+    /// time.
     pub(super) fn change_for(
         &mut self,
         id: FlowId,
@@ -36,12 +37,12 @@ impl Ledger {
         self.change((id, newest), (changed, true), until, effects);
     }
 
-    /// Ends a flow of which owners have changed with what surely was theirs. The rest names
-    /// nobody, until a packet comes that was sent after `until`.
+    /// Ends a flow whose owners have changed with the packets that surely were theirs. The rest has
+    /// no owner, until a packet comes that was sent after `until`.
     ///
-    /// With `is_held_until_then`, the socket was closed, or its process executed another program: what
-    /// was counted when it was last known to have the socket was its own. Else it may have shared the
-    /// socket before it closed its own descriptor.
+    /// `is_held_until_then`: the socket was closed, or its process executed another program. Then
+    /// the packets until the process was last known to have the socket were its own. Otherwise the
+    /// process may have shared the socket before it closed its own descriptor.
     pub(super) fn change(
         &mut self,
         (flow, newest): (FlowId, Option<PacketOf>),
@@ -69,7 +70,7 @@ impl Ledger {
         if let Some(rest) = self.cut_live(id, &tail, &mut ended) {
             id = rest;
         } else if let Some(flow) = self.table.flow_mut(id) {
-            // All of it is uncertain.
+            // The whole flow is uncertain.
             effects.extend(waiters(flow).map(Effect::End));
         }
         for (owner, changed) in owners.iter_mut().zip(changed) {

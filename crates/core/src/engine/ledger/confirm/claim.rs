@@ -1,4 +1,4 @@
-//! What is asked about a flow to confirm its owners.
+//! The claim about the owners of a flow that a confirmation checks.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,24 +11,24 @@ use crate::engine::ledger::question::{can_be_confirmed, is_portless, socket_prot
 use crate::engine::ledger::{End, Owners, query_of, wall_clock};
 use crate::engine::traffic_history::PacketOf;
 
-/// What is asked about a flow, in an [`Effect::Confirm`].
+/// A claim about the owners of a flow, in an [`Effect::Confirm`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Claim {
     pub(super) flow: FlowId,
-    /// Of each end whose owner can be confirmed, what was asked, and who was named for it.
+    /// For each end whose owner can be confirmed: the query, and the owner so far.
     pub(crate) ends: [Option<(SocketQuery, Ownership)>; 2],
-    /// Wall-clock time of the newest packet: the answer must not be older.
+    /// The wall-clock time of the newest packet: the answer must not be older.
     pub(crate) since: SystemTime,
     pub(super) mark: Mark,
     pub(super) number: u64,
-    /// The packet with which it is asked, if its socket may be another one than that of those
-    /// before.
+    /// The packet that started the confirmation, if it may have come from another socket than the
+    /// packets before.
     pub(super) newest: Option<PacketOf>,
 }
 
 impl Claim {
-    /// Whether it is asked with a packet that an end sent without a port: if the socket of its owner is
-    /// gone, another one sent it.
+    /// Whether a packet without a port from this end started the confirmation. If the owner's
+    /// socket is gone by now, another socket sent that packet.
     pub(super) fn is_sent_without_port(&self, flow: &Flow<Owners>, end: End) -> bool {
         let asked = self.ends[end as usize].as_ref();
         let is_sent = |newest: PacketOf| newest.is_local == (end == End::Local);
@@ -38,9 +38,9 @@ impl Claim {
 }
 
 impl Claim {
-    /// The answers, as far as packets make more of them. A socket without a port that is gone by now
-    /// was closed after the newest packet, where the end has sent all along: another process starts
-    /// and sends no sooner.
+    /// Improves the answers with the times of the packets. If an end has sent all along, a socket
+    /// without a port that is gone by now was closed after the newest packet: another process does
+    /// not start and send so soon.
     pub(super) fn after_packets(
         &self,
         flow: &Flow<Owners>,
@@ -60,7 +60,7 @@ impl Claim {
     }
 }
 
-/// What is to be asked about a flow; `None` where no owner can be confirmed.
+/// The claim about a flow; `None` if no owner can be confirmed.
 pub(super) fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) -> Option<Claim> {
     let ends = [End::Local, End::Remote].map(|end| {
         let owner = match end {
@@ -82,8 +82,8 @@ pub(super) fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) 
     })
 }
 
-/// Whether a lookup with a packet was made long after the packet was sent, and the socket was closed
-/// by then: who had it when that was sent may be anybody to whom it was passed on.
+/// Whether a lookup came long after the packet that started it, and the socket was closed by then.
+/// The owner may have passed the socket on before that packet, to any process.
 pub(super) fn is_too_late(
     flow: &Flow<Owners>,
     claim: &Claim,

@@ -1,4 +1,4 @@
-//! What is known of when the owners of a flow were confirmed, and when that is due again.
+//! The state of a flow's confirmations: the last one, and when the next one is due.
 
 use std::time::Duration;
 
@@ -11,71 +11,73 @@ use crate::engine::ledger::Owners;
 use crate::engine::ledger::uncertain::Tail;
 use crate::engine::traffic_history::{PacketOf, Second};
 
-/// How long a confirmation is good for a flow whose packets go on, at first and in the end: new
-/// connections change hands most, such as from a server to the process that it starts for them.
-/// What is over sooner is not worth a confirmation.
+/// The time until the next confirmation of a flow whose packets go on, at first and in the end. New
+/// connections change owners most often, such as from a server to the process that it starts for
+/// them. A flow that ends sooner is not worth a confirmation.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_millis(100);
-/// As [`SILENCE`], of a flow without ports: a process starts and sends no sooner after another one.
+/// As [`SILENCE`], for a flow without ports: a process needs at least this long to start and send
+/// after another one.
 const SILENCE_WITHOUT_PORTS: Duration = Duration::from_millis(1);
 
-/// What is known of when the owners of a flow were confirmed.
+/// The state of a flow's confirmations.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "facts of their own, not states of one thing"
 )]
 pub(in crate::engine::ledger) struct Confirmation {
-    /// What had been counted then: surely theirs.
+    /// The counters at the last confirmation: these packets surely belong to the owners.
     pub(in crate::engine::ledger) sure: Mark,
-    /// The number of the newest packet then.
+    /// The number of the newest packet at the last confirmation.
     pub(in crate::engine::ledger) sure_number: u64,
-    /// Packet time of the first packet since.
+    /// The packet time of the first packet since then.
     pub(in crate::engine::ledger) unsure_since: Option<Duration>,
-    /// What was counted since, by second.
+    /// The counters since then, by second.
     pub(in crate::engine::ledger) unsure: Vec<Second>,
-    /// Packet times of the newest packet, and of the one before.
+    /// The packet times of the newest packet, and of the one before.
     pub(in crate::engine::ledger) last: Duration,
     pub(in crate::engine::ledger) before: Duration,
-    /// Packet times of the newest packet from each end, and whether one was silent since the
-    /// confirmation for so long that another process may have begun to send in its place.
+    /// The packet times of the newest packet from each end, and whether that end was silent since
+    /// the confirmation for so long that another process may have begun to send in its place.
     pub(in crate::engine::ledger) last_sent: [Duration; 2],
     pub(in crate::engine::ledger) was_silent: [bool; 2],
-    /// Packet time at which it was asked last, and how long that is good for.
+    /// The packet time of the last attempt to confirm, and the time until the next one is due.
     pub(in crate::engine::ledger) asked: Duration,
     pub(in crate::engine::ledger) wait: Duration,
     pub(in crate::engine::ledger) is_queued: bool,
-    /// All that was counted by second, until it is known that nobody else had the port before
-    /// the owner was seen.
+    /// The counters of the whole flow by second, until it is known that no other socket had the
+    /// port before the owner was found.
     pub(in crate::engine::ledger) start: Option<Vec<Second>>,
-    /// How often that is to be looked at yet.
+    /// The number of checks for such a socket that remain.
     pub(in crate::engine::ledger) checks: u8,
-    /// How often it was looked at since its newest packet, without a packet.
+    /// The number of confirmations without a packet since the newest packet.
     pub(in crate::engine::ledger) looks: u8,
-    /// With how many answers to a connection it was asked.
+    /// The number of confirmations that an answer of the accepting end has started.
     pub(in crate::engine::ledger) answers: u8,
-    /// Whether a confirmation said that they are the same.
+    /// Whether a confirmation has found the same owners.
     pub(in crate::engine::ledger) is_confirmed: bool,
-    /// Whether it was asked since, and there was no time to find it out.
+    /// Whether a confirmation was due since then, and there was no time for it.
     pub(in crate::engine::ledger) is_unanswered: bool,
-    /// Whether one said so after the end that accepted a connection had answered.
+    /// Whether one did so after the end that accepted a connection had answered.
     pub(in crate::engine::ledger) is_kept: bool,
-    /// Whether a connection that is over by its packets has carried data since.
+    /// Whether a connection that has ended by its packets has carried data since.
     pub(in crate::engine::ledger) goes_on: bool,
-    /// Whether what came since it was confirmed may be of another connection: not all of its segments
-    /// were captured.
+    /// Whether the packets since the last confirmation may be of another connection, because the
+    /// capture missed segments.
     pub(in crate::engine::ledger) may_be_next: bool,
-    /// When the named processes had the socket, and others may have had it, too.
+    /// The confirmations while other processes may have had the socket as well.
     pub(super) held: HeldMarks,
-    /// All that was counted by second, until a search has found that no others have the socket.
+    /// The counters of the whole flow by second, until a search finds no other holder of the
+    /// socket.
     pub(super) unsearched: Option<Vec<Second>>,
 }
 
 impl Confirmation {
-    /// Of a flow whose owner was just found by evidence from a wall-clock time.
+    /// The state of a flow whose owner was just found, with evidence from a wall-clock time.
     pub(super) fn new(flow: &Flow<Owners>, number: u64, observed: Duration) -> Self {
         let last = flow.last_seen();
-        // What came while somebody looked may be another one's already.
+        // A packet that came during the lookup may already be another owner's.
         let is_sure = last <= observed;
         Self {
             sure: if is_sure {
@@ -88,7 +90,7 @@ impl Confirmation {
             unsure: Vec::new(),
             last,
             before: last,
-            // Of the one that sent last, or sooner.
+            // One end sent no later than the other end's newest packet, or earlier.
             last_sent: [flow.first_seen(); 2],
             was_silent: [false; 2],
             asked: if is_sure { last } else { Duration::ZERO },
@@ -127,8 +129,8 @@ impl Confirmation {
         }
     }
 
-    /// Whether the newest packet is a reason to ask. What a connection carries without data,
-    /// the kernel may send by itself.
+    /// Whether the newest packet is a reason to confirm. The kernel may send segments without data
+    /// by itself.
     pub(super) fn is_due(&self, protocol: Protocol, has_data: bool) -> bool {
         // The kernel does not report which sockets without ports are closed.
         let silence = if protocol.has_ports() {
@@ -141,26 +143,26 @@ impl Confirmation {
             || self.last.saturating_sub(self.asked) >= self.wait
     }
 
-    /// Whether what was sent before a silence is confirmed without another packet. Most
-    /// connections are over soon.
+    /// Whether to confirm the packets before a silence without waiting for another packet. Most
+    /// connections end soon.
     pub(super) fn is_worth_it(&self, protocol: Protocol) -> bool {
         protocol != Protocol::TCP || self.is_confirmed
     }
 
-    /// To be called when somebody else may have sent all of it.
+    /// Call this when another process may have sent the whole flow.
     pub(super) fn be_unsure_since(&mut self, first_seen: Duration) {
         let all = self.start.take().unwrap_or_default();
         self.be_unsure(first_seen, all);
     }
 
-    /// Takes it that all that was counted, by second, may be of others.
+    /// Assumes that others may have sent the whole flow, with these counters by second.
     pub(super) fn be_unsure(&mut self, first_seen: Duration, all: Vec<Second>) {
         (self.sure, self.sure_number) = (Mark::default(), 0);
         (self.unsure_since, self.unsure) = (Some(first_seen), all);
         self.held.clear();
     }
 
-    /// To be called when all that was counted surely is theirs.
+    /// Call this when all counted packets surely belong to the owners.
     pub(super) fn be_sure(&mut self, mark: Mark, number: u64) {
         (self.sure, self.sure_number) = (mark, number);
         self.is_confirmed = true;
@@ -178,7 +180,8 @@ impl Confirmation {
         self.asked = self.last;
     }
 
-    /// What was counted since it was confirmed, the first of it at `next` if that is not known.
+    /// The part since the last confirmation. `next`: the time of its first packet, if not known
+    /// here.
     pub(in crate::engine::ledger) fn into_tail(self, next: Duration) -> Tail {
         Tail {
             sure: self.sure,
@@ -188,7 +191,8 @@ impl Confirmation {
         }
     }
 
-    /// Whether a packet came since it was confirmed, and there was no time to find out who sent it.
+    /// Whether this packet came after the last confirmation, and there was no time for the next
+    /// one.
     pub(in crate::engine::ledger) fn is_unanswered_at(&self, number: u64) -> bool {
         self.is_unanswered && !self.is_held() && number > self.held_number()
     }

@@ -1,4 +1,4 @@
-//! Which processes executed programs lately, and what becomes of their flows.
+//! Remembers which processes executed programs recently, and cuts their flows there.
 
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -10,15 +10,15 @@ use super::Confirming;
 use crate::engine::ledger::{Effect, Ledger, Owners};
 use crate::model::principal::Owner;
 
-/// Processes that are remembered: about as many as there are ids by default.
+/// The number of processes to remember: about the default number of process ids.
 const MAX: usize = 32_768;
 
-/// When each process executed a program last, in wall-clock time.
+/// By process id, the wall-clock time at which the process last executed a program.
 #[derive(Debug, Default)]
 pub(super) struct ExecutedPrograms(HashMap<u32, Duration>);
 
 impl ExecutedPrograms {
-    /// Whether earlier ones had to be forgotten.
+    /// Adds these. Returns whether it had to forget earlier ones.
     pub(super) fn add(&mut self, executed: &[Executed]) -> bool {
         let is_full = self.0.len() + executed.len() > MAX;
         if is_full {
@@ -31,7 +31,7 @@ impl ExecutedPrograms {
         is_full
     }
 
-    /// When a process that is named executed a program last, if that was after some time.
+    /// The last time at which a process of an owner executed a program, if it was after `since`.
     pub(super) fn by_owner(&self, owner: &Owner, since: Duration) -> Option<Duration> {
         if self.0.is_empty() {
             return None;
@@ -43,8 +43,8 @@ impl ExecutedPrograms {
 }
 
 impl Confirming {
-    /// By end, when a process that is named for a flow executed another program since it was last
-    /// confirmed.
+    /// By end, the last time since the last confirmation at which an owner of a flow executed
+    /// another program.
     pub(super) fn executed_at(&self, flow: &Flow<Owners>) -> [Option<Duration>; 2] {
         let Some(confirmation) = flow.data.confirmation.as_deref() else {
             return [None; 2];
@@ -54,8 +54,8 @@ impl Confirming {
         ends.map(|owner| self.executed.by_owner(owner?, since))
     }
 
-    /// Whose part of a flow that is not confirmed was sent after its process executed another program, by
-    /// end.
+    /// By end, whether the unconfirmed part of a flow has packets from after its owner executed
+    /// another program.
     pub(in crate::engine::ledger) fn tail_of_another_program(
         &self,
         flow: &Flow<Owners>,
@@ -67,7 +67,7 @@ impl Confirming {
 }
 
 impl Ledger {
-    /// Cuts a live flow before what was sent after its process executed another program.
+    /// Cuts a live flow before the packets that came after its owner executed another program.
     pub(in crate::engine::ledger) fn cut_tail_of_another_program(
         &mut self,
         id: FlowId,

@@ -1,5 +1,6 @@
-//! Confirmations that named processes still have a socket, while it is not known yet whether others
-//! have it, too: what was counted until one of them is theirs when a later search finds no others.
+//! Confirmations that named processes still have a socket, while other processes may have it as
+//! well. If a later search finds no others, the packets until such a confirmation belong to the
+//! named ones.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,14 +14,14 @@ use crate::engine::ledger::question::{MAX_AT_ONCE, MAX_DUE};
 use crate::engine::ledger::uncertain::Tail;
 use crate::engine::ledger::{Effect, Ledger, Owners};
 
-/// After how long it is asked again, of a flow that is silent: a search is made by then, as a rule.
+/// The time until the ledger confirms a silent flow again. Usually a search has ended by then.
 const SEARCHED: Duration = Duration::from_millis(110);
-/// How often: on a busy host, searches take their time.
+/// How often the ledger does so: on a busy host, searches take their time.
 const MAX_ASKED: u8 = 30;
 
 impl Confirmation {
-    /// To be called when the named processes still have the socket, after all that was counted.
-    /// `alone_at`: until when it is known that no others have it, in wall-clock time.
+    /// Call this when the named processes still have the socket after the newest counted packet.
+    /// `alone_at`: the wall-clock time until which it is known that no other process has it.
     pub(super) fn be_held(&mut self, claim: &Claim, alone_at: Duration) {
         self.is_confirmed = true;
         self.is_unanswered = false;
@@ -57,7 +58,7 @@ impl Confirmation {
         }
     }
 
-    /// To be called when others have the socket, too, and were there when the owner was named.
+    /// Call this when other processes have the socket as well, and had it when the owner was named.
     pub(super) fn be_shared(&mut self, first_seen: Duration) {
         self.held.clear();
         if let Some(all) = self.unsearched.take() {
@@ -65,8 +66,8 @@ impl Confirmation {
         }
     }
 
-    /// What was counted since the named processes were last known to have the socket, if it does not
-    /// matter whether others had it, too.
+    /// The part since the named processes were last known to have the socket, if it does not matter
+    /// whether other processes had it as well.
     pub(in crate::engine::ledger) fn into_unheld_tail(mut self, next: Duration) -> Tail {
         match self.held.last.take().or(self.held.first.take()) {
             Some(held) => Tail {
@@ -79,13 +80,13 @@ impl Confirmation {
         }
     }
 
-    /// Whether a packet came since the named processes were known to have the socket.
+    /// Whether the named processes were known to have the socket after the newest packet.
     pub(super) fn is_held(&self) -> bool {
         let newest = self.held.newest();
         self.is_sure() || newest.is_some_and(|held| held.since.is_none())
     }
 
-    /// The number of the newest packet when they were.
+    /// The number of the newest packet when they were last known to have it.
     pub(super) fn held_number(&self) -> u64 {
         let newest = self.held.newest();
         newest.map_or(self.sure_number, |held| held.number)
@@ -93,7 +94,8 @@ impl Confirmation {
 }
 
 impl Ledger {
-    /// Takes answers which say that named processes still have their sockets; false if they do not.
+    /// Takes answers that the named processes still have their sockets. Returns false if they do
+    /// not.
     pub(super) fn are_still(&mut self, claim: &Claim, answers: [Confirmed; 2]) -> bool {
         let Some(flow) = self.table.flow_mut(claim.flow) else {
             return false;
@@ -110,7 +112,7 @@ impl Ledger {
             }
             _ => None,
         });
-        // `None` is less than all others.
+        // `None` is less than every other value.
         let Some(alone_at) = alone_at.reduce(Option::min).flatten() else {
             return false;
         };
@@ -127,8 +129,8 @@ impl Ledger {
         true
     }
 
-    /// Asks about a silent flow once more when a search has been made, if there is room for another
-    /// one. `is_answered`: whether there was time to find out anything now.
+    /// Queues a silent flow for another confirmation after the next search, if the queue has room.
+    /// `is_answered`: whether this confirmation had the time to find out anything.
     pub(super) fn confirm_when_searched(&mut self, id: FlowId, is_answered: bool) {
         let due = self.table.now() + SEARCHED;
         let has_room = self.confirming.due_searched.len() < MAX_DUE;
@@ -145,7 +147,7 @@ impl Ledger {
         }
     }
 
-    /// Asks about silent flows of which it was not known whether others have the socket.
+    /// Confirms silent flows whose sockets other processes may have.
     pub(super) fn confirm_searched(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for _ in 0..MAX_AT_ONCE {
             let first = self.confirming.due_searched.front();
@@ -161,7 +163,7 @@ impl Ledger {
     }
 }
 
-/// If packets came since it was asked, it is asked with these.
+/// Whether to confirm a queued flow now. If packets came since it was queued, they do so.
 fn is_to_be_asked(flow: &mut Flow<Owners>) -> bool {
     let (mark, is_over) = (flow.mark(), flow.state().has_ended());
     let Some(confirmation) = flow.data.confirmation.as_deref_mut() else {

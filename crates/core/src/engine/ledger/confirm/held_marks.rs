@@ -1,4 +1,4 @@
-//! Until when named processes are known to have had a socket that others may have had, too.
+//! The times at which named processes had a socket that other processes may have had as well.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use flowner_flows::Mark;
 use super::seconds::count_by_second;
 use crate::engine::traffic_history::{PacketOf, Second};
 
-/// Such a confirmation.
+/// A confirmation that named processes had a socket which others may have had as well.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
-    /// Packet time of the newest packet then.
+    /// The packet time of the newest packet then.
     pub(super) at: Duration,
-    /// What had been counted then, and the number of the newest packet.
+    /// The counters then, and the number of the newest packet.
     pub(super) mark: Mark,
     pub(super) number: u64,
-    /// Packet time of the first packet since, and what was counted since, by second.
+    /// The packet time of the first packet since then, and the counters since then by second.
     pub(super) since: Option<Duration>,
     pub(super) seconds: Vec<Second>,
 }
 
-/// Those of a flow: the oldest and the newest one.
+/// The oldest and the newest such confirmation of a flow.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HeldMarks {
     pub(super) first: Option<Box<Held>>,
     pub(super) last: Option<Box<Held>>,
-    /// With how many answers since the newest packet it was to be asked again.
+    /// The number of answers since the newest packet that called for another confirmation.
     pub(super) asked: u8,
     pub(super) is_queued: bool,
 }
@@ -47,7 +47,7 @@ impl HeldMarks {
         (self.first, self.last) = (None, None);
     }
 
-    /// Whether nothing was counted since the newest one.
+    /// Whether no packet came since the newest one.
     pub(super) fn is_newest(&self, mark: &Mark) -> bool {
         self.newest().is_some_and(|held| held.mark == *mark)
     }

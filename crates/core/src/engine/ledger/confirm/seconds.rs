@@ -1,9 +1,9 @@
-//! What was counted of a flow, by second.
+//! The counters of a part of a flow, by second.
 
 use crate::engine::traffic_history::{PacketOf, Second};
 
-/// Seconds of which is remembered what was counted in them without a confirmation; what is older
-/// stays where it was credited.
+/// The number of seconds to remember between confirmations. What was counted before them keeps its
+/// credit.
 const MAX_SECONDS: usize = 128;
 
 pub(in crate::engine::ledger) fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {

@@ -19,7 +19,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::PacketRef;
 use crate::model::selection::Selection;
 
-/// A process that holds a socket, seen then.
+/// A process that holds a socket, observed at that time.
 fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
     Ownership::new(
         Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
@@ -45,7 +45,7 @@ fn closed(socket: u64, at: Duration) -> Closed {
     closed
 }
 
-/// A ledger, with what it has asked since the test read that last.
+/// A ledger, with its requests since the test last read them.
 struct TestLedger {
     inner: Ledger,
     effects: Vec<Effect>,
@@ -89,7 +89,7 @@ impl TestLedger {
             .answer(waiter, ownership, true, &mut self.effects);
     }
 
-    /// Answers what is asked with the newest packet.
+    /// Answers the confirmations that the newest packet started.
     fn confirm(&mut self, answer: Confirmed) -> usize {
         let claims = self.claims();
         for claim in &claims {
@@ -100,7 +100,7 @@ impl TestLedger {
         claims.len()
     }
 
-    /// Who the flows are said to be of, and their packets, in the order of opening.
+    /// The owners of the flows and their packets, in the order in which the flows opened.
     fn flows(&self) -> Vec<(String, u64)> {
         let mut flows = self.inner.flows();
         flows.sort_by_key(|flow| flow.id);
@@ -123,20 +123,20 @@ impl TestLedger {
 
 const CHANGED: &str = "the owner changed about then";
 
-/// Three packets of process 1, the last of them not confirmed.
+/// Three packets of process 1. No confirmation covers the last one.
 fn begun() -> TestLedger {
     let mut ledger = TestLedger::new();
     ledger.packet(&packet(ms(900), true));
     let waiter = ledger.asked().unwrap();
     ledger.answer(waiter, owner(1, 1, ms(900)));
-    // Until the ledger knows that nobody else had the port.
+    // Until the ledger knows that no other process had the port.
     for check in 1..=u64::from(REPORT_CHECKS) {
         ledger
             .inner
             .confirm_due(ms(900 + 10 * check), &mut ledger.effects);
     }
     assert_eq!(ledger.confirm(Confirmed::Same), 0);
-    // After a silence it is asked again.
+    // After a silence, the ledger confirms again.
     ledger.packet(&packet(ms(1_020), true));
     assert_eq!(ledger.confirm(Confirmed::Same), 1);
     ledger.packet(&packet(ms(1_021), false));
@@ -150,7 +150,7 @@ fn what_is_uncertain_belongs_to_neither() {
     ledger.packet(&packet(ms(1_040), true));
     assert_eq!(ledger.confirm(Confirmed::Changed), 1);
     ledger.check(&[("p1 (1)", 2), (CHANGED, 2)]);
-    // What comes then is asked about anew, of the same connection.
+    // The next packet starts a new lookup, about the same connection.
     ledger.packet(&packet(ms(1_041), true));
     let waiter = ledger.asked().unwrap();
     ledger.answer(waiter, owner(2, 2, ms(1_041)));
@@ -170,7 +170,7 @@ fn what_came_after_the_socket_was_closed_is_the_next_ones() {
         ledger.answer(waiter, owner(2, 2, ms(1_031)));
         ledger.check(&[("p1 (1)", 2), (CHANGED, 1), ("p2 (2)", 1)]);
     }
-    // One that was sent before it was closed may be of either.
+    // A packet from before the socket was closed may belong to either process.
     let mut ledger = begun();
     ledger.inner.sockets_closed(&closed(1, ms(1_050)));
     ledger.packet(&packet(ms(1_040), true));
@@ -181,8 +181,8 @@ fn what_came_after_the_socket_was_closed_is_the_next_ones() {
     ledger.check(&[("p1 (1)", 2), (CHANGED, 2), ("", 1)]);
 }
 
-/// Neither the end of one connection nor the opening of the next one was captured, only that segments
-/// are missing: what comes then may be of either.
+/// The capture missed the end of one connection and the opening of the next one. The sequence
+/// numbers show only that segments are missing: later packets may belong to either.
 #[test]
 fn segments_that_are_missing_may_be_the_end_of_a_connection() {
     let segment = |time, is_local, flags, sequence, payload_len| Packet {
@@ -205,7 +205,7 @@ fn segments_that_are_missing_may_be_the_end_of_a_connection() {
         ledger.packet(&segment(1_021, true, ack, 1, 100));
         assert_eq!(ledger.confirm(Confirmed::Same), 1);
         ledger.packet(&segment(1_022, true, ack, 101, 100));
-        // What arrives may be out of order.
+        // Incoming segments may be out of order.
         ledger.packet(&segment(1_022, false, ack, 1, 100));
         ledger.packet(&segment(1_022, false, ack, 301, 100));
         assert_eq!(ledger.confirm(Confirmed::Same), 0);
@@ -216,7 +216,7 @@ fn segments_that_are_missing_may_be_the_end_of_a_connection() {
         } else {
             ledger.check(&[("p1 (1)", 6)]);
         }
-        // A time when nothing could be found out is none in which it was the same.
+        // A confirmation that found out nothing does not count as one that found the same owner.
         if is_another {
             continue;
         }
@@ -248,7 +248,7 @@ fn a_flow_that_falls_silent_is_confirmed_without_a_packet() {
     ledger.check(&[("p1 (1)", 3), (CHANGED, 1)]);
 }
 
-/// One packet of process 1, whose socket was closed then, and one of the process that had the port next.
+/// One packet of process 1, whose socket then closed, and one of the next process with the port.
 fn handed_over() -> TestLedger {
     let mut ledger = TestLedger::new();
     ledger.packet(&packet(ms(1_000), true));
@@ -261,7 +261,7 @@ fn handed_over() -> TestLedger {
 
 #[test]
 fn a_port_that_two_sockets_had_is_neithers_when_both_are_closed() {
-    // Nobody has the port any more: only what was closed tells that there were two.
+    // No process has the port any more: only the closed sockets show that there were two.
     for told_late in [false, true] {
         let mut ledger = handed_over();
         let close = |ledger: &mut TestLedger| {
@@ -287,7 +287,7 @@ fn a_port_that_two_sockets_had_is_neithers_when_both_are_closed() {
 fn what_a_closed_socket_sent_stays_its_own_where_no_other_had_the_port() {
     let mut ledger = handed_over();
     ledger.inner.sockets_closed(&closed(1, ms(1_005)));
-    // One of before that.
+    // A socket that was closed before that.
     ledger.inner.sockets_closed(&closed(7, ms(900)));
     ledger.inner.confirm_due(ms(1_012), &mut ledger.effects);
     assert_eq!(ledger.confirm(Confirmed::Gone), 1);
@@ -309,7 +309,7 @@ fn a_socket_that_is_open_shares_nothing_with_others_that_are_closed() {
 
 #[test]
 fn the_next_one_on_a_port_gets_nothing_of_the_one_before() {
-    // Both were there before the lookup, which finds the second one.
+    // Both sockets existed before the lookup, which finds the second one.
     let mut ledger = TestLedger::new();
     ledger.packet(&packet(ms(1_000), true));
     let waiter = ledger.asked().unwrap();
@@ -360,7 +360,7 @@ fn what_came_while_somebody_looked_is_uncertain() {
     ledger.packet(&packet(ms(1_006), true));
     assert_eq!(ledger.confirm(Confirmed::Changed), 1);
     ledger.check(&[(CHANGED, 3)]);
-    // A late answer for that question does not make it somebody's.
+    // A late answer to that lookup gives the flow no owner.
     ledger.answer(waiter, owner(1, 1, ms(1_002)));
     ledger.check(&[(CHANGED, 3)]);
 }
@@ -416,7 +416,7 @@ fn a_connection_changes_hands_and_goes_on() {
     let waiter = ledger.asked().unwrap();
     ledger.answer(waiter, owner(2, 1, ms(1_201)));
     ledger.check(&[("p1 (1)", 1), (CHANGED, 1), ("p2 (2)", 1)]);
-    // It is no other connection.
+    // These are segments of the same connection.
     let flows = ledger.inner.flows();
     let last = flows.iter().find(|flow| flow.ended.is_none()).unwrap();
     assert_eq!(last.state, flowner_flows::State::Established);
@@ -441,12 +441,12 @@ fn a_connection_that_goes_on_after_a_reset_is_confirmed() {
     for end in [TcpFlags::RST | TcpFlags::ACK, TcpFlags::FIN] {
         ledger.packet(&tcp(1_001, false, end, 0));
     }
-    // What the kernel sends after the end costs nothing.
+    // Segments that the kernel sends after the end start no confirmation.
     ledger.packet(&tcp(1_100, true, TcpFlags::ACK, 0));
     assert_eq!(ledger.confirm(Confirmed::Same), 0);
     ledger.packet(&tcp(1_101, true, TcpFlags::ACK, 60));
     assert_eq!(ledger.confirm(Confirmed::Same), 1);
-    // What comes before the next confirmation is looked at when it is silent.
+    // The ledger confirms the packets before the next confirmation when the flow is silent.
     ledger.packet(&tcp(1_102, true, TcpFlags::ACK, 60));
     ledger.inner.confirm_due(ms(1_112), &mut ledger.effects);
     assert_eq!(ledger.confirm(Confirmed::Same), 1);
@@ -460,7 +460,7 @@ fn a_connection_that_goes_on_after_a_reset_is_confirmed() {
     ledger.check(&[("p1 (1)", 6), (CHANGED, 1), ("p2 (2)", 1)]);
 }
 
-/// Who gets a connection may send all there is at once, before the next confirmation is due.
+/// A process that gets a connection may send all its data at once, before the next confirmation.
 #[test]
 fn the_first_data_after_a_silence_is_confirmed() {
     let mut ledger = TestLedger::new();
@@ -487,10 +487,10 @@ fn the_first_data_after_a_silence_is_confirmed() {
     ledger.check(&[("p1 (1)", 5), (CHANGED, 2)]);
 }
 
-/// What happens to a flow in the end.
+/// How a flow ends.
 #[derive(Clone, Copy)]
 enum Finally {
-    /// It is over, since no more packets come.
+    /// It ends because no more packets come.
     Over,
     /// The capture ends, while the flow is live.
     CaptureEnds,
@@ -508,7 +508,7 @@ impl TestLedger {
     }
 }
 
-/// A flow whose socket is passed on while there is no time for confirmations.
+/// A process passes its socket on while there is no time for confirmations.
 #[test]
 fn what_was_not_confirmed_for_want_of_time_names_nobody() {
     for finally in [Finally::Over, Finally::CaptureEnds] {
@@ -526,7 +526,7 @@ fn check_unconfirmed(finally: Finally) {
     for time in [1_400, 1_600] {
         let newest = ledger.packet(&packet(ms(time), true));
         assert_eq!(ledger.confirm(Confirmed::Unanswered), 1);
-        // A recording waits no longer than some time for that.
+        // A recording waits for that only for a limited time.
         let known = ledger.inner.known(newest, &Selection::default()).unwrap();
         let [source, _] = known.owners;
         let verdict = source.unwrap().ownership.verdict;
@@ -536,7 +536,7 @@ fn check_unconfirmed(finally: Finally) {
     ledger.check(&[("p1 (1)", 2), ("the lookup failed", 2)]);
 }
 
-/// On a busy host a packet may wait for the lookup that is due with it, until the socket is closed.
+/// On a busy host, the lookup for a packet may come so late that the socket is closed by then.
 #[test]
 fn what_was_looked_at_too_late_names_nobody() {
     for finally in [Finally::Over, Finally::CaptureEnds] {
@@ -549,7 +549,7 @@ fn check_too_late(finally: Finally) {
         (9, Confirmed::Gone, None),
         (10, Confirmed::Gone, Some("the lookup failed")),
         (10, Confirmed::Closed, Some("the lookup failed")),
-        // A table that never tells does not make a lookup late that would have told it.
+        // If a table never shows closed sockets, a late lookup makes no difference.
         (10, Confirmed::Unknown, None),
         (10, Confirmed::Same, None),
     ] {
@@ -571,7 +571,7 @@ fn check_too_late(finally: Finally) {
     }
 }
 
-/// Nothing is in doubt where another confirmation came after that.
+/// A later confirmation removes every doubt.
 #[test]
 fn what_was_confirmed_later_is_certain() {
     for finally in [Finally::Over, Finally::CaptureEnds] {

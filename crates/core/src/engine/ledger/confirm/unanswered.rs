@@ -1,5 +1,5 @@
-//! Flows that are over, or still live when the capture ends, before there was time to confirm whose
-//! their last part is.
+//! Cuts off the last part of a flow whose owner the ledger had no time to confirm before the flow
+//! or the capture ended.
 
 use flowner_attribution::{Ownership, Reason, Source};
 use flowner_flows::{Ended, Flow, FlowId};
@@ -14,9 +14,9 @@ use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
 
 impl Ledger {
-    /// Cuts a flow that is over where its owners were last confirmed, if it was asked since and
-    /// there was no time to find it out: the part until then, if there is any, is returned, and
-    /// `ended` keeps the rest, which names nobody.
+    /// Cuts an ended flow where its owners were last confirmed, if a later confirmation was due and
+    /// there was no time for it. Returns the part until then, if there is any; `ended` keeps the
+    /// rest, which has no owner.
     pub(in crate::engine::ledger) fn cut_unanswered(
         &mut self,
         ended: &mut Ended<Owners>,
@@ -40,8 +40,8 @@ impl Ledger {
         self.cut_end(ended, tail, (lost, reason), effects)
     }
 
-    /// To be called when the capture has ended and no answer comes any more: cuts a live flow as
-    /// [`cut_unanswered`](Self::cut_unanswered) does one that is over.
+    /// Call this when the capture has ended and no answer comes any more. It cuts a live flow as
+    /// [`cut_unanswered`](Self::cut_unanswered) cuts an ended one.
     pub(in crate::engine::ledger) fn cut_live_unanswered(
         &mut self,
         id: FlowId,
@@ -61,8 +61,8 @@ impl Ledger {
         self.cut_tail((id, tail), (lost, Reason::Failed), None, effects);
     }
 
-    /// Cuts a flow that is over before a part whose sender is unknown. Returns the part until then,
-    /// if there is any; `ended` keeps the rest, without those owners.
+    /// Cuts an ended flow before a part whose sender is unknown. Returns the part until then, if
+    /// there is any; `ended` keeps the rest, without those owners.
     pub(in crate::engine::ledger) fn cut_end(
         &mut self,
         ended: &mut Ended<Owners>,
@@ -85,7 +85,7 @@ impl Ledger {
         let part = self.table.cut_ended(ended, &sure, next);
         let mut part = part.map(|part| vec![part]).unwrap_or_default();
         if part.is_empty() {
-            // All of it is uncertain.
+            // The whole flow is uncertain.
             effects.extend(waiters(&ended.flow).map(Effect::End));
             self.chronicle.settle(id);
         } else {

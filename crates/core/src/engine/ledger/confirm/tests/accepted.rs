@@ -1,9 +1,9 @@
-//! Connections that somebody accepts, for itself or to pass them on.
+//! Connections that a process accepts, for itself or to pass them on.
 
 use super::*;
 
-/// The packets of a short connection from a port: what was asked about it, and how often it is
-/// confirmed with what it answers.
+/// Sends the packets of a short connection from a port. Answers its lookup with `found`, and each
+/// confirmation with `answer`. Returns the number of confirmations.
 fn connection(ledger: &mut TestLedger, port: u16, found: &Ownership, answer: Confirmed) -> usize {
     let begin = ms(u64::from(port) * 10);
     let tcp = |after, is_local, flags, payload_len| {
@@ -56,7 +56,7 @@ fn what_the_first_connections_of_an_end_answer_shows_whether_they_are_kept() {
         let asked = connection(&mut ledger, port, &accepted(1), Confirmed::Same);
         assert_eq!(asked, 1);
     }
-    // It is trusted.
+    // The ledger trusts the acceptor.
     assert_eq!(
         connection(&mut ledger, 105, &accepted(1), Confirmed::Same),
         0
@@ -67,7 +67,7 @@ fn what_the_first_connections_of_an_end_answer_shows_whether_they_are_kept() {
 #[test]
 fn one_who_passes_connections_on_is_named_for_those_only_that_were_kept() {
     let mut ledger = TestLedger::new();
-    // Of these two nobody knows yet.
+    // The answers about these two prove nothing yet.
     connection(&mut ledger, 101, &accepted(1), Confirmed::Unknown);
     let asked = connection(&mut ledger, 102, &owner(1, 1, ms(0)), Confirmed::Unknown);
     assert_eq!(asked, 1);
@@ -80,6 +80,6 @@ fn one_who_passes_connections_on_is_named_for_those_only_that_were_kept() {
     let of = |who: &str| flows.iter().filter(|(named, _)| named == who).count();
     assert_eq!(of(CHANGED), 4, "{flows:?}");
     assert_eq!(of("p2 (2)"), 1, "{flows:?}");
-    // The SYN of the third, and the last.
+    // The SYN of the third connection, and the last connection.
     assert_eq!(of("p1 (1)"), 2, "{flows:?}");
 }

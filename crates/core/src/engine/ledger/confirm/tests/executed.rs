@@ -10,7 +10,7 @@ fn executed(pid: u32, at: Duration) -> Closed {
     reported
 }
 
-/// A flow with a packet of process 1, which is confirmed for it.
+/// A flow with a packet of process 1, its confirmed owner.
 fn confirmed() -> TestLedger {
     let mut ledger = TestLedger::new();
     ledger.packet(&packet(ms(1_000), true));
@@ -54,7 +54,7 @@ fn what_was_sent_after_an_execution_that_was_reported_late_is_nobodys() {
         ledger.inner.end_unconfirmed(&mut ledger.effects);
         ledger.check(&[("p1 (1)", 1), (CHANGED, 1)]);
     }
-    // What was sent before it is its own.
+    // The packets from before the execution stay with the process.
     let mut ledger = confirmed();
     ledger.packet(&packet(ms(1_004), true));
     ledger.inner.sockets_closed(&executed(1, ms(1_005)));

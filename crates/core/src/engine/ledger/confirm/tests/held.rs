@@ -1,4 +1,4 @@
-//! Processes that still have a socket, which others may have, too.
+//! Processes that still have a socket, which other processes may have as well.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn held(alone_at: u64) -> Confirmed {
     Confirmed::Held { alone_at }
 }
 
-/// Datagrams of process 1, one each 100 ms, of which the first is confirmed at once as nobody else's.
+/// Datagrams of process 1, one each 100 ms. A confirmation shows at once that the first is its own.
 fn sent(count: u64) -> TestLedger {
     let mut ledger = begun();
     assert_eq!(ledger.confirm(held(0)), 0);
@@ -28,7 +28,7 @@ fn what_was_counted_until_a_search_is_of_those_who_were_named() {
     }
     ledger.packet(&packet(ms(2_600), true));
     assert_eq!(ledger.confirm(Confirmed::Shared), 1);
-    // Three before, and five. The last search began at 2.45 s, after the fourth of these.
+    // Three packets before, and five. The last search began at 2.45 s, after the fourth of these.
     ledger.check(&[("p1 (1)", 3 + 4), (CHANGED, 2)]);
 }
 
@@ -62,7 +62,7 @@ fn who_passed_a_socket_on_may_have_kept_it_for_a_while() {
         }
         ledger.packet(&packet(ms(2_600), true));
         assert_eq!(ledger.confirm(answer), 1);
-        // Where the socket was closed, those had it until then whose it was when it was confirmed last.
+        // If the socket was closed, the last confirmed owners had it until then.
         let expected = if is_shared {
             [("p1 (1)", 3 + 2), (CHANGED, 4)]
         } else {
@@ -85,7 +85,7 @@ fn a_silent_flow_is_confirmed_when_a_search_has_been_made() {
         known.expect("it is listed").is_settled
     };
     assert!(!is_settled(&ledger));
-    // It is asked when it is silent, and again after a search.
+    // The ledger confirms the flow when it is silent, and again after a search.
     let mut asked = 0;
     for now in (2_100..2_400).step_by(5) {
         ledger.inner.confirm_due(ms(now), &mut ledger.effects);
@@ -98,7 +98,7 @@ fn a_silent_flow_is_confirmed_when_a_search_has_been_made() {
     }
     assert!(is_settled(&ledger));
     assert!((1..=3).contains(&asked), "{asked}");
-    // But not for ever.
+    // But it does not go on for ever.
     ledger.packet(&packet(ms(3_000), true));
     let mut asked = 0;
     for now in (3_000..9_000).step_by(5) {

@@ -1,8 +1,8 @@
-//! Packets of no one socket: frames, here.
+//! Packets that no single socket identifies: frames, here.
 
 use super::*;
 
-/// A process that was seen sending a frame then.
+/// A process that a send watcher observed as it sent a frame at that time.
 fn runner(pid: u32, observed: Duration) -> Ownership {
     let process = Process::new(pid, format!("p{pid}"));
     let observed = wall_clock(observed);
@@ -10,7 +10,7 @@ fn runner(pid: u32, observed: Duration) -> Ownership {
     Ownership::new(Verdict::Process(Arc::new(process)), evidence)
 }
 
-/// Frames at these times, of a process whose socket is gone when the last one is looked at.
+/// Frames at these times. The socket of their process is gone at the lookup for the last one.
 fn after(times: &[f64], answers: &[Confirmed]) -> TestLedger {
     let mut ledger = TestLedger::new();
     let time = |milliseconds: f64| Duration::from_secs_f64(milliseconds / 1_000.0);
@@ -31,7 +31,7 @@ fn after(times: &[f64], answers: &[Confirmed]) -> TestLedger {
     ledger
 }
 
-/// The thread that captures is late: the process has sent all of it without a pause, and exited.
+/// The capture thread is late: the process has sent all of it without a pause, and has exited.
 #[test]
 fn who_sent_without_a_pause_sent_it_to_the_end() {
     let times: Vec<f64> = (1..50).map(|at| 1_000.0 + f64::from(at) * 0.5).collect();
@@ -39,14 +39,14 @@ fn who_sent_without_a_pause_sent_it_to_the_end() {
     ledger.check(&[("p1 (1)", 50)]);
 }
 
-/// Another one may have begun to send in a pause, and have exited by now.
+/// Another process may have begun to send in a pause, and have exited by now.
 #[test]
 fn what_came_after_a_pause_is_nobodys() {
     let times: Vec<f64> = (1..50).map(|at| 1_002.0 + f64::from(at) * 0.5).collect();
     let ledger = after(&times, &[Confirmed::Gone]);
     let flows = ledger.flows();
     assert_eq!(flows[0], ("p1 (1)".to_owned(), 1), "{flows:?}");
-    // What comes after that is asked about anew.
+    // The next packet starts a new lookup.
     assert!(
         flows[1..].iter().all(|(who, _)| who != "p1 (1)"),
         "{flows:?}"

@@ -4,25 +4,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens in a world with one socket's ends, and the processes that have it.
+/// An event in a world with the ends of one socket, and the processes that have it.
 #[derive(Debug, Clone)]
 enum Step {
-    /// So much later a packet is sent, or received.
+    /// After this time, the host sends (or receives) a packet.
     Packet(u64, bool),
-    /// The socket is closed, and another process binds its ends; whether the system reports the closing,
-    /// and how much later.
+    /// The process closes the socket, and another process binds its ends. Whether the system
+    /// reports the closed socket, and how much later.
     Reuse(Option<u64>),
     /// Another process gets the socket, and the first one closes its own.
     Pass,
-    /// Another process gets the socket, and all keep it; whether that one sends from now on.
+    /// Another process gets the socket, and all keep it. Whether the new one sends from now on.
     Share(bool),
-    /// A search finds all who have the socket.
+    /// A search finds all processes that have the socket.
     Search,
-    /// So many packets are sent, and the socket is passed on, before they are looked at.
+    /// The process sends this number of packets and passes the socket on before the lookups.
     Late(u64),
     /// Time passes without a packet.
     Silence(u64),
-    /// From now on there is time for confirmations, or not.
+    /// Whether there is time for confirmations from now on.
     Budget(bool),
 }
 
@@ -40,28 +40,28 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Who has the socket, and what the ledger were told.
+/// The holders of the socket, and the state of the ledger.
 struct World {
     ledger: TestLedger,
     now: Duration,
-    /// Who sends.
+    /// The process that sends.
     holder: u32,
     newest: u32,
-    /// All who have it, in the order of their ids, and those of whom a search has learned.
+    /// All processes that have it, in the order of their ids, and those that a search has found.
     holders: Vec<u32>,
     found: Vec<u32>,
     searched_at: Duration,
     was_shared: bool,
-    /// Who had it when the newest packet was sent.
+    /// The sender of the newest packet.
     sender: u32,
     socket: u64,
     has_budget: bool,
-    /// Each packet, and who sent it.
+    /// Each packet, and its sender.
     sent: Vec<(PacketRef, u32)>,
 }
 
 impl World {
-    /// What is found out about claims now.
+    /// Answers the claims of the ledger by the present state.
     fn confirm(&mut self) {
         for claim in self.ledger.claims() {
             let (_, known) = claim.ends[0].clone().expect("it was named");
@@ -84,11 +84,11 @@ impl World {
         }
     }
 
-    /// The sender of the first packet of a flow is found at once.
+    /// Answers the first lookup of a flow at once, with the sender of its first packet.
     fn answer(&mut self) {
         while let Some(waiter) = self.ledger.asked() {
             let mut found = owner(self.sender, self.socket, self.now);
-            // A lookup finds all who have it.
+            // A lookup finds all processes that have it.
             if let [_, _, ..] = self.holders[..]
                 && self.holders.contains(&self.sender)
             {
@@ -133,14 +133,15 @@ impl World {
                 self.sent.push((belonging, self.holder));
                 self.sender = self.holder;
                 self.answer();
-                // The socket may change hands before the packet is looked at.
+                // The socket may change hands before the lookup for the packet.
                 if matches!(next, Some(Step::Pass)) {
                     self.hand_over();
                 }
                 self.confirm();
                 self.answer();
             }
-            // If a flow ends before a search, whoever was named is taken for the only one.
+            // If a flow ends before a search, the ledger assumes that the named process was the
+            // only one.
             Step::Reuse(_) if self.was_shared => {}
             Step::Reuse(told) => {
                 let old = self.socket;
@@ -179,9 +180,9 @@ impl World {
 }
 
 proptest! {
-    /// No packet is ever credited to a process that did not have the socket when it was sent, and
-    /// none is lost: whenever sockets change hands, however little time there is to find that out,
-    /// and also when the flow is over before.
+    /// The ledger never credits a packet to a process that did not have the socket when the packet
+    /// was sent, and loses none. This holds whenever sockets change hands, however little time
+    /// there is to find that out, and also if the flow ends before that.
     #[test]
     fn nobody_gets_what_is_not_theirs(
         steps in proptest::collection::vec(any_step(), 1..80),
@@ -206,8 +207,8 @@ proptest! {
             world.step(step, steps.get(place + 1));
         }
         if is_over {
-            // What is silent is looked at, if there is time for it, before it is over.
-            // (If there is none, the only one who was named is taken for the only one.)
+            // The ledger confirms silent flows before they end, if there is time. (If there is
+            // none, it assumes that the only named process was the only one.)
             world.has_budget |= world.was_shared;
             world.step(&Step::Search, None);
             for silence in [20, 120] {
@@ -219,7 +220,7 @@ proptest! {
         let flows = world.ledger.inner.flows();
         let total: u64 = flows.iter().map(|flow| flow.total().packets).sum();
         prop_assert_eq!(total, world.sent.len() as u64);
-        // A flow that is open may still turn out to have changed; what is certain does not.
+        // An open flow may still turn out to have changed. What is certain does not change.
         for (belonging, sender) in &world.sent {
             let known = world.ledger.inner.known(*belonging, &everything).expect("it is listed");
             let ends = known.owners.iter().flatten();
@@ -230,7 +231,7 @@ proptest! {
                 prop_assert!(is_open || is_named, "{belonging:?} of {sender}");
             }
         }
-        // What packets tell and what flows tell is the same.
+        // Packets and flows have the same owners.
         let mut by_flow = std::collections::HashMap::new();
         for (belonging, _) in &world.sent {
             let id = world.ledger.inner.flow_with(*belonging).expect("it is listed").0.id();
