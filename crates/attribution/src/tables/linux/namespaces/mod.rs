@@ -129,7 +129,7 @@ pub(crate) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 /// How much work a search for namespaces may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// As much as there is time for, on behalf of many queries.
+    /// As much as there is time for: the result serves many queries.
     Bounded,
     /// As much as certainty needs, up to a limit, because a caller waits for a single answer.
     Within(Duration),
@@ -143,7 +143,7 @@ struct Found {
 }
 
 impl Namespaces {
-    /// No namespaces yet, and never any if they may not be entered.
+    /// Knows no namespaces yet, and finds none if this process may not enter them.
     pub(crate) fn new(proc: &Proc, may_enter: bool) -> io::Result<Self> {
         let own_addresses = Addresses::open(Location::Own).inspect_err(|error| {
             tracing::warn!(%error, "it is not known which addresses are this host's");
@@ -470,7 +470,7 @@ impl Namespaces {
     fn add(&mut self, id: NamespaceId, found: Found, proc: &Proc) {
         let file = match found.way.open(id, proc) {
             Ok(Some(file)) => file,
-            // Of another process by now, perhaps, or of none.
+            // The id may belong to another process by now, or to none.
             Ok(None) => return,
             Err(error) => {
                 let is_gone = is_gone(&error);
@@ -485,7 +485,7 @@ impl Namespaces {
         let is_one = is_namespace(&file);
         let opened = match open(file, copies) {
             Ok(opened) => opened,
-            // As `ip netns` leaves behind, or makes before the namespace is there.
+            // `ip netns` leaves such a file behind, or makes it before the namespace exists.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput && !is_one => return,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
@@ -515,7 +515,7 @@ impl Namespaces {
     }
 }
 
-/// What is guarded is whole between calls, also after a panic elsewhere.
+/// The guarded state is consistent between calls, also after a panic elsewhere.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -533,7 +533,7 @@ mod tests {
         let mut namespaces = Namespaces::new(proc, true).unwrap();
         let since = Instant::now();
         namespaces.searched = Some(since);
-        // This process has another thread, at least: that of the test.
+        // This process has at least one other thread: that of the test.
         for (time, is_cut) in [(Duration::ZERO, true), (Duration::from_secs(60), false)] {
             let effort = Effort::Within(time);
             namespaces.search_threads(proc, &mut buffers, (since, effort));

@@ -12,7 +12,7 @@ use crate::tables::linux::procfs::proc::Proc;
 #[derive(Debug)]
 pub(super) enum Way {
     Process(u32),
-    /// By process and id.
+    /// The file of a process or thread, by the ids of both.
     Thread(u32, u32),
     Named(PathBuf),
 }

@@ -10,11 +10,13 @@ use crate::policy::freshness::NAMESPACES;
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 
 impl Namespaces {
-    /// Those that have the local address of a query, which is not our own. Of several, those that the
-    /// packet's device leads to, if it leads to any, with their devices through which it came; and none
-    /// that [cannot](Devices::may_come_from) have sent it. If no known one has the address, or the device
-    /// leads to none that is known, this searches for new ones with as much effort as is given, unless
-    /// it did so since the given time.
+    /// The namespaces that have the local address of a query, which is not our own.
+    ///
+    /// If several have it, this returns those that the packet's device leads to, with the devices
+    /// through which the packet came. If the device leads to none of them, it returns all that have
+    /// the address, but none that [cannot](Devices::may_come_from) have sent the packet. If no
+    /// known namespace has the address, or the device leads to no known one, this searches for new
+    /// ones with the given effort, unless it did so since the given time.
     pub(crate) fn with_address_of(
         &mut self,
         query: &SocketQuery,
@@ -35,9 +37,9 @@ impl Namespaces {
         let known = self.with_known_address(ip);
         let is_led_to = known.iter().any(|other| !through(other).is_empty());
         let is_there = !known.is_empty() && (is_led_to || !leads_away);
-        // One that was let go of, or was not entered, may have it, too.
+        // A namespace that this closed, or did not enter, may have the address as well.
         let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
-        // So may one that is new: nothing here tells two with the same address apart.
+        // So may a new namespace: nothing here tells two with the same address apart.
         let now = Instant::now();
         let is_recent = self.is_searched_since(now.checked_sub(NAMESPACES).unwrap_or(now));
         let is_enough = is_there && is_whole && is_recent;
@@ -67,8 +69,8 @@ impl Namespaces {
             .collect()
     }
 
-    /// Those that are known and have an address. One whose addresses cannot be read any more
-    /// is closed, and opened again by the next search.
+    /// The known namespaces that have an address. If the addresses of one cannot be read any more,
+    /// this closes it, and the next search opens it again.
     fn with_known_address(&mut self, ip: IpAddr) -> Vec<&mut Namespace> {
         let mut with = Vec::new();
         let mut failed = Vec::new();
