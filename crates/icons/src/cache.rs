@@ -1,16 +1,16 @@
-//! What was found, and what was not. Pure: bounded in number and in memory.
+//! Remembers found and missing pictures. Pure; bounded in number and in memory.
 
 use std::collections::HashMap;
 
 use crate::{Icon, IconRequest};
 
-/// What is known of a program's picture.
+/// The state of a program's picture.
 #[derive(Debug)]
 struct Slot {
     /// The picture, else the letter.
     shown: Icon,
     state: State,
-    /// When it was shown last, in questions.
+    /// When it was last shown, counted in requests.
     used: u64,
 }
 
@@ -19,11 +19,11 @@ enum State {
     /// The thread searches for it.
     Asked,
     Settled,
-    /// It was settled, before folders changed.
+    /// The search ended, before directories changed.
     Old,
 }
 
-/// What is shown for each program.
+/// The picture that each program has now.
 #[derive(Debug)]
 pub(crate) struct Cache {
     slots: HashMap<String, Slot>,
@@ -51,7 +51,7 @@ impl Cache {
         }
     }
 
-    /// What is shown for a program now. `tile`: draws the letter, if nothing is known.
+    /// The present picture of a program. `tile`: draws the letter, if nothing is known.
     pub(crate) fn show(
         &mut self,
         request: &IconRequest,
@@ -81,21 +81,21 @@ impl Cache {
         Answer { icon, look: true }
     }
 
-    /// The search could not start.
+    /// Call this when the search could not start.
     pub(crate) fn not_asked(&mut self, key: &str) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.state = State::Old;
         }
     }
 
-    /// What was found for a program; whether another picture is shown now.
+    /// Takes the result for a program. Returns whether the program has another picture now.
     pub(crate) fn settle(
         &mut self,
         request: &IconRequest,
         found: Option<Icon>,
         tile: impl Fn(&IconRequest) -> Icon,
     ) -> bool {
-        // It may have been dropped meanwhile: who wants it asks again.
+        // The cache may have dropped it meanwhile: the next request searches again.
         let Some(slot) = self.slots.get_mut(&request.key) else {
             return false;
         };
@@ -116,7 +116,7 @@ impl Cache {
         slot.is_some_and(|slot| slot.state == State::Settled)
     }
 
-    /// Everything is looked for again when it is shown the next time; until then, it stays.
+    /// Searches for every picture again when it is shown the next time. Until then, it stays.
     pub(crate) fn age(&mut self) {
         for slot in self.slots.values_mut() {
             if slot.state == State::Settled {
@@ -125,7 +125,7 @@ impl Cache {
         }
     }
 
-    /// Drops what was shown longest ago, a quarter at a time.
+    /// Drops the pictures that were shown longest ago, a quarter at a time.
     fn make_room(&mut self) {
         while self.slots.len() > 1
             && (self.slots.len() > self.max_slots || self.bytes > self.max_bytes)

@@ -1,19 +1,19 @@
-//! What a command starts: the program behind launchers and interpreters. Pure.
+//! Finds what a command starts: the program behind launchers and interpreters. Pure.
 
 mod interpreters;
 mod options;
 
-/// Words of a command that are kept.
+/// The number of words of a command to keep.
 const MAX_WORDS: usize = 64;
 
-/// What a command starts.
+/// The program that a command starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started<'a> {
     /// An executable, by path or name.
     Executable(&'a str),
     /// A script, or a Java archive, that an interpreter runs.
     Script(&'a str),
-    /// A name that an interpreter resolves: a module of Python, a class of Java.
+    /// A name that an interpreter resolves: a Python module or a Java class.
     Module(&'a str),
     /// The id of an application that D-Bus starts.
     Application(&'a str),
@@ -55,8 +55,8 @@ pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
     }
 }
 
-/// Whether a program of this name only runs others, so that it says nothing about what
-/// it is used for.
+/// Whether a program with this name only runs other programs, so that it says nothing about its
+/// purpose.
 pub fn runs_others(name: &str) -> bool {
     runs_scripts(name)
         || matches!(
@@ -78,7 +78,7 @@ pub fn runs_others(name: &str) -> bool {
         )
 }
 
-/// Interpreters; also with a version behind, as `python3.11` and `electron28` have.
+/// Interpreters. A version may follow the name, as in `python3.11` and `electron28`.
 fn runs_scripts(name: &str) -> bool {
     const INTERPRETERS: [&str; 27] = [
         "sh",
@@ -164,13 +164,13 @@ fn snap_name(app: &str) -> Option<&str> {
     app.split('.').next().filter(|name| !name.is_empty())
 }
 
-/// The web app that arguments have a browser open: `--app-id=ID`, of Chromium and what is made of it.
+/// The web app that arguments make a browser open: `--app-id=ID` of Chromium and its derivatives.
 pub(crate) fn web_app<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut ids = words.filter_map(|word| word.strip_prefix("--app-id="));
     ids.find(|id| !id.is_empty())
 }
 
-/// Splits `Exec`, in which codes such as `%U` stand for files and are left out.
+/// Splits `Exec`, and leaves out codes such as `%U`, which stand for files.
 pub(crate) fn words(exec: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut characters = exec.chars().peekable();
@@ -206,7 +206,7 @@ fn quoted(characters: &mut impl Iterator<Item = char>) -> String {
     word
 }
 
-/// `None` if nothing but codes was there.
+/// `None` if it had only codes.
 fn without_codes(word: &str) -> Option<String> {
     if !word.contains('%') {
         return Some(word.to_owned());

@@ -1,7 +1,7 @@
-//! Desktop entries: bytes in, what a program is called out. Pure, but for [`bounded`].
+//! Desktop entries: from bytes to the name of a program. Pure, except for [`bounded`].
 //!
-//! By the Desktop Entry Specification 1.5. Not a crate's: those there are bring
-//! gettext, or take files of any size.
+//! This follows the Desktop Entry Specification 1.5. It uses no other crate: the existing ones need
+//! gettext, or read files of any size.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -11,41 +11,40 @@ use std::path::Path;
 use crate::command;
 use crate::locale::Locale;
 
-/// Bytes of the largest entry that is read. Those of programs with all translations and
-/// actions have some ten thousand.
+/// The bytes of the largest entry to read. Entries with all translations and actions have some ten
+/// thousand.
 pub const MAX_ENTRY: usize = 256 * 1024;
 
 /// A desktop entry of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The name of its file below `applications`, without `.desktop` and with `-` in
-    /// place of `/`.
+    /// The name of its file below `applications`, without `.desktop` and with `-` in place of `/`.
     pub id: String,
     /// The name in menus, in the requested language.
     pub name: String,
     /// The name of an icon in a theme, or an absolute path.
     pub icon: Option<String>,
-    /// The words of the command, without the places where files go.
+    /// The words of the command, without the codes that stand for files.
     pub command: Vec<String>,
-    /// The class that its windows have (`StartupWMClass`).
+    /// The class of its windows (`StartupWMClass`).
     pub window_class: Option<String>,
-    /// The id of the Flatpak that it is of.
+    /// The id of the Flatpak to which it belongs.
     pub flatpak: Option<String>,
-    /// The name of the Snap that it is of.
+    /// The name of the Snap to which it belongs.
     pub snap: Option<String>,
-    /// The id of the web app that it opens in a browser (`--app-id=` of Chromium and what is made
-    /// of it): the browser is not that app.
+    /// The id of the web app that it opens in a browser (`--app-id=` of Chromium and its
+    /// derivatives). The entry does not describe the browser.
     pub web_app: Option<String>,
-    /// The id of the user of its processes; `None` for those of all users. It comes from the file's
-    /// folder, not from the file.
+    /// The id of the user whose processes it describes; `None` if those of all users. It comes from
+    /// the file's directory, not from the file.
     pub user: Option<u32>,
     /// Whether menus show it.
     pub is_shown: bool,
-    /// Whether it is a terminal emulator: what is started in it is not it.
+    /// Whether it is a terminal emulator: the programs that users start in it are not the emulator.
     pub is_terminal: bool,
 }
 
-/// The keys that matter, of the first group.
+/// The keys of the first group that this needs.
 #[derive(Default)]
 struct Keys<'a> {
     kind: Option<&'a str>,
@@ -61,8 +60,8 @@ struct Keys<'a> {
 }
 
 impl Entry {
-    /// Reads an entry. `None` for what is none of an application, has no name, counts as
-    /// deleted (`Hidden`), or is larger than [`MAX_ENTRY`].
+    /// Reads an entry. `None` if it is not of an application, has no name, counts as deleted
+    /// (`Hidden`), or is larger than [`MAX_ENTRY`].
     pub fn parse(id: &str, bytes: &[u8], locale: &Locale) -> Option<Self> {
         if bytes.len() > MAX_ENTRY {
             return None;
@@ -97,8 +96,8 @@ impl Entry {
     }
 }
 
-/// The bytes of a file, one more than allowed at most. A pipe or a device is refused: it
-/// may never end.
+/// The bytes of a file, at most one more than allowed. Refuses a pipe or a device, which may never
+/// end.
 pub(crate) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -156,7 +155,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Turns `\s`, `\n`, `\t`, `\r` and `\\` into what they stand for.
+/// Replaces `\s`, `\n`, `\t`, `\r` and `\\` with the characters for which they stand.
 fn unescaped(value: &str) -> Cow<'_, str> {
     if !value.contains('\\') {
         return value.into();
@@ -174,7 +173,7 @@ fn unescaped(value: &str) -> Cow<'_, str> {
             Some('t') => text.push('\t'),
             Some('r') => text.push('\r'),
             Some('\\') | None => text.push('\\'),
-            // Left to the code that removes quotes.
+            // The code that removes quotes handles this.
             Some(other) => text.extend(['\\', other]),
         }
     }

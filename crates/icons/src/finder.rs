@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::command::{Started, file_name, runs_others, started};
 use crate::{Catalog, Entry, Icon, Locale, Places, ProgramQuery, Themes, system};
 
-/// Files that are tried for one icon.
+/// The maximum number of files to try for one icon.
 const MAX_FILES: usize = 8;
 
-/// Finds the pictures of programs, on the caller's thread: by their desktop entries, and
-/// where there are none, by what the system keeps in executables (Windows and macOS, with
+/// Finds the pictures of programs on the caller's thread, by their desktop entries. For programs
+/// without one, it takes the icon that the system keeps in the executable (Windows and macOS, with
 /// the feature `picon`).
 ///
 /// ```no_run
@@ -25,7 +25,7 @@ pub struct Finder {
     places: Places,
     locale: Locale,
     catalog: Catalog,
-    /// Read when the first entry is found: on a server none ever is.
+    /// This is read when the first entry is found: a server never has one.
     themes: Option<Themes>,
 }
 
@@ -45,8 +45,8 @@ impl Finder {
         &self.catalog
     }
 
-    /// The picture of a program, to be drawn with `size` pixels on a screen of this scale;
-    /// `None` where it has none that can be read.
+    /// The picture of a program for drawing with `size` pixels on a screen of this scale; `None` if
+    /// it has none that can be read.
     pub fn icon(&mut self, subject: &ProgramQuery<'_>, size: u32, scale: u32) -> Option<Icon> {
         let pixels = size.saturating_mul(scale.max(1));
         let themes = &mut self.themes;
@@ -60,7 +60,7 @@ impl Finder {
         })
     }
 
-    /// Reads again what changed since it was read; whether anything did.
+    /// Reads changed directories again. Returns whether there were any.
     pub fn refresh(&mut self) -> bool {
         let mut has_changed = false;
         if !self.catalog.is_current() {
@@ -80,7 +80,7 @@ impl Finder {
 }
 
 fn of_entry(entry: &Entry, themes: &Themes, size: u32, scale: u32) -> Option<Icon> {
-    // What it names may be nowhere, or of a kind that is not read.
+    // The named icon may not exist, or be of a kind that this cannot read.
     let names = [entry.icon.as_deref(), Some(&entry.id), command(entry)];
     let files = names
         .iter()
@@ -93,7 +93,7 @@ fn of_entry(entry: &Entry, themes: &Themes, size: u32, scale: u32) -> Option<Ico
     })
 }
 
-/// The name of what an entry starts, after which icons are called, too.
+/// The name of the program that an entry starts. Some icons have that name as well.
 fn command(entry: &Entry) -> Option<&str> {
     let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
     match started(&words)? {

@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use crate::cache::{Answer, Cache};
 use crate::{Finder, Icon, IconRequest, Locale, Places};
 
-/// Requests that wait for the thread; what does not fit is asked for again when it is shown
-/// the next time.
+/// The maximum number of requests that wait for the thread. A request that does not fit comes again
+/// when the picture is shown the next time.
 const MAX_WAITING: usize = 256;
-/// How often, at most, it is looked whether folders changed.
+/// The minimum time between two checks whether directories changed.
 const REFRESH: Duration = Duration::from_secs(30);
 /// The maximum number of pictures in the cache.
 const MAX_ICONS: usize = 2_048;
-/// Bytes of pictures that are kept.
+/// The maximum bytes of pictures to keep.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// How pictures are wanted.
+/// The options for pictures.
 #[derive(Debug, Clone)]
 pub struct IconOptions {
-    /// Where entries and themes are.
+    /// The directories of entries and themes.
     pub places: Places,
-    /// The language of names; of no matter to pictures.
+    /// The language of names, which does not affect pictures.
     pub locale: Locale,
     /// Pixels of a side on a screen of scale 1.
     pub size: u32,
@@ -48,8 +48,8 @@ impl Default for IconOptions {
     }
 }
 
-/// The pictures of programs, at once: a letter, and the picture as soon as a thread of its
-/// own has found it. Nothing is read before the first question.
+/// Gives the pictures of programs at once: a letter first, and the picture as soon as a thread has
+/// found it. Reads nothing before the first request.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,11 +93,11 @@ struct State {
 }
 
 impl Icons {
-    /// Starts the thread. `on_change` is called by it after pictures have come, with the
-    /// new [`generation`](Self::generation), and is not to block.
+    /// Starts the thread. The thread calls `on_change` after pictures have come, with the new
+    /// [`generation`](Self::generation). `on_change` must not block.
     ///
     /// # Errors
-    /// When the system has no more threads.
+    /// If the system has no more threads.
     pub fn start(
         options: IconOptions,
         on_change: impl Fn(u64) + Send + 'static,
@@ -131,8 +131,8 @@ impl Icons {
         })
     }
 
-    /// The picture of a program, as far as it is known now; else a letter, and the thread searches
-    /// for the picture. Takes about a microsecond.
+    /// The picture of a program, if it is known. Otherwise returns a letter, and the thread
+    /// searches for the picture. Takes about a microsecond.
     pub fn icon(&self, request: &IconRequest) -> Icon {
         let mut state = self.shared.state();
         let tile = |request: &IconRequest| tile(request, self.rasterised);
@@ -150,7 +150,7 @@ impl Icons {
         self.shared.state().generation
     }
 
-    /// Waits until the generation is another than `seen`, at most for `timeout`; the
+    /// Waits until the generation differs from `seen`, at most for `timeout`. Returns the
     /// generation then.
     pub fn wait(&self, seen: u64, timeout: Duration) -> u64 {
         let is_same = |state: &mut State| state.generation == seen;
@@ -175,7 +175,7 @@ impl Icons {
 
 impl Drop for Icons {
     fn drop(&mut self) {
-        // The thread ends with what it is sent.
+        // The thread ends when its channel closes.
         self.sender = None;
         if let Some(thread) = self.thread.take() {
             let _defect = thread.join();
@@ -202,7 +202,7 @@ impl<F: Fn(u64)> Worker<F> {
     fn run(mut self, receiver: &Receiver<IconRequest>) {
         while let Ok(first) = receiver.recv() {
             let mut has_changed = self.refresh();
-            // One notice is for all that came meanwhile.
+            // One notice covers all pictures that came meanwhile.
             let more = receiver.try_iter().take(MAX_WAITING);
             for request in [first].into_iter().chain(more) {
                 has_changed |= self.find(&request);
@@ -229,7 +229,7 @@ impl<F: Fn(u64)> Worker<F> {
         has_changed
     }
 
-    /// Checks whether folders changed, unless the last check is recent.
+    /// Checks whether directories changed, unless the last check is recent.
     fn refresh(&mut self) -> bool {
         let mut state = self.shared.state();
         if state.refreshed.elapsed() < REFRESH {
@@ -252,7 +252,7 @@ fn tile(request: &IconRequest, rasterised: Option<u32>) -> Icon {
     drawn(&tile, rasterised).unwrap_or(tile)
 }
 
-/// In pixels, where that is wanted; `None` for what cannot be drawn.
+/// Converts a picture to pixels if the options want that; `None` if it cannot be drawn.
 fn drawn(icon: &Icon, rasterised: Option<u32>) -> Option<Icon> {
     match rasterised {
         Some(size) => icon.rendered(size),

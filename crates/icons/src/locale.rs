@@ -1,9 +1,9 @@
-//! Which translation of a name is shown.
+//! Chooses the translation of a name.
 
-/// A language, and where and how it is written.
+/// A language, with its country and script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Locale {
-    /// As keys of desktop entries name it, the closest first.
+    /// Its names in the keys of desktop entries, the closest first.
     tags: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl Locale {
         Self { tags }
     }
 
-    /// How close a translation is, 0 the closest; `None` if it is for another language.
+    /// The distance of a translation, 0 for the closest; `None` if it is for another language.
     pub(crate) fn rank(&self, tag: &str) -> Option<usize> {
         self.tags.iter().position(|own| own == tag)
     }

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use crate::{Icon, ProgramQuery, tile};
 
-/// A program to find the picture of, kept until then.
+/// The program whose picture is requested.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct IconRequest {
     /// Its identity: the same key has the same picture.
     pub key: String,
-    /// What it is called; the first letter stands for it while there is no picture.
+    /// Its name; the first letter stands for it while there is no picture.
     pub name: String,
-    /// Whether only the letter is wanted: no entry of this host is the program's, as with what
-    /// a file of another host tells.
+    /// Whether the caller wants only the letter: no entry of this host is the program's, for
+    /// example because a file of another host names the program.
     pub is_unknown_here: bool,
     /// As in [`ProgramQuery`].
     pub user: Option<u32>,
@@ -26,7 +26,7 @@ pub struct IconRequest {
 }
 
 impl IconRequest {
-    /// The same, to be looked for.
+    /// The same as a query for the search.
     pub fn subject(&self) -> ProgramQuery<'_> {
         ProgramQuery {
             application_id: self.application_id.as_deref(),
@@ -38,7 +38,7 @@ impl IconRequest {
         }
     }
 
-    /// The letter that stands for it.
+    /// The picture of its letter.
     pub fn tile(&self) -> Icon {
         Icon::of_svg(tile(&self.key, &self.name).as_bytes(), 48)
     }

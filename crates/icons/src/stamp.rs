@@ -1,17 +1,17 @@
-//! Whether folders are as they were, without reading them.
+//! Finds out whether directories have changed, without reading them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// When folders were changed last: something was added to them, renamed or removed.
+/// The last change of each directory: a file was added to it, renamed or removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     folders: Vec<(PathBuf, Option<SystemTime>)>,
 }
 
 impl Stamp {
-    /// Of these folders as they are now; also of those that are not there yet.
+    /// The present state of these directories, also of those that do not exist yet.
     pub(crate) fn of(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut folders: Vec<PathBuf> = folders.into_iter().collect();
         folders.sort();
@@ -25,17 +25,17 @@ impl Stamp {
         }
     }
 
-    /// Whether a folder is among them.
+    /// Whether a directory is among them.
     pub(crate) fn has(&self, folder: &Path) -> bool {
         self.folders.iter().any(|(known, _)| known == folder)
     }
 
-    /// With more folders, as they are now.
+    /// Adds more directories in their present state.
     pub(crate) fn extend(&mut self, folders: impl IntoIterator<Item = PathBuf>) {
         self.folders.extend(Self::of(folders).folders);
     }
 
-    /// Whether nothing changed since.
+    /// Whether nothing has changed since.
     pub(crate) fn is_current(&self) -> bool {
         let mut folders = self.folders.iter();
         folders.all(|(folder, before)| changed(folder) == *before)

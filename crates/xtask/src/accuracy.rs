@@ -1,24 +1,24 @@
-//! How often owners are named, whether that holds for long, and in which situations: builds the
-//! harness and runs it.
+//! Measures how often Flowner names owners, whether that holds for long, and in which situations:
+//! builds the harness and runs it.
 
 use std::process::{Command, ExitCode};
 
 use crate::command::{self, Failure};
 
-/// Passes arguments and exit code on.
+/// Passes on the arguments and the exit code.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     build("flowner-benches")?;
     harness("accuracy", arguments)
 }
 
-/// The situations that monitors get wrong.
+/// Runs the situations that monitors get wrong.
 pub(crate) fn detect(arguments: &[&str]) -> Result<ExitCode, Failure> {
     build("flowner")?;
     build("flowner-benches")?;
     harness("detect", arguments)
 }
 
-/// The same for a soak, which watches the program itself.
+/// Runs a soak, which observes the program itself, in the same way.
 pub(crate) fn soak(arguments: &[&str]) -> Result<ExitCode, Failure> {
     build("flowner")?;
     build("flowner-benches")?;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: runs the benchmarks, and sums up what they found as a table.
+//! `cargo xtask bench`: runs the benchmarks, and writes their results as a table.
 
 use std::fs;
 use std::io;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-/// One benchmark, as criterion keeps it.
+/// The result of one benchmark, as criterion stores it.
 #[derive(Debug, PartialEq)]
 struct Estimate {
     name: String,
-    /// Nanoseconds an iteration: the median, and the bounds of its 95 % confidence interval.
+    /// Nanoseconds per iteration: the median, and the bounds of its 95 % confidence interval.
     median: f64,
     lower: f64,
     upper: f64,
@@ -20,7 +20,7 @@ struct Estimate {
 /// the table to standard output, or to the file that `GITHUB_STEP_SUMMARY` names.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let folder = root().join("target/criterion");
-    // What an earlier run found is not of this one.
+    // Removes the results of an earlier run.
     if let Err(error) = fs::remove_dir_all(&folder)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -51,7 +51,7 @@ fn publish(table: &str) -> Result<(), Failure> {
     fs::write(&path, table).map_err(|error| failed(&path, &error))
 }
 
-/// Finds what criterion kept of the last run, in folders named `new`.
+/// Finds the results of the last run, which criterion stores in directories named `new`.
 fn collect(folder: &Path, into: &mut Vec<Estimate>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -69,7 +69,7 @@ fn collect(folder: &Path, into: &mut Vec<Estimate>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the few keys that are needed; criterion writes them in one line, always alike.
+/// Reads the few keys that the table needs; criterion always writes them in one line, in this form.
 fn estimate(about: &str, found: &str) -> Option<Estimate> {
     let (_, name) = about.split_once(r#""full_id":""#)?;
     let (name, _) = name.split_once('"')?;
@@ -98,7 +98,7 @@ fn table(estimates: &[Estimate]) -> String {
     table
 }
 
-/// Three digits that count, and a unit.
+/// A time with three significant digits and a unit.
 fn time(nanoseconds: f64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
     let unit = units.iter().find(|(size, _)| nanoseconds >= *size);

@@ -1,23 +1,23 @@
-//! Running other programs, and saying so.
+//! Runs other programs, and prints their commands.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// One line on why a task ended.
+/// The reason why a task ended, in one line.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
-    // This crate lies two folders below it.
+    // This crate is two directories below it.
     let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     path.pop();
     path.pop();
     path
 }
 
-/// Cargo, the one that runs this.
+/// The cargo that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -25,7 +25,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Says what is run, runs it, and fails if it does.
+/// Prints a command and runs it. Returns an error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let text = describe(command);
     println!("$ {text}");
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     }
 }
 
-/// Whether a program can be started and succeeds, without a word.
+/// Whether a program starts and succeeds. Discards its output.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -46,7 +46,7 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Whether a program is there.
+/// Whether a program is installed.
 pub(crate) fn exists(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| {
@@ -55,7 +55,7 @@ pub(crate) fn exists(program: &str) -> bool {
     })
 }
 
-/// A command as one would type it.
+/// A command as a user would type it.
 pub(crate) fn describe(command: &Command) -> String {
     let mut text = String::new();
     for (name, value) in command.get_envs() {

@@ -1,4 +1,4 @@
-//! Whether each `ALL` of an enum lists every variant: the compiler does not say.
+//! Checks that each `ALL` of an enum lists every variant, which the compiler does not.
 
 /// A list that lacks variants, or has others.
 #[derive(Debug, PartialEq, Eq)]
@@ -7,8 +7,8 @@ pub(crate) struct Incomplete {
     pub(crate) line: usize,
 }
 
-/// The lists of a source file, formatted by rustfmt, that are not complete. Enums whose
-/// variants hold data, and lists of enums that are in another file, are not checked.
+/// The incomplete lists of a source file that rustfmt has formatted. This does not check enums
+/// whose variants hold data, nor lists of enums that are in another file.
 pub(crate) fn incomplete(lines: &[String]) -> Vec<Incomplete> {
     let mut found = Vec::new();
     let mut of = None;
@@ -50,7 +50,7 @@ fn variants<'a>(lines: &'a [String], name: &str) -> Option<Vec<&'a str>> {
         .collect()
 }
 
-/// What a list that begins in the first line has in it.
+/// The entries of a list that begins in the first line.
 fn listed(lines: &[String]) -> Vec<&str> {
     let mut listed = Vec::new();
     for line in lines {

@@ -1,5 +1,5 @@
-//! What the documents name is there: files, directories and the names of the code. A document that
-//! names what was renamed leads its reader astray, and nothing else would say so.
+//! Checks that the files, directories and names in the documents exist. A document with an old name
+//! misleads its reader, and no other check finds it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,20 +9,20 @@ use crate::command::Failure;
 use crate::rule::Violation;
 use crate::workspace::{read_dir, relative};
 
-/// The ends of file names that are checked. The first is that of source files.
+/// The ends of file names to check. The first is that of source files.
 const ENDINGS: [&str; 5] = [".rs", ".md", ".json", ".py", "/"];
-/// Documents that name what is no more.
+/// Documents that may name things that no longer exist.
 const HISTORY: &str = "CHANGELOG.md";
 
-/// What there is to name.
+/// Everything that a document can name.
 struct Names {
     /// Files, and directories with a slash at the end, from the root.
     places: Vec<String>,
-    /// Words of the sources.
+    /// The words of the sources.
     words: HashSet<String>,
 }
 
-/// The places where a document names what is not there.
+/// The places where a document names something that does not exist.
 pub(crate) fn astray(root: &Path) -> Result<Vec<Violation>, Failure> {
     let mut names = Names {
         places: Vec::new(),
@@ -52,7 +52,7 @@ fn collect(
     names: &mut Names,
     documents: &mut Vec<(String, String)>,
 ) -> Result<(), Failure> {
-    // What a build leaves behind.
+    // The results of a build.
     const BUILT: [&str; 3] = ["target", "corpus", "artifacts"];
     if !folder.is_dir() || BUILT.iter().any(|built| folder.ends_with(built)) {
         return Ok(());
@@ -90,13 +90,14 @@ fn take(
 }
 
 impl Names {
-    /// Whether what a document quotes is there, as far as this tool can check.
+    /// Whether a quoted name exists, as far as this tool can check.
     fn has(&self, quoted: &str) -> bool {
         let is_plain = |c: char| c.is_alphanumeric() || "_-./:{},*<>()".contains(c);
         if !quoted.chars().all(is_plain) {
             return true;
         }
-        // A source file also by its name alone; other files by a path, as those of users have names.
+        // A document may name a source file by its name alone, and other files only by a path,
+        // because users' files have such names as well.
         let ends_with = |ending: &&str| quoted.ends_with(*ending);
         let is_place =
             ends_with(&ENDINGS[0]) || quoted.contains('/') && ENDINGS.iter().any(ends_with);
@@ -109,7 +110,7 @@ impl Names {
             || words(quoted).all(|word| self.words.contains(word))
     }
 
-    /// From the root, or from wherever the document is about.
+    /// Searches from the root, and from the directory that the document is about.
     fn has_place(&self, place: &str) -> bool {
         let inner = format!("/{place}");
         self.places
@@ -118,7 +119,7 @@ impl Names {
     }
 }
 
-/// What stands in single backticks.
+/// The texts in single backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     let is_code = line.starts_with("    ") || line.starts_with("```");
     let parts = line.split('`').skip(1).step_by(2);

@@ -34,13 +34,13 @@ const TARGETS: [&str; 21] = [
     "container",
     "direction",
 ];
-/// Those from here on are of Linux, and run there only.
+/// The targets from here on are for Linux, and run only there.
 const FIRST_OF_LINUX: usize = 13;
 const SECONDS: u32 = 300;
-/// Seconds that one input may take: what passes a check is to be done soon, too.
+/// The seconds that one input may take: an input that passes a check must also not take long.
 const TIMEOUT: u32 = 20;
 
-/// What cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
+/// The compiler flags that cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
 const FLAGS: &str = "--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 \
     -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -53,7 +53,7 @@ const LINK_TYPES: [u32; 36] = [
     219, 105, 127, 119, 163, 192, 239, 258, 226, 242, 7, 129, 109, 117, 178,
 ];
 
-/// Runs all targets, or one, each for five minutes or as long as it says.
+/// Runs all targets, or one, each for five minutes or for the given time.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let usage = || Failure(format!("fuzz [{}] [SECONDS]", TARGETS.join("|")));
     let parse = |text: &str| text.parse().map_err(|_| usage());
@@ -93,7 +93,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<(), Failure> {
     run_command(&mut command)
 }
 
-/// A program of the fuzzing workspace, to be given arguments.
+/// The command that runs a program of the fuzzing workspace; the caller adds arguments.
 fn program(name: &str) -> Result<Command, Failure> {
     let host = host()?;
     let mut command = cargo(&["run", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
@@ -105,7 +105,7 @@ fn program(name: &str) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// The platform of this compiler: a sanitizer wants it named.
+/// The platform of this compiler: a sanitizer needs its name.
 fn host() -> Result<String, Failure> {
     let output = Command::new("rustc").arg("-vV").output();
     let output = output.map_err(|error| Failure(format!("rustc could not be started: {error}")))?;
@@ -121,7 +121,7 @@ fn corpus(target: &str) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Puts what is real into the corpus of a target.
+/// Puts real inputs into the corpus of a target.
 fn seed(target: &str) -> Result<(), Failure> {
     match target {
         "decode" => seed_decode(),
@@ -141,8 +141,8 @@ fn seed(target: &str) -> Result<(), Failure> {
     }
 }
 
-/// Puts files with this extension into a corpus that programs of this host installed in
-/// these folders, or below them: a server has none.
+/// Puts files with this extension into a corpus, which programs of this host installed in these
+/// directories, or below them. A server has none.
 fn seed_shared(target: &str, folders: &[&str], extension: &str) -> Result<(), Failure> {
     const MAX_FILES: usize = 2_000;
     let share = Path::new("/usr/share");
@@ -153,7 +153,7 @@ fn seed_shared(target: &str, folders: &[&str], extension: &str) -> Result<(), Fa
     {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            // Not through links, which may lead round in circles.
+            // It follows no links, which may lead round in circles.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => waiting.push(path),
                 Ok(kind)
@@ -184,7 +184,7 @@ fn seed_processes(target: &str, names: &[&str]) -> Result<(), Failure> {
         .try_for_each(|pid| seed_files(target, &pid, names))
 }
 
-/// Puts files of a folder in `/proc` into a corpus, as far as they can be read.
+/// Puts files of a directory in `/proc` into a corpus, as far as this process can read them.
 fn seed_files(target: &str, folder: &str, names: &[&str]) -> Result<(), Failure> {
     for name in names {
         let Ok(text) = fs::read(Path::new("/proc").join(folder).join(name)) else {
@@ -242,8 +242,8 @@ fn seed_decode() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The frames of a classic pcap file (pcap-savefile(5)), each behind the byte that
-/// picks its link type. Of anything else, none.
+/// The frames of a classic pcap file (pcap-savefile(5)), each after the byte that picks its link
+/// type. Any other file has none.
 fn frames(file: &[u8]) -> Vec<Vec<u8>> {
     let number = |at: usize, bytes: &[u8]| -> Option<u32> {
         let bytes: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
@@ -294,7 +294,7 @@ mod tests {
             file.extend(frame);
         }
         assert_eq!(frames(&file), [vec![1, 7, 8], vec![1, 9]]);
-        // A file that was cut gives what is whole.
+        // A truncated file gives its complete frames.
         assert_eq!(frames(&file[..file.len() - 1]), [vec![1, 7, 8]]);
         assert!(frames(b"no capture").is_empty());
     }
@@ -310,8 +310,8 @@ mod tests {
         assert_eq!(files, expected);
     }
 
-    /// Reads the source of what the target picks from: depending on it would make this
-    /// crate wait for what it is to install.
+    /// Reads the source of the list from which the target picks. A dependency on that crate would
+    /// make xtask wait for the libraries that it installs.
     #[test]
     fn link_types_are_in_the_order_of_the_target() {
         let source = include_str!("../../capture/src/link_type.rs");

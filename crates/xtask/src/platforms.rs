@@ -1,8 +1,9 @@
-//! Directories with a file for each platform: all are made in the same way, and a page lists them.
+//! Checks the directories with a file for each platform: all have the same form, and a page lists
+//! them.
 
 use crate::rule::{Source, Violation};
 
-/// What an attribute says that chooses a file by platform.
+/// The words in an attribute that chooses a file by platform.
 const WORDS: [&str; 3] = ["target_os", "unix", "windows"];
 /// The platforms by which files and directories are named. `other.rs` is the default.
 const NAMES: [&str; 14] = [
@@ -22,8 +23,8 @@ const NAMES: [&str; 14] = [
     "windows",
 ];
 
-/// Directories that are made otherwise, or that the page about the architecture does not list: who
-/// adds a platform would forget them.
+/// Directories with another form, or missing on the page about the architecture: whoever adds a
+/// platform would forget them.
 pub(crate) fn unlike(sources: &[Source], page: &str) -> Vec<Violation> {
     sources
         .iter()
@@ -45,7 +46,7 @@ fn unlisted(source: &Source, page: &str) -> Option<Violation> {
     })
 }
 
-/// The modules of a file that are chosen by platform in another way.
+/// The modules of a file that choose a platform in another way.
 fn chosen_otherwise(source: &Source) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut attributes: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! What a crate needs before it can be published, and the trial of publishing all of them.
+//! Checks what a crate needs before its publication, and tries to publish all crates.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -8,9 +8,9 @@ use crate::rule::{Source, Violation, is_code};
 use crate::skipped::Skips;
 use crate::workspace::{members, relative};
 
-/// Files beside the manifest: what the crate is, what changed, and its licences.
+/// The files beside the manifest: the README, the changelog and the licences.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
-/// How the lines of a manifest begin that crates.io and docs.rs show, or build with.
+/// The beginnings of manifest lines that crates.io and docs.rs show, or use for their builds.
 const LINES: [&str; 10] = [
     "description = ",
     "version.workspace = ",
@@ -24,7 +24,7 @@ const LINES: [&str; 10] = [
     "[package.metadata.docs.rs]",
 ];
 
-/// The manifests of published crates, and their sources, that lack something.
+/// The manifests and sources of published crates that lack something.
 pub(crate) fn unready(root: &Path, sources: &[Source]) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
     for member in members(root)? {
@@ -65,7 +65,7 @@ fn lacking(manifest: &Source) -> impl Iterator<Item = Violation> {
     })
 }
 
-/// Files that a source includes from outside of its crate: its package does not have them.
+/// The files that a source includes from outside its crate: its package does not have them.
 fn reaching_outside(source: &Source, folder: &str) -> Vec<Violation> {
     let inside = source.path[folder.len()..].matches('/').count() - 1;
     let lines = source.lines.iter().enumerate();
@@ -84,8 +84,8 @@ fn reaching_outside(source: &Source, folder: &str) -> Vec<Violation> {
     found.collect()
 }
 
-/// Makes the packages of all published crates and has cargo try them, as for a publication. They
-/// are not compiled: CI does that in a job of its own, for some minutes.
+/// Makes the packages of all published crates, and has cargo check them as for a publication. It
+/// does not compile them: a job of CI does that, which takes some minutes.
 pub(crate) fn publish_on_trial(skips: &Skips) -> Result<(), Failure> {
     let mut publish = cargo(&[
         "publish",
@@ -118,7 +118,7 @@ fn output(command: &mut Command) -> Result<Output, Failure> {
     command.output().map_err(failed)
 }
 
-/// Whether cargo failed because it has no network, by its own words and those of curl.
+/// Whether cargo failed for lack of a network, by its own messages and those of curl.
 fn is_offline(errors: &str) -> bool {
     let words = [
         "failed to download",

@@ -1,6 +1,6 @@
-//! Runs tests, and repeats the files of tests that failed: a busy machine can make a test of real
-//! processes late. What passes when it is repeated is listed as flaky. A test that saw a wrong
-//! owner is never repeated, and neither are many failures.
+//! Runs tests, and repeats the test files that failed: a busy machine can delay a test of real
+//! processes. A file that passes when repeated is listed as flaky. This never repeats a test that
+//! found a wrong owner, and repeats none if many files fail.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
@@ -9,16 +9,16 @@ use std::thread;
 use crate::command::{Failure, cargo, describe, run};
 use crate::skipped::Skips;
 
-/// More files of tests with failures than this are not the machine's fault.
+/// If more test files than this fail, the machine is not the reason.
 const MAX_REPEATED: usize = 3;
-/// How often in a row a repeated file of tests must pass.
+/// How often in a row a repeated test file must pass.
 const PASSES: usize = 2;
-/// Why such a file of tests is listed at the end.
+/// The reason for which the final list names such a test file.
 pub(crate) const FLAKY: &str = "flaky: failed once, and passed twice when repeated";
-/// What cargo prints before the arguments that run one file of tests.
+/// The text that cargo prints before the arguments that run one test file.
 const TO_REPEAT: &str = "error: test failed, to rerun pass `";
 
-/// Runs `cargo test` with these arguments. Returns the files of tests that failed at first and then
+/// Runs `cargo test` with these arguments. Returns the test files that failed at first and then
 /// passed.
 pub(crate) fn test(arguments: &[&str], skips: &Skips) -> Result<Vec<String>, Failure> {
     let mut tests = cargo(&["test", "--no-fail-fast", "--locked"]);
@@ -50,14 +50,14 @@ fn why_not_repeated(seen: &Seen, failed: &[String]) -> Option<String> {
         return Some("a test saw a wrong owner".to_owned());
     }
     match failed.len() {
-        // Something else than a test: it did not compile.
+        // No test failed: the code did not compile.
         0 => Some("see above".to_owned()),
         1..=MAX_REPEATED => None,
         count => Some(format!("tests failed in {count} files")),
     }
 }
 
-/// What cargo and the tests printed that matters here.
+/// The lines of cargo and the tests that this needs.
 #[derive(Debug, Default)]
 struct Seen {
     is_success: bool,
@@ -65,7 +65,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// The arguments that run the files of tests that failed, each once.
+    /// The arguments that run the failed test files, each once.
     fn failed(&self) -> Vec<String> {
         let mut failed: Vec<String> = Vec::new();
         for line in &self.lines {
@@ -80,7 +80,7 @@ impl Seen {
     }
 }
 
-/// Runs a command, passes on what it prints, and keeps the lines that matter here.
+/// Runs a command, passes on its output, and keeps the lines that this needs.
 fn watch(command: &mut Command) -> Result<Seen, Failure> {
     let text = describe(command);
     println!("$ {text}");

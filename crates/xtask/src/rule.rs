@@ -1,4 +1,4 @@
-//! What layout rules are about: a source, and a line of it that breaks one.
+//! The input and output of layout rules: a source, and a line of it that breaks one.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Comments, and examples in them, may say anything.
+/// Rules do not apply to comments, nor to examples in them.
 pub(crate) fn is_code(line: &str) -> bool {
     let line = line.trim_start();
     !line.starts_with("//") && !line.starts_with("# ")

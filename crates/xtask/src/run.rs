@@ -1,4 +1,4 @@
-//! `cargo xtask run`: from a clone to the main job.
+//! `cargo xtask run`: sets up, builds and starts Flowner from a fresh clone.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::start::start;
 /// Sets up, builds and starts `flowner` with these arguments; without any, the live view on a
 /// terminal, and `flowner watch` elsewhere.
 ///
-/// Where this user may not capture, either is started through sudo, or shows sockets.
+/// If this user may not capture, it starts that command through sudo, or shows sockets.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     setup::all()?;
     run_command(&mut cargo(&["build", "--release", "--package", "flowner"]))?;
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     privileged.arg(&program).args(arguments);
     if exists("sudo") && !setup::is_root() && is_terminal {
         println!("capturing needs a privilege: sudo may ask for your password");
-        // Asked for first, so that who declines still gets what needs no privilege.
+        // sudo asks first, so that a user who declines still gets what needs no privilege.
         if run_command(Command::new("sudo").arg("--validate")).is_ok() {
             return start(&mut privileged);
         }
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     start(Command::new(&program).args(["sockets", "--watch"]))
 }
 
-/// What `flowner` is to do. Cargo hands on the `--` before the arguments.
+/// The arguments for `flowner`. Cargo passes on the `--` before them.
 fn main_job<'a>(arguments: &'a [&'a str], is_terminal: bool) -> &'a [&'a str] {
     match arguments {
         [] | ["--"] if is_terminal => &["live"],

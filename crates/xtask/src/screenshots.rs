@@ -1,10 +1,10 @@
-//! `cargo xtask screenshots`: the pictures of the README, made without a screen.
+//! `cargo xtask screenshots`: makes the pictures of the README, without a screen.
 
 use std::process::Command;
 
 use crate::command::{Failure, cargo, exists, root, run};
 
-/// Where they are kept, from the root of the workspace.
+/// The directory of the pictures, from the root of the workspace.
 const FOLDER: &str = ".github/assets";
 const PAGES: [&str; 3] = ["overview", "inspect", "program"];
 const THEMES: [&str; 2] = ["light", "dark"];
@@ -22,7 +22,7 @@ pub(crate) fn take() -> Result<(), Failure> {
     draw.args(["--locked", "--"])
         .arg(&drawn)
         .args(["1180x740", "light", "dark"])
-        // The times of the demo, wherever this runs.
+        // Shows the same times of the demo wherever this runs.
         .env("TZ", "UTC");
     run(&mut draw)?;
     let folder = root().join(FOLDER);

@@ -1,4 +1,4 @@
-//! What was skipped, and why: tests append it to a file, and the tasks here list it.
+//! Skipped tests and the reasons: tests append them to a file, and the tasks here list them.
 
 use std::fmt::Write;
 use std::fs;
@@ -13,8 +13,8 @@ use crate::command::{Failure, root};
 pub(crate) struct Skips(PathBuf);
 
 impl Skips {
-    /// An empty list. It is in the target directory, which belongs to the user who builds: tests
-    /// that run as root may write there, too.
+    /// An empty list. Its file is in the target directory, which belongs to the user who builds:
+    /// tests that run as root can write there as well.
     pub(crate) fn new() -> Result<Self, Failure> {
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root().join("target"), PathBuf::from);
@@ -38,7 +38,7 @@ impl Skips {
         Failure(format!("{}: {error}", self.0.display()))
     }
 
-    /// Has a command's tests append to this list.
+    /// Makes a command's tests append to this list.
     pub(crate) fn of_tests<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env(LIST, &self.0)
     }
@@ -50,7 +50,7 @@ impl Skips {
         flowner_testing::append(&self.0, &skipped).map_err(|error| self.failed(&error))
     }
 
-    /// What was skipped so far, by reason.
+    /// The tests skipped so far, by reason.
     pub(crate) fn all(&self) -> Result<Vec<Skipped>, Failure> {
         flowner_testing::read(&self.0).map_err(|error| self.failed(&error))
     }
@@ -62,7 +62,7 @@ impl Drop for Skips {
     }
 }
 
-/// Skips as a person reads them: each reason once, with its tests below.
+/// The skips for a reader: each reason once, with its tests below.
 pub(crate) fn list(all: &[Skipped]) -> String {
     let mut text = String::new();
     for of_reason in all.chunk_by(|a, b| a.reason == b.reason) {

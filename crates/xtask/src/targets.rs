@@ -1,12 +1,12 @@
-//! `cargo xtask check-targets`: the libraries and the command line, type-checked for
-//! other platforms, from Linux.
+//! `cargo xtask check-targets`: type-checks the libraries and the command line for other platforms,
+//! from Linux.
 //!
-//! Where rustup has a target's standard library, that is used. Otherwise it is built
-//! from source by the compiler that Debian has with that source (`rustc-web`,
-//! `cargo-web`, `rust-web-src`), so that nothing is fetched from elsewhere.
+//! If rustup has a target's standard library, the check uses it. Otherwise it builds the library
+//! from source with Debian's compiler (`rustc-web`, `cargo-web`) and its source (`rust-web-src`),
+//! so that it downloads nothing from elsewhere.
 //!
-//! Not with icons of the system (the feature `picon`), which bring a toolkit with them: that
-//! takes minutes for each target. CI builds and tests them on Windows and macOS themselves.
+//! It leaves out icons of the system (the feature `picon`), which need a toolkit: that takes
+//! minutes for each target. CI builds and tests them on Windows and macOS themselves.
 
 use std::path::Path;
 use std::process::Command;
@@ -34,7 +34,7 @@ const PACKAGES: [&str; 7] = [
     "xtask",
 ];
 
-/// Debian's packages: the compiler, and what makes import libraries for Windows.
+/// Debian's packages: the compiler, and the program that makes import libraries for Windows.
 const COMPILER: [&str; 4] = [
     "rustc-web",
     "cargo-web",
@@ -43,7 +43,7 @@ const COMPILER: [&str; 4] = [
 ];
 const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
-/// Files that are there when the packages are.
+/// Files that exist if the packages are installed.
 const INSTALLED: [&str; 4] = [
     RUSTC,
     CARGO,
@@ -51,7 +51,7 @@ const INSTALLED: [&str; 4] = [
     "/usr/bin/x86_64-w64-mingw32-dlltool",
 ];
 
-/// Checks all targets, or those that are named.
+/// Checks all targets, or the named ones.
 pub(crate) fn check(named: &[&str]) -> Result<(), Failure> {
     let targets = if named.is_empty() {
         &TARGETS[..]
@@ -75,7 +75,7 @@ pub(crate) fn check(named: &[&str]) -> Result<(), Failure> {
             skipped.push(*target);
             continue;
         };
-        // Nothing is linked; the build script only wants to know what there would be.
+        // The check links nothing; only the build script needs the name of a library.
         command.env("LIBPCAP_VER", "1.10.4");
         command.args(["--target-dir", "target/cross", "--locked"]);
         run(command.args(PACKAGES.iter().flat_map(|package| ["--package", package])))?;
@@ -90,7 +90,7 @@ pub(crate) fn check(named: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the installed compiler has it, as after `rustup target add`.
+/// Whether the installed compiler has this target, for example after `rustup target add`.
 fn has_standard_library(target: &str) -> bool {
     let output = Command::new("rustc").args(["--print", "sysroot"]).output();
     output.is_ok_and(|output| {
@@ -100,7 +100,7 @@ fn has_standard_library(target: &str) -> bool {
     })
 }
 
-/// Installs what is missing for it; `false` where that cannot be had.
+/// Installs what is missing for this target; `false` if it cannot.
 fn can_build_standard_library() -> Result<bool, Failure> {
     if INSTALLED.iter().all(|path| Path::new(path).exists()) {
         return Ok(true);
@@ -114,7 +114,7 @@ fn can_build_standard_library() -> Result<bool, Failure> {
 fn building_standard_library(target: &str) -> Command {
     let mut command = Command::new(CARGO);
     command.current_dir(root());
-    // What the cargo that runs this task has set would lead to its own compiler.
+    // The variables of the cargo that runs this task would lead to its own compiler.
     for variable in [
         "RUSTUP_TOOLCHAIN",
         "RUSTUP_HOME",

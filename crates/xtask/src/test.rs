@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check of the source, and at its end what was skipped or is flaky.
+//! `cargo xtask test`: runs every check of the source, then lists skipped and flaky tests.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -66,8 +66,8 @@ const STEPS: [Step; 12] = [
         ]))
     }),
     ("fuzz targets", |_| {
-        // Nothing is linked, so libFuzzer need not be compiled, which takes a C++
-        // compiler: this names one that would be there already.
+        // The check links nothing, so it need not compile libFuzzer, which takes a C++ compiler:
+        // this names a library as if it were there already.
         run(cargo(&[
             "check",
             "--manifest-path",
@@ -80,8 +80,8 @@ const STEPS: [Step; 12] = [
     }),
 ];
 
-/// Licences and sources of what is built in, where cargo-deny is installed: to compile it takes
-/// longer than all other steps. Advisories are for CI, since they come from the network.
+/// Checks the licences and sources of dependencies where cargo-deny is installed: to compile
+/// cargo-deny takes longer than all other steps. CI checks advisories, since they need the network.
 fn dependencies(skips: &Skips) -> Result<(), Failure> {
     if !exists("cargo-deny") {
         let reason = "cargo-deny is not installed (`cargo install --locked cargo-deny`)";
@@ -92,8 +92,8 @@ fn dependencies(skips: &Skips) -> Result<(), Failure> {
     ]))
 }
 
-/// Runs every step, or one of this name, up to the first that fails; lists what was skipped. With
-/// `--strict` a skip is an error.
+/// Runs every step, or the one with this name, up to the first that fails. Then lists the skipped
+/// tests. With `--strict` a skip is an error.
 pub(crate) fn run_steps(arguments: &[&str]) -> Result<(), Failure> {
     let (is_strict, name) = parse(arguments)?;
     let skips = Skips::new()?;
@@ -110,7 +110,7 @@ pub(crate) fn run_steps(arguments: &[&str]) -> Result<(), Failure> {
         let _infallible = write!(summary, "\n{seconds:>8.1} s  {name}");
         Ok(())
     });
-    // Also where a test fails: another that was skipped may be why.
+    // It lists them also if a test fails: a skipped test may show why.
     let all = skips.all()?;
     print!("{}", skipped::list(&all));
     result?;

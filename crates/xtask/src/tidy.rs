@@ -1,5 +1,5 @@
-//! `cargo xtask tidy`: the layout rules, most of them absences. Each reads the
-//! sources as text; what it cannot see, reviewers can.
+//! `cargo xtask tidy`: checks the layout rules. Most of them forbid something. Each rule reads the
+//! sources as text; reviewers find what it misses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::published;
 use crate::rule::{Source, Violation, is_code};
 use crate::workspace::{members, read_dir, relative};
 
-/// Lines a file may have before its tests.
+/// The number of lines that a file may have before its tests.
 const MAX_LINES: usize = 500;
 
-/// Files that had more when the limit was set, with the lines that each may have. A number
-/// here may only become less; a file that keeps the limit leaves the list.
+/// Files that were longer when the limit was set, with the lines that each may have. A number here
+/// may only become less. A file that keeps the limit leaves the list.
 const LONG: [(&str, usize); 4] = [
     ("crates/attribution/src/tables/linux/fd_scanner/mod.rs", 570),
     ("crates/attribution/src/tables/linux/namespaces/mod.rs", 550),
@@ -25,7 +25,7 @@ const LONG: [(&str, usize); 4] = [
     ("crates/icons/src/catalog.rs", 540),
 ];
 
-/// A word that some files must not have, on lines of a kind.
+/// A word that some files must not have, on certain lines.
 struct Absence {
     rule: &'static str,
     words: &'static [&'static str],
@@ -33,10 +33,10 @@ struct Absence {
     applies: fn(&str) -> bool,
 }
 
-/// The one table of how long evidence counts.
+/// The only table of how long evidence is valid.
 const FRESHNESS: &str = "crates/attribution/src/policy/freshness.rs";
 
-/// What bounds work instead: budgets, waits and deadlines.
+/// The names of times that bound work, not evidence: budgets, waits and deadlines.
 const WORK: [&str; 21] = [
     "AT_MOST",
     "BUDGET",
@@ -61,7 +61,7 @@ const WORK: [&str; 21] = [
     "WAKING_PORTLESS",
 ];
 
-/// Whether a line bounds, by its name, something else than work.
+/// Whether a line, by its name, bounds something other than work.
 fn is_limit_of_belief(line: &str) -> bool {
     let rest = line.trim_start().trim_start_matches("pub(crate) ");
     let rest = rest.trim_start_matches("pub(super) ");
@@ -122,7 +122,7 @@ const ABSENCES: [Absence; 7] = [
     Absence {
         rule: "the platform is chosen once, by a module, not inside a function",
         words: &["target_os", "target_family", "unix", "windows"],
-        // Attributes of whole items stand at the margin.
+        // Attributes of whole items are not indented.
         lines: |line| {
             let is_inner =
                 line.contains("cfg!(") || line.starts_with(' ') && line.contains("#[cfg(");
@@ -234,7 +234,7 @@ fn violations(source: &Source) -> Vec<Violation> {
     found
 }
 
-/// Files that are listed as [`LONG`] and keep the limit, or are not there.
+/// Files listed in [`LONG`] that keep the limit or do not exist.
 fn no_longer_long(sources: &[Source]) -> impl Iterator<Item = Violation> {
     let is_long = |path: &str| {
         let mut sources = sources.iter();
@@ -256,7 +256,7 @@ fn is_broken_by(absence: &Absence, path: &str, line: &str) -> bool {
             .any(|word| line.contains(word) && !is_own(word))
 }
 
-/// Tests that report on their own that they do not run: the harness hides that if they pass.
+/// Tests that report by themselves that they do not run: the harness hides that if they pass.
 fn unlisted_skips(root: &Path) -> Result<Vec<Violation>, Failure> {
     // The mark itself; this rule; and a program, whose tests list its messages.
     const MAY: [&str; 3] = [
@@ -285,7 +285,7 @@ fn skips(file: &Source) -> Vec<Violation> {
         .collect()
 }
 
-/// The crates that do not say what they are.
+/// The crates without a description of themselves.
 fn without_readme(root: &Path) -> Result<Vec<Violation>, Failure> {
     let without = |member: &PathBuf| !member.join("README.md").is_file();
     let found = members(root)?.into_iter().filter(without);
@@ -355,7 +355,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 
-/// The lines up to an inline module of tests, which stands last.
+/// The lines before an inline module of tests, which comes last.
 fn before_tests(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let tests = lines.windows(2).position(|pair| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
 
-/// The folders of the crates.
+/// The directories of the crates.
 pub(crate) fn members(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut members = read_dir(&root.join("crates"))?;
     members.extend(read_dir(&root.join("apps"))?);
@@ -20,7 +20,7 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
-/// The entries of a folder, in order.
+/// The entries of a directory, in order.
 pub(crate) fn read_dir(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error| Failure(format!("{}: {error}", path.display()));
     let entries = fs::read_dir(path).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! ICMP: the kind of a message, whose it is, and which packet an error is about.
+//! ICMP: the kind of a message, its id, and the packet that an error is about.
 
 use etherparse::{IpNumber, ip_number};
 
@@ -21,7 +21,7 @@ pub(super) fn decode(protocol: u8, message: Span<'_>) -> Option<Icmp> {
     }
 }
 
-/// Apart, so that other packets do not pay for it.
+/// A separate function, so that other packets do not pay for it.
 #[inline(never)]
 fn message_of(version: Version, message: Span<'_>) -> Option<Icmp> {
     let [kind, code] = *message.captured().first_chunk()?;
@@ -51,11 +51,11 @@ fn identifier(version: Version, message: &[u8]) -> Option<u16> {
     }
 }
 
-/// The packet after the header of an error, which is quoted as far as there was room. It is of no
-/// use without what tells its flow.
+/// The packet after the header of an error, which the sender quotes as far as it has room. It is of
+/// no use without the fields that identify its flow.
 fn quoted(version: Version, message: Span<'_>) -> Option<Quoted> {
     let bytes = message.captured().get(HEADER_LEN..)?;
-    // Its lengths are those that it had before it was cut.
+    // The quoted lengths are those of the whole packet.
     let packet = ip::decode(version, Span::new(bytes, u32::MAX)).ok()?;
     if packet.fragment.is_some_and(|fragment| fragment.offset > 0) {
         return None;

@@ -37,7 +37,8 @@ fn v4(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
     })?;
     let header_len = header.slice().len();
     let packet = match header.total_len() {
-        // Left to the network card (segmentation offload): all of the frame.
+        // The kernel leaves the length to the network card (segmentation offload): the whole frame
+        // counts.
         0 => packet,
         total if usize::from(total) < header_len => return Err(DecodeError::Malformed),
         total => packet.limit(total.into()),
@@ -68,7 +69,8 @@ fn v6(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
     })?;
     let payload = packet.skip(header.slice().len());
     let payload = match (header.payload_length(), header.next_header()) {
-        // A jumbogram (RFC 2675), or left to the network card: all of the frame.
+        // A jumbogram (RFC 2675), or the kernel leaves the length to the network card: the whole
+        // frame counts.
         (0, next) if next != ip_number::IPV6_NO_NEXT_HEADER => payload,
         (len, _) => payload.limit(len.into()),
     };
@@ -82,7 +84,7 @@ fn v6(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
     })
 }
 
-/// The peer of the sending socket, where the packet is of a protocol with ports. A tunnel has only a
+/// The peer of the sending socket, if the packet is of a protocol with ports. A tunnel has only a
 /// next stop.
 fn destination(header: &Ipv6HeaderSlice<'_>, upper: &Upper<'_>) -> Ipv6Addr {
     let has_ports = matches!(
@@ -94,7 +96,7 @@ fn destination(header: &Ipv6HeaderSlice<'_>, upper: &Upper<'_>) -> Ipv6Addr {
 }
 
 struct Upper<'a> {
-    /// Where a routing header leads to in the end.
+    /// The last destination of a routing header.
     last: Option<Ipv6Addr>,
     protocol: IpNumber,
     fragment: Option<Fragment>,
@@ -103,8 +105,7 @@ struct Upper<'a> {
 
 /// Walks IPv6 extension headers (RFC 8200, section 4) up to the upper layer.
 ///
-/// Ends at a later fragment: what follows there is data, and its protocol the one that
-/// the fragment header names.
+/// Ends at a later fragment: data follows there, and the fragment header names its protocol.
 fn extensions(first: IpNumber, payload: Span<'_>) -> Result<Upper<'_>, DecodeError> {
     let mut upper = Upper {
         last: None,
@@ -144,7 +145,7 @@ fn options(payload: Span<'_>) -> Result<(IpNumber, Span<'_>), DecodeError> {
 /// is the peer of the sending socket, and the check sums of TCP and UDP cover it in place of the
 /// destination in the IP header (RFC 8200, section 8.1).
 fn last_destination(payload: Span<'_>) -> Option<Ipv6Addr> {
-    /// Of the part before the addresses, and of each address.
+    /// The bytes of the part before the addresses, and of each address.
     const FIXED: usize = 8;
     const ADDRESS: usize = 16;
     /// RFC 5095 (deprecated), RFC 6275, RFC 8754.
@@ -195,7 +196,7 @@ fn fragment(payload: Span<'_>) -> Result<FragmentHeader<'_>, DecodeError> {
     Ok((header.next_header(), rest, fragment))
 }
 
-/// Whether what follows is the beginning of a packet's data.
+/// Whether this fragment begins the data of a packet.
 fn is_first(fragment: Option<Fragment>) -> bool {
     fragment.is_none_or(|fragment| fragment.offset == 0)
 }

@@ -31,7 +31,7 @@ use self::span::Span;
 ///
 /// # Errors
 ///
-/// Any bytes that are not an IP packet, as a [`DecodeError`] that says why. Never
+/// Any bytes that are not an IP packet give a [`DecodeError`] with the reason. Never
 /// panics.
 ///
 /// # Example
@@ -57,8 +57,8 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Headers, De
     }
 }
 
-/// The headers of what nearly all packets are: TCP or UDP in IPv4, without options of IP and not in
-/// fragments. It is what [`layers`] finds, in a fraction of the time.
+/// The headers of TCP or UDP in IPv4, without IP options and not in fragments: nearly all packets
+/// are of this kind. The result is that of [`layers`], in a fraction of the time.
 #[inline]
 fn usual(version: Version, packet: Span<'_>, wire_len: u32) -> Option<Headers> {
     let header: &[u8; 20] = packet.captured().first_chunk()?;
@@ -140,18 +140,17 @@ fn layers(version: Version, packet: Span<'_>, wire_len: u32) -> Result<Headers, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The frame carries something else: ARP, LLDP, spanning tree. Nothing is wrong.
+    /// The frame carries another protocol: ARP, LLDP, spanning tree. This is no error of the frame.
     #[error("not an IP packet{}", ether_type_name(*ether_type))]
     NotIp {
         /// What it carries. `None` where the link type does not say by ether type:
         /// LLC, PPP, or another address family of BSD loopback.
         ether_type: Option<u16>,
     },
-    /// It carries what cannot be read without a key: a frame of a wireless network.
+    /// Its content is encrypted: a frame of a wireless network.
     #[error("the frame is encrypted")]
     Encrypted,
-    /// The frames of this link type cannot be decoded, or those of a link type that the header
-    /// of a frame names.
+    /// The decoder does not know this link type, or the link type that a header of the frame names.
     #[error("frames of link type {0} cannot be decoded")]
     LinkType(OtherLinkType),
     /// The snap length cut the frame before the end of its IP headers.
@@ -165,7 +164,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// A stable name, to count by.
+    /// A stable name, for counters.
     pub fn kind(self) -> &'static str {
         match self {
             Self::NotIp { .. } => "not-ip",

@@ -1,11 +1,11 @@
-//! Bytes of which only the first may have been captured.
+//! Bytes of which the capture may have only the first ones.
 
 use super::DecodeError;
 
-/// What is left of a frame, or of a layer in it.
+/// The rest of a frame, or of a layer in it.
 ///
-/// Two lengths run through decoding: what was captured can be read, what was on the
-/// wire is what lengths are computed from. So cutting a frame changes no value.
+/// Decoding keeps two lengths: the captured bytes can be read, and the length on the wire is the
+/// base of all computed lengths. So cutting a frame changes no value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span<'a> {
     captured: &'a [u8],
@@ -22,7 +22,7 @@ impl<'a> Span<'a> {
         }
     }
 
-    /// Where in the frame this begins.
+    /// The position in the frame where this begins.
     pub(super) const fn offset(self) -> u32 {
         self.offset
     }
@@ -35,7 +35,7 @@ impl<'a> Span<'a> {
         self.wire_len
     }
 
-    /// The first bytes, as many as `N`, and what follows them.
+    /// The first `N` bytes, and the rest after them.
     pub(super) fn split<const N: usize>(self) -> Result<([u8; N], Self), DecodeError> {
         let first = self
             .captured
@@ -44,13 +44,13 @@ impl<'a> Span<'a> {
         Ok((*first, self.skip(N)))
     }
 
-    /// What follows the first byte.
+    /// The rest after the first byte.
     pub(super) fn skip_one(self) -> Result<Self, DecodeError> {
         let ([_], rest) = self.split()?;
         Ok(rest)
     }
 
-    /// What follows the first `len` bytes; nothing where there are fewer.
+    /// The rest after the first `len` bytes; empty if there are fewer.
     pub(super) fn skip(self, len: usize) -> Self {
         let wire = u32::try_from(len).unwrap_or(u32::MAX);
         Self {
@@ -70,7 +70,7 @@ impl<'a> Span<'a> {
         }
     }
 
-    /// The error of a header that is longer than what was captured of it.
+    /// The error for a header that is longer than its captured part.
     pub(super) fn too_short(self) -> DecodeError {
         match u32::try_from(self.captured.len()) {
             Ok(captured) if captured < self.wire_len => DecodeError::CutShort,

@@ -1,25 +1,25 @@
 //! The transport layer: ports, TCP's flags, and how much data there is.
 //!
-//! Read by hand and not by etherparse, which wants a header whole: of a cut frame the
-//! ports are there long before the last TCP option.
+//! This does not use etherparse, which needs a whole header: in a cut frame, the ports are there
+//! long before the last TCP option.
 
 use etherparse::{IpNumber, ip_number};
 
 use super::span::Span;
 use crate::headers::{Ports, Tcp, TcpFlags};
 
-/// What a packet says about its transport protocol.
+/// The fields of a packet's transport protocol.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Segment {
     pub(super) ports: Option<Ports>,
     pub(super) tcp: Option<Tcp>,
     pub(super) payload_len: u32,
-    /// Where in the frame that begins; 0 where it is not known.
+    /// The position in the frame where that begins; 0 if unknown.
     pub(super) payload_offset: u32,
 }
 
 impl Segment {
-    /// Of a protocol without ports, or of a later fragment: all of it is data.
+    /// The result for a protocol without ports, or for a later fragment: all of it is data.
     pub(super) const fn opaque(payload: Span<'_>) -> Self {
         Self {
             ports: None,
@@ -44,7 +44,7 @@ pub(super) fn decode(protocol: u8, segment: Span<'_>) -> Segment {
     }
 }
 
-/// The least length of a TCP header (RFC 9293, section 3.1).
+/// The minimum length of a TCP header (RFC 9293, section 3.1).
 const TCP_MIN_LEN: u32 = 20;
 
 fn tcp(segment: Span<'_>) -> Segment {
@@ -68,7 +68,7 @@ fn tcp_fields(segment: Span<'_>) -> Option<Tcp> {
     })
 }
 
-/// A segment that begins with its ports; `None` is a header of unknown length.
+/// A segment that begins with its ports; `None` stands for a header of unknown length.
 fn with_header(segment: Span<'_>, header_len: Option<u32>) -> Segment {
     let payload = header_len.map(|len| segment.skip(len as usize));
     Segment {

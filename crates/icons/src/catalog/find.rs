@@ -1,4 +1,4 @@
-//! Which entry a program is: lookups in memory alone.
+//! Finds the entry of a program, by lookups in memory alone.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -53,7 +53,7 @@ impl Index {
                 let command = served(path.to_str()?).filter(|name| !is_usual(name))?;
                 self.by_file.get(command).copied()
             };
-            // Its own entries name what a user runs, wherever that is.
+            // A user's own entries name the programs that the user runs, wherever they are.
             let may_be = |place: &usize| {
                 let entry = self.entries.get(*place);
                 !subject.only_by_path || entry.is_some_and(|entry| entry.user.is_some())
@@ -67,7 +67,7 @@ impl Index {
             };
             return by_path.or_else(by_likeness);
         }
-        // What it shall run; its first argument is what it was called.
+        // The file that the process executes; its first argument is the name it was called by.
         let (_, rest) = subject.arguments.split_first()?;
         let words = [file]
             .into_iter()

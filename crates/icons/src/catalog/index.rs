@@ -1,4 +1,4 @@
-//! Entries by what they start: those that are about one user's programs.
+//! An index of entries by the programs that they start, for the programs of one user.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,28 +9,29 @@ use super::names::{is_private, is_usual};
 use crate::command::{Started, file_name, runs_others, started};
 use crate::{Entry, Places};
 
-/// Entries, and where they are found.
+/// Entries, and the keys that lead to them.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) entries: Vec<Arc<Entry>>,
-    /// In lower case, as some applications give it.
+    /// By id in lower case, as some applications write it.
     pub(super) by_id: HashMap<String, usize>,
     pub(super) by_flatpak: HashMap<String, usize>,
     pub(super) by_snap: HashMap<String, usize>,
     pub(super) by_window_class: HashMap<String, usize>,
-    /// By the file name of what is started.
+    /// By the file name of the started program.
     pub(super) by_file: HashMap<String, usize>,
-    /// By the module or class that is started.
+    /// By the started module or class.
     pub(super) by_module: HashMap<String, usize>,
-    /// By the file itself, links followed.
+    /// By the file itself, after its symbolic links.
     pub(super) by_path: HashMap<PathBuf, usize>,
-    /// By the folder of that, if it is of one program alone.
+    /// By the directory of that file, if it belongs to one program alone.
     pub(super) by_folder: HashMap<PathBuf, Option<usize>>,
-    /// Web apps, by their ids; a browser is not found by what starts them.
+    /// Web apps, by their ids. The command of a web app does not lead to the browser that it
+    /// starts.
     pub(super) by_web_app: HashMap<String, usize>,
 }
 
-/// The files that commands start, links followed: each looked for once.
+/// The files that commands start, after their symbolic links. Each is searched for once.
 pub(super) struct Targets<'a> {
     places: &'a Places,
     known: HashMap<String, Option<PathBuf>>,
@@ -52,7 +53,7 @@ impl<'a> Targets<'a> {
 }
 
 impl Index {
-    /// Of these entries, of which the first of equals counts.
+    /// An index of these entries. Of equal ones, the first counts.
     pub(super) fn new(entries: Vec<Arc<Entry>>) -> Self {
         let mut index = Self::default();
         for (place, entry) in entries.iter().enumerate() {
@@ -62,12 +63,11 @@ impl Index {
         index
     }
 
-    /// Finds out what commands start that are links or scripts in another folder than the
-    /// program itself.
+    /// Resolves commands that are links or scripts in another directory than the program itself.
     pub(super) fn follow_links(&mut self, targets: &mut Targets<'_>) {
         let places_of_files = self.by_file.values().chain(self.by_path.values());
         let mut found: Vec<usize> = places_of_files.copied().collect();
-        // In the order in which they were read, so that it is the same on every day.
+        // It keeps the order of reading, so that the result is always the same.
         found.sort_unstable();
         found.dedup();
         let started = found.into_iter().filter_map(|place| {
@@ -93,7 +93,8 @@ impl Index {
             if let Some(folder) = path.parent().filter(|folder| is_private(folder)) {
                 let known = self.by_folder.entry(folder.to_owned());
                 known
-                    // Of two programs, none has it; two entries of one program are not that.
+                    // If the directory is of two programs, neither has it; two entries of one
+                    // program are no conflict.
                     .and_modify(|known| *known = known.and(before).map(|_| plainer))
                     .or_insert(Some(place));
             }

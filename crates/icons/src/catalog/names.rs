@@ -1,10 +1,9 @@
-//! A program's name from the names of files and folders. Pure.
+//! Derives a program's name from the names of files and directories. Pure.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// The name of what a package started under another name, to have a script or a
-/// diversion in its place.
+/// The name of a program that its package renamed, to put a script or a diversion in its place.
 pub(super) fn unwrapped(file: &str) -> Option<&str> {
     let ends = [
         "-bin", ".bin", ".real", "-real", "-wrapped", ".wrapped", "bin",
@@ -14,8 +13,8 @@ pub(super) fn unwrapped(file: &str) -> Option<&str> {
     Some(name.trim_start_matches('.'))
 }
 
-/// The command whose work a file does that is not in anybody's path:
-/// `/usr/libexec/gnome-terminal-server` is what `gnome-terminal` shows.
+/// The command for which a file outside every user's PATH does the work:
+/// `/usr/libexec/gnome-terminal-server` is the program that `gnome-terminal` shows.
 pub(super) fn served(path: &str) -> Option<&str> {
     const FOLDERS: [&str; 4] = [
         "/usr/lib/",
@@ -36,7 +35,7 @@ pub(super) fn served(path: &str) -> Option<&str> {
     ENDS.iter().find_map(|end| file.strip_suffix(end))
 }
 
-/// Whether so many programs have a file of this name that the name alone identifies none.
+/// Whether files of many programs have this name, so that the name alone identifies none.
 pub(super) fn is_usual(file: &str) -> bool {
     const NAMES: [&str; 19] = [
         "__main__", "app", "AppRun", "boot", "cli", "client", "gui", "index", "launch", "launcher",
@@ -46,8 +45,8 @@ pub(super) fn is_usual(file: &str) -> bool {
     NAMES.contains(&stem)
 }
 
-/// The name of the folder below which a program keeps what is its own (Filesystem Hierarchy
-/// Standard 3.0), or of its package of Python.
+/// The name of the directory in which a program keeps its own files (Filesystem Hierarchy Standard
+/// 3.0), or of its Python package.
 pub(super) fn product(path: &str) -> Option<&str> {
     const BASES: [&str; 9] = [
         "/usr/share/",
@@ -70,14 +69,14 @@ pub(super) fn product(path: &str) -> Option<&str> {
             .find_map(|base| path.strip_prefix(base))?,
     };
     let (name, rest) = rest.split_once('/')?;
-    // `x86_64-linux-gnu`, where Debian puts what differs by architecture.
+    // `x86_64-linux-gnu`, where Debian puts files that differ by architecture.
     if name.contains("-linux-gnu") {
         return rest.split_once('/').map(|(name, _)| name);
     }
     Some(name)
 }
 
-/// Whether a folder may be of one program alone.
+/// Whether a directory may belong to one program alone.
 pub(super) fn is_private(folder: &Path) -> bool {
     let name = folder
         .file_name()

@@ -1,4 +1,4 @@
-//! From folders to entries: each read once, in an order that is the same on every day.
+//! Reads the entries in directories: each once, and always in the same order.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -8,16 +8,16 @@ use std::sync::Arc;
 use crate::entry::bounded;
 use crate::{Entry, Locale};
 
-/// Entries that are read at most, of all users and of each one.
+/// The maximum number of entries to read, of all users together and of each user.
 const MAX_ENTRIES: usize = 20_000;
-/// Folders within folders.
+/// The maximum depth of directories.
 const MAX_DEPTH: usize = 4;
 
 pub(super) struct Reader<'a> {
     locale: &'a Locale,
-    /// By user: one cannot hide those of others, nor use up what is read of them.
+    /// By user, so that one user cannot hide the entries of others, nor use up their limit.
     seen: HashMap<Option<u32>, HashSet<String>>,
-    /// Without symbolic links, which may lead round in circles; by user, too.
+    /// The directories without symbolic links, which may lead round in circles; by user as well.
     pub(super) folders: HashSet<(PathBuf, Option<u32>)>,
     pub(super) found: Vec<Found>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Found {
     pub(super) id: String,
     /// The user of its programs; `None` for those of all users.
     pub(super) user: Option<u32>,
-    /// `None` for one that counts as deleted: it hides those of later directories.
+    /// `None` for an entry that counts as deleted: it hides those of later directories.
     pub(super) entry: Option<Arc<Entry>>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
-        // In an order that is the same on every day.
+        // The order is always the same.
         names.sort();
         for name in names.iter().filter_map(|name| name.to_str()) {
             if self

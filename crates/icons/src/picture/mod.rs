@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes of the largest file that is read. Pictures of 512 pixels have half of it.
+/// The bytes of the largest file to read. Pictures of 512 pixels have half of it.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// A picture of a program, in no toolkit's terms. Clones share the bytes.
@@ -95,7 +95,7 @@ impl Icon {
     /// is by its content.
     ///
     /// # Errors
-    /// When it cannot be read, or is not to be trusted.
+    /// If the file cannot be read, or its picture is not safe to draw.
     pub fn read(path: &Path, size: u32) -> Result<Self, PictureError> {
         let bytes = bounded(path)?;
         let icon = Self::decode(&bytes, size);
@@ -115,7 +115,7 @@ impl Icon {
     /// As [`read`](Self::read), from bytes.
     ///
     /// # Errors
-    /// When they are no picture, or one that is not to be trusted.
+    /// If they are not a picture, or one that is not safe to draw.
     pub fn decode(bytes: &[u8], size: u32) -> Result<Self, DecodeError> {
         let pixels = if bytes.starts_with(png::SIGNATURE) {
             png::decode(bytes)
@@ -166,7 +166,7 @@ impl Icon {
         }
     }
 
-    /// Bytes of memory that it takes.
+    /// The bytes of memory that it takes.
     pub(crate) fn weight(&self) -> usize {
         match &self.data {
             Data::Svg(bytes) => bytes.len(),
@@ -231,7 +231,7 @@ fn byte(value: u32) -> u8 {
     u8::try_from(value).unwrap_or(u8::MAX)
 }
 
-/// The bytes of a file that is one: a pipe or a device may never end.
+/// The bytes of a regular file: a pipe or a device may never end.
 fn bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
     let io = |error| PictureError::Io {
         path: path.to_owned(),
@@ -250,14 +250,14 @@ fn bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// Whether a file is a picture of a kind that is read here, by its name.
+/// Whether a file, by its name, is a picture of a kind that this crate reads.
 #[cfg_attr(not(unix), expect(dead_code, reason = "there are no themes"))]
 pub(crate) fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
-/// Of the files that are read, the preferred first.
+/// The extensions that this crate reads, the preferred first.
 pub(crate) const EXTENSIONS: [&str; 3] = ["png", "svg", "xpm"];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::command::Failure;
 
-/// Part of the system.
+/// Installs nothing: libpcap is part of the system.
 pub(crate) fn libpcap() -> Result<(), Failure> {
     println!("setup: nothing is missing");
     Ok(())
@@ -17,7 +17,7 @@ pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// One line on how to get the privilege to capture, with the command that has it.
+/// Advice in one line: how to get the privilege to capture, with the command that grants it.
 pub(crate) fn capture_advice(with_sudo: &str) -> String {
     format!(
         "for byte counts too, as root: {}",

@@ -7,9 +7,8 @@ use std::process::{Command, Stdio};
 use super::is_root;
 use crate::command::{Failure, exists, run};
 
-/// A package manager: its program, how it learns which packages there are (where it
-/// does not do so by itself), how it installs, and what the packages are called that
-/// give a linker and libpcap.
+/// A package manager: its program, how it updates its list of packages (where it does not do so by
+/// itself), how it installs, and the names of the packages that provide a linker and libpcap.
 struct Manager {
     program: &'static str,
     refresh: &'static [&'static str],
@@ -88,7 +87,7 @@ pub(crate) fn libpcap() -> Result<(), Failure> {
 
 fn install(manager: &Manager, packages: &[&str]) -> Result<(), Failure> {
     let mut install = as_root(manager.program);
-    // Packages that ask something are to take what they would suggest.
+    // Packages that ask a question must take the answer that they would suggest.
     install.env("DEBIAN_FRONTEND", "noninteractive");
     install.args(manager.install).args(packages);
     if !is_root() && !exists("sudo") {
@@ -145,16 +144,16 @@ fn links(libraries: &[&str]) -> bool {
     written && compiler.wait().is_ok_and(|status| status.success())
 }
 
-/// One line on how to get the privilege to capture, with the command that has it.
+/// Advice in one line: how to get the privilege to capture, with the command that grants it.
 pub(crate) fn capture_advice(with_sudo: &str) -> String {
     format!("for byte counts too: {with_sudo}")
 }
 
-/// Whether this process may capture, or the program by its own capabilities.
+/// Whether this process may capture, or the program may by its own capabilities.
 pub(crate) fn may_capture(program: &Path) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     has_net_raw(&status)
-        // Not every user has it in PATH.
+        // Not every user has its directory in PATH.
         || ["getcap", "/usr/sbin/getcap"].iter().any(|getcap| {
             let output = Command::new(getcap).arg(program).output();
             output.is_ok_and(|output| {
@@ -163,8 +162,8 @@ pub(crate) fn may_capture(program: &Path) -> bool {
         })
 }
 
-/// Whether `CAP_NET_RAW`, bit 13 (capability.h), is among the effective capabilities
-/// in a `/proc/PID/status` (proc(5)). Root in a container may be without.
+/// Whether `CAP_NET_RAW`, bit 13 (capability.h), is among the effective capabilities in a
+/// `/proc/PID/status` (proc(5)). Root in a container may lack it.
 fn has_net_raw(status: &str) -> bool {
     let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());

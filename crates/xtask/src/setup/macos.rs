@@ -22,7 +22,7 @@ pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// One line on how to get the privilege to capture, with the command that has it.
+/// Advice in one line: how to get the privilege to capture, with the command that grants it.
 pub(crate) fn capture_advice(with_sudo: &str) -> String {
     format!("for byte counts too: {with_sudo} (or install Wireshark's ChmodBPF)")
 }

@@ -1,9 +1,9 @@
-//! What the system must have before anything builds.
+//! Installs what the system must have before anything builds.
 //!
-//! A platform owes four functions: `libpcap()`, which installs libpcap's development
-//! files or says how to; `install_debian()`, which installs Debian's packages where
-//! there are any; `may_capture()`, whether this user may; and `capture_advice()`, one
-//! line on how to get that privilege.
+//! A platform must provide four functions: `libpcap()` installs libpcap's development files or
+//! explains how to; `install_debian()` installs Debian's packages where there are any;
+//! `may_capture()` returns whether this user may capture; and `capture_advice()` explains in one
+//! line how to get that privilege.
 
 #[cfg_attr(
     any(
@@ -37,13 +37,13 @@ pub(crate) use platform::{capture_advice, install_debian, may_capture};
 
 use crate::command::{Failure, cargo, exists, run, succeeds};
 
-/// Installs what is missing to build and run.
+/// Installs the missing programs and libraries that Flowner needs to build and run.
 pub(crate) fn all() -> Result<(), Failure> {
     platform::libpcap()
 }
 
-/// Programs that tests compare with or make networks with, and Debian's packages of them.
-/// Where they cannot be had, those tests are skipped, and say so.
+/// Programs with which tests compare results or make networks, and their Debian packages. Without
+/// these programs, those tests are skipped, and report that.
 const TEST_TOOLS: [(&str, &str); 4] = [
     ("ss", "iproute2"),
     ("lsof", "lsof"),
@@ -51,7 +51,7 @@ const TEST_TOOLS: [(&str, &str); 4] = [
     ("python3", "python3"),
 ];
 
-/// Installs what is missing to check the source too.
+/// Also installs the missing programs that the checks of the source need.
 pub(crate) fn for_tests() -> Result<(), Failure> {
     all()?;
     let missing = TEST_TOOLS.iter().filter(|(program, _)| !exists(program));
@@ -74,7 +74,7 @@ pub(crate) fn for_tests() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What tests of windows need, by its Debian packages: a virtual screen, keys and pictures, and the
+/// The Debian packages that tests of windows need: a virtual screen, keys and pictures, and the
 /// libraries that a window loads when it opens.
 const SCREEN: [&str; 7] = [
     "xvfb",
@@ -86,7 +86,7 @@ const SCREEN: [&str; 7] = [
     "libxkbcommon-x11-0",
 ];
 
-/// Installs a screen for tests of windows, where that can be done; they are skipped without.
+/// Installs a virtual screen for tests of windows, if possible; without one, they are skipped.
 fn screen() {
     if ["Xvfb", "xdotool", "xwd"]
         .iter()
@@ -101,8 +101,8 @@ fn screen() {
     }
 }
 
-/// Installs Wireshark's tools on Debian, which what is recorded is tested with. Where they are
-/// missing, those tests say so.
+/// Installs Wireshark's tools on Debian, with which tests check recordings. Without the tools,
+/// those tests report that they are skipped.
 fn wireshark() {
     if exists("tshark") && exists("capinfos") {
         return;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::command::Failure;
 
-/// Searches the SDK's import library in the linker's folders.
+/// Searches for the SDK's import library in the linker's directories.
 pub(crate) fn libpcap() -> Result<(), Failure> {
     let folders = std::env::var_os("LIB").unwrap_or_default();
     let has_library = |folder: std::path::PathBuf| folder.join("wpcap.lib").is_file();
@@ -29,12 +29,12 @@ pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// One line on how to get the privilege to capture.
+/// Advice in one line: how to get the privilege to capture.
 pub(crate) fn capture_advice(_with_sudo: &str) -> String {
     "for byte counts too: install Npcap, or run this as administrator".to_owned()
 }
 
-/// Npcap lets everyone capture unless it was installed otherwise; it will say so.
+/// Npcap lets everyone capture unless its installer was set otherwise; then the capture reports it.
 pub(crate) fn may_capture(_program: &Path) -> bool {
     true
 }

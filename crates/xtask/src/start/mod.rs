@@ -1,5 +1,5 @@
-//! Starting the program in the place of this one, so that Ctrl-C and the exit code are
-//! its own. A platform owes `start()`.
+//! Starts the program in place of this one, so that the program itself gets Ctrl-C and returns the
+//! exit code. A platform must provide `start()`.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]

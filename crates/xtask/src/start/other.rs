@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use crate::command::{Failure, describe};
 
-/// Says what is started, and waits for it; its exit code is ours.
+/// Prints the command, runs it and waits for it. Returns its exit code.
 pub(crate) fn start(command: &mut Command) -> Result<ExitCode, Failure> {
     let text = describe(command);
     println!("$ {text}");

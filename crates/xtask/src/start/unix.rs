@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use crate::command::{Failure, describe};
 
-/// Says what is started, and becomes it. Were it a child, Ctrl-C would end this
+/// Prints the command, and becomes that program. If the program were a child, Ctrl-C would end this
 /// process and give the terminal back before the child has shown its final report.
 pub(crate) fn start(command: &mut Command) -> Result<ExitCode, Failure> {
     let text = describe(command);

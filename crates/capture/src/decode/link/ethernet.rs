@@ -10,7 +10,7 @@ use crate::decode::span::Span;
 const QINQ_9200: u16 = 0x9200;
 const QINQ_9300: u16 = 0x9300;
 const MPLS: u16 = 0x8847;
-/// With a label that the upstream router chose (RFC 5332).
+/// MPLS with a label that the upstream router chose (RFC 5332).
 const MPLS_UPSTREAM: u16 = 0x8848;
 /// RFC 2516.
 const PPPOE_SESSION: u16 = 0x8864;
@@ -22,8 +22,8 @@ const BRIDGED: u16 = 0x6558;
 /// IEEE 802.2 in frames of more than 1,500 bytes.
 const JUMBO_LLC: u16 = 0x8870;
 
-/// Numbers up to this one are not types but lengths (IEEE 802.3, clause 3.2.6), and those below
-/// `FIRST_TYPE` are neither.
+/// Numbers up to this one are lengths (IEEE 802.3, clause 3.2.6). Numbers above it and below
+/// `FIRST_TYPE` are neither lengths nor types.
 const LONGEST: u16 = 1_500;
 const FIRST_TYPE: u16 = 0x0600;
 
@@ -35,13 +35,13 @@ pub(super) fn ethernet(frame: Span<'_>) -> Step<'_> {
 
 fn type_or_length(EtherType(number): EtherType, rest: Span<'_>) -> Step<'_> {
     if number <= LONGEST {
-        // What follows is padding.
+        // The bytes after it are padding.
         return Ok((Layer::Llc, rest.limit(number.into())));
     }
     ether_type(number, rest)
 }
 
-/// What follows an ether type.
+/// The layer after an ether type.
 pub(super) fn ether_type(number: u16, rest: Span<'_>) -> Step<'_> {
     match EtherType(number) {
         ether_type::IPV4 => Ok((Layer::Ip(Version::V4), rest)),
@@ -75,11 +75,11 @@ fn is_vlan(number: EtherType) -> bool {
     )
 }
 
-/// Whether this is a frame of Ethernet with an IP packet, as far as its headers can tell: its
-/// sender is one station, and the packet has the version that the type names and fits the frame.
+/// Whether this is a frame of Ethernet with an IP packet, as far as its headers show: its sender is
+/// one station, and the packet has the version that the type names and fits into the frame.
 ///
 /// # Errors
-/// Where too little was captured to tell.
+/// If the captured part is too short to decide.
 pub(super) fn surely_carries_ip(frame: Span<'_>) -> Result<bool, DecodeError> {
     let (addresses, rest) = frame.split::<12>()?;
     if addresses[6] & 1 != 0 || addresses[6..] == [0; 6] {

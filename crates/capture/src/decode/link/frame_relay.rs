@@ -5,7 +5,7 @@ use etherparse::ether_type;
 use super::{Layer, NOT_IP, Step, Version, llc};
 use crate::decode::span::Span;
 
-/// Of the control field: unnumbered information.
+/// The value of the control field for unnumbered information.
 const UNNUMBERED: u8 = 0x03;
 /// Network layer protocols (ISO/IEC TR 9577; RFC 2427).
 const PADDING: u8 = 0x00;
@@ -22,7 +22,7 @@ pub(super) fn frame_relay(frame: Span<'_>) -> Step<'_> {
     for number in 0..4 {
         let ([byte], behind) = rest.split()?;
         rest = behind;
-        // The lowest bit is set in the last byte of an address, which is not the first one.
+        // The lowest bit is set in the last byte of an address, which is never the first one.
         is_last = byte & 1 != 0;
         if is_last {
             if number == 0 {
@@ -61,7 +61,7 @@ fn network_protocol(protocol: u8, rest: Span<'_>) -> Step<'_> {
 }
 
 /// Two bytes before each fragment of a frame (FRF.16.1): whether it is the first and the last,
-/// whether it is for the bundle itself, and a sequence number. What is whole is decoded.
+/// whether it is for the bundle itself, and a sequence number. Only whole frames are decoded.
 pub(super) fn multilink(frame: Span<'_>) -> Step<'_> {
     const BEGINS: u8 = 0x80;
     const ENDS: u8 = 0x40;

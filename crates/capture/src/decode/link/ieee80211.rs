@@ -11,17 +11,17 @@ pub(super) enum Padding {
     ToWords,
 }
 
-/// Of the first byte of frame control: version, type, and what kind of data.
+/// Masks of the first byte of frame control: version, type, and the kind of data.
 const VERSION_AND_TYPE: u8 = 0x0f;
 const DATA: u8 = 0x08;
 const WITHOUT_DATA: u8 = 0x40;
 const QUALITY: u8 = 0x80;
-/// Of its second byte.
+/// Masks of its second byte.
 const TO_DS: u8 = 0x01;
 const FROM_DS: u8 = 0x02;
 const PROTECTED: u8 = 0x40;
 const ORDER: u8 = 0x80;
-/// Of the first byte of `QoS` control: the frame carries several packets (A-MSDU).
+/// A bit in the first byte of `QoS` control: the frame carries several packets (A-MSDU).
 const AGGREGATE: u8 = 0x80;
 
 /// The header of a frame (IEEE 802.11, clause 9.2.4): frame control 2 bytes, duration 2, three
@@ -62,8 +62,8 @@ pub(super) fn ieee80211(padding: Padding, frame: Span<'_>) -> Step<'_> {
     Ok((Layer::Llc, rest))
 }
 
-/// The first packet of an aggregate: two addresses, and its length. Those that follow are to
-/// the same station and mostly of the same flow; the frame counts once.
+/// The first packet of an aggregate: two addresses, and its length. The following packets go to the
+/// same station and mostly belong to the same flow; the frame counts once.
 fn first_of_several(rest: Span<'_>) -> Step<'_> {
     let (header, rest) = rest.split::<14>()?;
     let len = u16::from_be_bytes([header[12], header[13]]);

@@ -3,8 +3,8 @@
 use super::{Layer, NOT_IP, Step};
 use crate::decode::span::Span;
 
-/// A magic number 3 bytes and flags 1; where a flag says so, the length of more 2 bytes, and that.
-/// Then a frame of Ethernet, if another flag does not say that its header is missing.
+/// A magic number 3 bytes and flags 1; if a flag is set, a length 2 bytes, and an extension of this
+/// length. Then a frame of Ethernet, unless another flag shows that its header is missing.
 pub(super) fn ethernet(frame: Span<'_>) -> Step<'_> {
     const MAGIC: [u8; 3] = *b"MGC";
     const WITHOUT_HEADER: u8 = 0x02;

@@ -23,8 +23,8 @@ pub(super) fn second(frame: Span<'_>) -> Step<'_> {
     cooked(device_type, protocol, rest)
 }
 
-/// Whether this is the type of a device whose frames follow with a header of their own, so that
-/// the protocol means nothing.
+/// Whether frames of this device type have a header of their own, so that the protocol field means
+/// nothing.
 pub(super) const fn has_own_header(device_type: [u8; 2]) -> bool {
     matches!(
         u16::from_be_bytes(device_type),
@@ -32,7 +32,7 @@ pub(super) const fn has_own_header(device_type: [u8; 2]) -> bool {
     )
 }
 
-// Of linux/if_arp.h.
+// Constants of linux/if_arp.h.
 const FRAME_RELAY: u16 = 770;
 const IEEE80211: u16 = 801;
 const PRISM: u16 = 802;
@@ -42,7 +42,7 @@ const NETLINK: u16 = 824;
 /// The protocol of a cooked frame is an ether type, a number of Linux's own, or nothing on some
 /// devices, whose frames follow with a header of their own.
 fn cooked(device_type: u16, protocol: u16, rest: Span<'_>) -> Step<'_> {
-    // `ETH_P_802_2` of linux/if_ether.h.
+    // The value of `ETH_P_802_2` in linux/if_ether.h.
     const LLC: u16 = 4;
     match (device_type, protocol) {
         (FRAME_RELAY, _) => Ok((Layer::FrameRelay, rest)),

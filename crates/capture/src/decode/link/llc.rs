@@ -6,12 +6,12 @@ use crate::decode::span::Span;
 /// Service access points (IEEE 802.2; RFC 1042): of SNAP, and of IP.
 const SNAP: u8 = 0xaa;
 const IP: u8 = 0x06;
-/// Unnumbered information: the control field of all that carries a packet.
+/// Unnumbered information: the control field of all frames that carry a packet.
 const UNNUMBERED: u8 = 0x03;
 
 pub(super) fn llc(frame: Span<'_>) -> Step<'_> {
     if frame.wire_len() < 3 {
-        // Too short to carry a packet, as a frame of zeros is.
+        // The frame is too short to carry a packet, like a frame of zeros.
         return Err(NOT_IP);
     }
     let (header, rest) = frame.split::<3>()?;
@@ -27,7 +27,7 @@ pub(super) fn snap(frame: Span<'_>) -> Step<'_> {
     let ([o0, o1, o2, p0, p1], rest) = frame.split()?;
     let protocol = u16::from_be_bytes([p0, p1]);
     match ([o0, o1, o2], protocol) {
-        // The number is an ether type; so it is in bridge tunnels (IEEE 802.1H).
+        // The number is an ether type, as it is in bridge tunnels (IEEE 802.1H).
         ([0, 0, 0 | 0xf8], protocol) => Ok((Layer::EtherType(protocol), rest)),
         // A bridged frame with or without its check sequence (RFC 2427, section 5).
         ([0, 0x80, 0xc2], 1 | 7) => Ok((Layer::Ethernet, rest)),

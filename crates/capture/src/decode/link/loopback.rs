@@ -5,13 +5,13 @@ use crate::decode::span::Span;
 
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_NULL.html>
 ///
-/// Some devices that say they are of this link type give PPP, or an ether type for the family.
+/// Some devices with this link type deliver PPP, or an ether type in place of the family.
 pub(super) fn null(frame: Span<'_>) -> Step<'_> {
     let (header, rest) = frame.split()?;
     if let [0xff, 0x03, _, _] = header {
         return Ok((Layer::Ppp, frame));
     }
-    // No family is above 255, so the order of the bytes shows itself.
+    // No family is above 255, so the value shows its byte order.
     let family = u32::from_be_bytes(header).min(u32::from_le_bytes(header));
     match u16::try_from(family) {
         Ok(ether_type @ 0x0600..) => Ok((Layer::EtherType(ether_type), rest)),
@@ -35,8 +35,8 @@ pub(super) fn address_family(family: u32, rest: Span<'_>) -> Step<'_> {
     }
 }
 
-/// What `IPsec` of the BSDs sees in the clear: an address family in the byte order of the machine,
-/// then 8 bytes on how it is encrypted (`print-enc.c` of tcpdump).
+/// A packet that `IPsec` of the BSDs has in clear text: an address family in the byte order of the
+/// machine, then 8 bytes about the encryption (`print-enc.c` of tcpdump).
 pub(super) fn enc(frame: Span<'_>) -> Step<'_> {
     let (family, rest) = frame.split::<4>()?;
     let (_, rest) = rest.split::<8>()?;
@@ -44,8 +44,8 @@ pub(super) fn enc(frame: Span<'_>) -> Step<'_> {
     address_family(family, rest)
 }
 
-/// One byte for the direction and 15 for the compressed header (RFC 1144), of which the
-/// packet behind them is made: <https://www.tcpdump.org/linktypes/LINKTYPE_SLIP.html>
+/// One byte for the direction and 15 for the compressed header (RFC 1144). The system has rebuilt
+/// the packet after them from that header: <https://www.tcpdump.org/linktypes/LINKTYPE_SLIP.html>
 pub(super) fn slip(frame: Span<'_>) -> Step<'_> {
     let (_, rest) = frame.split::<16>()?;
     Ok((Layer::AnyIp, rest))

@@ -1,8 +1,8 @@
-//! The link layer: where in a frame is the IP packet?
+//! The link layer: finds the IP packet in a frame.
 //!
-//! Headers stand on one another in many orders: a VLAN tag before a `PPPoE` session, MPLS below
-//! PPP. So each header, in the file of its name, only says which [`Layer`] follows it and where
-//! that begins, and [`packet`] goes from one to the next.
+//! Headers follow each other in many orders: a VLAN tag before a `PPPoE` session, MPLS below PPP.
+//! So the module of each header only returns which [`Layer`] follows and where it begins, and
+//! [`packet`] goes from one to the next.
 
 mod arcnet;
 mod ethernet;
@@ -28,25 +28,25 @@ use super::DecodeError;
 use super::span::Span;
 use crate::link_type::LinkType;
 
-/// What an IP packet must be, by the header before it.
+/// The version that an IP packet must have, by the header before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     V4,
     V6,
 }
 
-/// What begins at some place of a frame, by what stands before it.
+/// The layer that begins at a position in a frame, by the header before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layer {
     /// A packet of this version.
     Ip(Version),
-    /// A packet of the version that its first four bits tell.
+    /// A packet whose first four bits are its version.
     AnyIp,
-    /// A frame as a device of this link type gives it.
+    /// A frame of a device with this link type.
     Frame(LinkType),
     /// Addresses and an ether type.
     Ethernet,
-    /// What this ether type names.
+    /// The protocol of this ether type.
     EtherType(u16),
     /// IEEE 802.2.
     Llc,
@@ -66,8 +66,8 @@ enum Layer {
 
 /// The next layer and where it begins, or why there is no IP packet.
 ///
-/// A layer that follows without a byte between is always closer to IP, and each other one takes
-/// bytes, so that going on ends.
+/// A layer that follows at the same position is always closer to IP, and every other layer takes
+/// bytes. So the loop ends.
 type Step<'a> = Result<(Layer, Span<'a>), DecodeError>;
 
 /// The IP packet in a frame.
@@ -78,8 +78,8 @@ pub(super) fn packet(link: LinkType, frame: Span<'_>) -> Result<(Version, Span<'
     }
 }
 
-/// The IP packet right behind the header of Ethernet or of a cooked capture, as it is in nearly
-/// all frames. It is what [`layers`] finds, without going from one to the next.
+/// The IP packet right after the header of Ethernet or of a cooked capture, which nearly all frames
+/// have. The result is that of [`layers`], without going from one layer to the next.
 #[inline]
 fn usual(link: LinkType, frame: Span<'_>) -> Option<(Version, Span<'_>)> {
     let (ether_type, len) = match (link, frame.captured()) {
@@ -145,7 +145,7 @@ fn layers(link: LinkType, frame: Span<'_>) -> Result<(Version, Span<'_>), Decode
     }
 }
 
-/// What a frame of this link type begins with.
+/// The first layer of a frame of this link type.
 fn begin(link: LinkType, frame: Span<'_>) -> Step<'_> {
     match link {
         LinkType::Ethernet => Ok((Layer::Ethernet, frame)),
@@ -198,7 +198,7 @@ fn any_ip(packet: Span<'_>) -> Step<'_> {
     }
 }
 
-/// What carries something else, where no ether type says what.
+/// The error for another protocol than IP, if no ether type names it.
 const NOT_IP: DecodeError = DecodeError::NotIp { ether_type: None };
 
 #[cfg(test)]

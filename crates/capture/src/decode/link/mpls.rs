@@ -4,8 +4,8 @@ use super::{Layer, NOT_IP, Step, Version, ethernet};
 use crate::decode::DecodeError;
 use crate::decode::span::Span;
 
-/// A stack of labels of four bytes each (RFC 3032). What follows is not named, so that only its
-/// first four bits tell it (RFC 4928): a version of IP, or a control word of a pseudo-wire.
+/// A stack of labels of four bytes each (RFC 3032). No field names the next protocol. Only its
+/// first four bits show it (RFC 4928): a version of IP, or a control word of a pseudo-wire.
 pub(super) fn labels(frame: Span<'_>) -> Step<'_> {
     let mut rest = frame;
     loop {
@@ -27,8 +27,8 @@ pub(super) fn labels(frame: Span<'_>) -> Step<'_> {
     }
 }
 
-/// Ethernet with the control word (RFC 4448, section 4.6), of which nobody knows but the ends of
-/// the pseudo-wire; or without, and to an address that begins with 0.
+/// Ethernet with the control word (RFC 4448, section 4.6), or without it and to an address that
+/// begins with 0. Only the ends of the pseudo-wire know which.
 fn pseudo_wire(rest: Span<'_>) -> Result<(Layer, Span<'_>), DecodeError> {
     let (_control, behind) = rest.split::<4>()?;
     if ethernet::surely_carries_ip(behind)? {

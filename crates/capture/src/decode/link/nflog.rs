@@ -27,8 +27,8 @@ pub(super) fn nflog(frame: Span<'_>) -> Step<'_> {
     let mut ether_type = None;
     loop {
         let ([l0, l1, t0, t1], value) = rest.split()?;
-        // The host wrote them in the order of its bytes. No type is above 255, but for the
-        // flags, so that the first one shows which.
+        // The host wrote them in its own byte order. Apart from the flags, no type is above 255, so
+        // the first one shows the order.
         let number = *order.get_or_insert(if matches!(t1, 0 | 0x40 | 0x80 | 0xc0) {
             u16::from_le_bytes
         } else {

@@ -1,13 +1,13 @@
-//! What a packet filter of the BSDs logs:
+//! Packets that a packet filter of the BSDs logs:
 //! <https://www.tcpdump.org/linktypes/LINKTYPE_PFLOG.html>.
 
 use super::{NOT_IP, Step, loopback};
 use crate::decode::span::Span;
 
-/// The length of the header, to be filled up to words; the address family; then what differs by
-/// system.
+/// The length of the header, which is padded to whole words; then the address family; then fields
+/// that differ by system.
 pub(super) fn pflog(frame: Span<'_>) -> Step<'_> {
-    /// Of the shortest header there was.
+    /// The length of the shortest known header.
     const SHORTEST: u8 = 45;
     let ([len, family], _) = frame.split()?;
     if len < SHORTEST {

@@ -1,4 +1,4 @@
-//! Packets of any device of macOS, with what its kernel knows of them:
+//! Packets of any device of macOS, with the facts that its kernel adds to them:
 //! <https://www.tcpdump.org/linktypes/LINKTYPE_PKTAP.html>.
 
 use super::{Layer, NOT_IP, Step};

@@ -27,7 +27,7 @@ pub(super) fn hdlc(frame: Span<'_>) -> Layer {
     }
 }
 
-/// As pppd of Linux logs it: the direction in place of the address, then the control field.
+/// PPP as Linux's pppd logs it: the direction in place of the address, then the control field.
 pub(super) fn pppd(frame: Span<'_>) -> Step<'_> {
     let rest = frame.skip_one()?;
     match rest.captured().first() {
@@ -66,8 +66,8 @@ fn protocol(frame: Span<'_>) -> Result<Protocol<'_>, DecodeError> {
     Ok((u16::from_be_bytes([first, second]), rest))
 }
 
-/// A frame of another network (RFC 3518, section 4.2): flags 1 byte, kind 1, and where a flag says
-/// so the number of a network 4.
+/// A bridged frame of another network (RFC 3518, section 4.2): flags 1 byte, kind 1, and the number
+/// of a network 4 if a flag is set.
 fn bridged(frame: Span<'_>) -> Step<'_> {
     const HAS_NUMBER: u8 = 0x40;
     const ETHERNET: u8 = 1;

@@ -1,12 +1,12 @@
-//! What a radio knows of a frame, as two older drivers write it.
+//! Headers with a radio's facts about a frame, as two older drivers write them.
 
 use super::ieee80211::Padding;
 use super::{Layer, Step};
 use crate::decode::DecodeError;
 use crate::decode::span::Span;
 
-/// <https://www.tcpdump.org/linktypes/LINKTYPE_IEEE802_11_PRISM.html>: a message of always the
-/// same length. Some devices of this type write the other header.
+/// <https://www.tcpdump.org/linktypes/LINKTYPE_IEEE802_11_PRISM.html>: a message that always has
+/// the same length. Some devices of this type write the other header.
 pub(super) fn prism(frame: Span<'_>) -> Step<'_> {
     const LEN: usize = 144;
     let ([kind @ .., _], _) = frame.split::<4>()?;
@@ -17,7 +17,7 @@ pub(super) fn prism(frame: Span<'_>) -> Step<'_> {
     Ok((Layer::Ieee80211(Padding::None), rest))
 }
 
-/// What the header of AVS begins with, before its version.
+/// The first bytes of the AVS header, before its version.
 const AVS: [u8; 3] = [0x80, 0x21, 0x10];
 
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_IEEE802_11_AVS.html>: version 4 bytes, length 4,

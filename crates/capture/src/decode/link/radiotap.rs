@@ -1,16 +1,16 @@
-//! What a radio knows of a frame: <https://www.radiotap.org>.
+//! The header with a radio's facts about a frame: <https://www.radiotap.org>.
 
 use super::ieee80211::Padding;
 use super::{Layer, NOT_IP, Step};
 use crate::decode::DecodeError;
 use crate::decode::span::Span;
 
-/// Fields by their bits; each stands at a multiple of its size.
+/// Fields by their bits; each begins at a multiple of its size.
 const TIME: u32 = 1;
 const FLAGS: u32 = 1 << 1;
 /// Another word of bits follows.
 const MORE: u32 = 1 << 31;
-/// Of the field `FLAGS`.
+/// Bits of the field `FLAGS`.
 const HAS_CHECK_SEQUENCE: u8 = 0x10;
 const IS_PADDED: u8 = 0x20;
 
@@ -45,7 +45,7 @@ pub(super) fn radiotap(frame: Span<'_>) -> Step<'_> {
     Ok((Layer::Ieee80211(padding), rest))
 }
 
-/// The field `FLAGS`, in what follows the first word.
+/// The field `FLAGS`, in the bytes after the first word.
 fn flags(first: u32, fields: Span<'_>) -> Result<u8, DecodeError> {
     let (mut word, mut rest, mut at) = (first, fields, 8_usize);
     while word & MORE != 0 {

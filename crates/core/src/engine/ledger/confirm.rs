@@ -111,8 +111,7 @@ impl Confirming {
             });
         }
         // A process that had the port after the owner's socket was closed may have sent what came
-        // after that. (While the owner's socket is open, other sockets on its port have other
-        // peers.)
+        // after that. (While that socket is open, others on its port have other peers.)
         let since = confirmation.unsure_since?;
         let after = others.map(|others| others.after.filter(|at| *at >= since));
         (after != [None; 2]).then_some(Rivals {
@@ -352,8 +351,7 @@ impl Ledger {
             confirmation.checks = confirmation.checks.saturating_sub(1);
             let is_start_sure = confirmation.checks == 0;
             if is_start_sure {
-                // By now the system has reported which sockets were closed before the owner was
-                // found.
+                // The system has now reported sockets that closed before the owner was found.
                 confirmation.start = None;
             }
             let is_over = is_over && !confirmation.goes_on;
@@ -367,8 +365,7 @@ impl Ledger {
                 continue;
             }
             confirmation.looks += 1;
-            // The system has also reported which sockets were closed later, and no other had the
-            // port.
+            // It has also reported those that closed later, and no other had the port.
             if confirmation.looks > 1 && is_told_of_all {
                 if confirmation.looks < REPORT_CHECKS && protocol == Protocol::UDP {
                     confirmation.is_queued = true;
@@ -455,8 +452,7 @@ impl Ledger {
             {
                 confirmation.be_shared(first_seen);
             }
-            // Until then the earlier owners may have sent packets, unless their socket was closed
-            // before.
+            // Until then the earlier owners may have sent, unless their socket was closed before.
             let until = |end: End| {
                 let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
                 let closed = self.confirming.closed_by(owner).unwrap_or(at).min(at);
