@@ -1,4 +1,4 @@
-//! All desktop entries, and which of them a program is.
+//! All desktop entries, and the search for the entry of a program.
 
 mod find;
 mod index;
@@ -15,7 +15,7 @@ use self::reader::{Found, Reader};
 use crate::stamp::Stamp;
 use crate::{Entry, Locale, Places};
 
-/// A program that is looked for.
+/// A program to search for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProgramQuery<'a> {
     /// The id that a sandbox or a desktop gives it, such as `org.mozilla.firefox`.
@@ -24,12 +24,12 @@ pub struct ProgramQuery<'a> {
     pub executable: Option<&'a Path>,
     /// Its arguments, its own name first.
     pub arguments: &'a [OsString],
-    /// What it is called. No entry is found by that: everybody may call anything so.
+    /// Its name. The search finds no entry by it, because any process can have any name.
     pub name: &'a str,
     /// The id of the user who runs it: entries of this user count, too.
     pub user: Option<u32>,
-    /// Whether the executable is found by its whole path alone among the entries of all users:
-    /// where others than root may make files, a file can be called as any command.
+    /// Whether the search finds the executable only by its whole path among the entries of all
+    /// users. Where users other than root may make files, a file can have the name of any command.
     pub only_by_path: bool,
 }
 
@@ -55,15 +55,15 @@ pub struct Catalog {
     /// For users who have entries of their own: with those of all users, as their menus show.
     users: HashMap<u32, Index>,
     length: usize,
-    /// The folders that were read.
+    /// The directories that this has read.
     stamp: Stamp,
 }
 
 impl Catalog {
-    /// Reads all entries. What cannot be read, or is too large, is left out.
+    /// Reads all entries. Leaves out entries that cannot be read, or are too large.
     pub fn read(places: &Places, locale: &Locale) -> Self {
         let mut reader = Reader::new(locale);
-        // As they are before: what changes while they are read is read the next time.
+        // It takes their state before it reads them: the next time it reads what changed meanwhile.
         let mut stamp = Stamp::of(places.applications());
         for (folder, user) in places.applications_of() {
             reader.read_folder(&folder, user, "", 0);
@@ -81,7 +81,7 @@ impl Catalog {
         catalog
     }
 
-    /// With these entries, of which the first of equals counts.
+    /// A catalog of these entries. Of equal ones, the first counts.
     pub fn new(entries: Vec<Entry>) -> Self {
         let found = entries.into_iter().map(|entry| Found {
             id: entry.id.clone(),
@@ -97,7 +97,7 @@ impl Catalog {
         users.dedup();
         let of = |user: Option<u32>| {
             let mut seen = std::collections::HashSet::new();
-            // Those of the user hide those of all, also if they count as deleted.
+            // The user's entries hide those of all users, even if they count as deleted.
             let theirs = found.iter().filter(|found| {
                 let is_theirs = found.user.is_none() || found.user == user;
                 is_theirs && seen.insert(found.id.as_str())
@@ -115,18 +115,17 @@ impl Catalog {
         }
     }
 
-    /// Whether the folders of entries are as they were when they were read. Looks at no
-    /// file.
+    /// Whether the directories of entries are unchanged since this read them. Checks no file.
     pub fn is_current(&self) -> bool {
         self.stamp.is_current()
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether there are none, as on a server.
+    /// Whether there are no entries, as on a server.
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }

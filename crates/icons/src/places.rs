@@ -1,4 +1,4 @@
-//! Where desktop entries and icons are.
+//! The directories of desktop entries and icons.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,7 +14,7 @@ pub struct Places {
     homes: Vec<PathBuf>,
     configuration: Vec<PathBuf>,
     programs: Vec<PathBuf>,
-    /// What absolute paths begin at, if it is not `/`.
+    /// The root of absolute paths, if it is not `/`.
     root: Option<PathBuf>,
 }
 
@@ -30,13 +30,13 @@ struct Data {
 enum Users {
     /// Those of all users.
     Everyone,
-    /// Those of the user whom it belongs to, if that is not root.
+    /// Those of the owner of the directory, if that is not root.
     Owner,
-    /// Those of the user whom it belongs to: it is in a home.
+    /// Those of the owner of the directory: it is in a home.
     User(Option<u32>),
 }
 
-/// Below which applications, icons and pixmaps are for all users.
+/// The directories below which applications, icons and pixmaps are for all users.
 const SYSTEM: [&str; 5] = [
     "/usr/local/share",
     "/usr/share",
@@ -44,7 +44,7 @@ const SYSTEM: [&str; 5] = [
     "/var/lib/snapd/desktop",
     "/run/current-system/sw/share",
 ];
-/// Where programs are.
+/// The directories of programs.
 const PROGRAMS: [&str; 5] = [
     "/usr/local/bin",
     "/usr/bin",
@@ -126,7 +126,7 @@ impl Places {
             .configuration
             .extend(set("XDG_CONFIG_HOME").map(PathBuf::from));
         let system = set("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-        // Under sudo, and as a service, those of Flatpak and Snap are not in the variable.
+        // Under sudo, and as a service, the variable lacks the directories of Flatpak and Snap.
         let always = SYSTEM.map(PathBuf::from);
         // The owners of the usual directories are known.
         for folder in std::env::split_paths(&system) {
@@ -143,7 +143,7 @@ impl Places {
         for folder in always {
             places.add(&folder, Users::Everyone);
         }
-        // Not of this process's own `PATH`, which the desktop does not know.
+        // It does not use this process's own `PATH`, which the desktop does not know.
         places.with_programs(PROGRAMS.map(PathBuf::from))
     }
 
@@ -181,12 +181,12 @@ impl Places {
         Some(Path::new("/").join(inner))
     }
 
-    /// Where an absolute path of that system is on this one.
+    /// The path on this system for an absolute path of that system.
     pub(crate) fn on_this_system(&self, path: &Path) -> PathBuf {
         within(self.root.as_deref(), path)
     }
 
-    /// Where desktop entries are.
+    /// The directories of desktop entries.
     pub(crate) fn applications(&self) -> impl Iterator<Item = PathBuf> {
         self.data.iter().map(|data| data.path.join("applications"))
     }
@@ -208,7 +208,7 @@ impl Places {
         })
     }
 
-    /// Where settings of this user are.
+    /// The directories of this user's settings.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there are no themes"))]
     pub(crate) fn configuration(&self) -> impl Iterator<Item = &PathBuf> {
         self.configuration.iter()

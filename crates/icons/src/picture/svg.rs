@@ -1,8 +1,7 @@
 //! SVG: the cost of drawing a document, known before any drawing. Pure.
 //!
-//! A renderer follows references: a document of a few lines that refers to its own
-//! parts, ten levels deep and ten each, has 10,000,000,000 elements. They are counted here
-//! without being made.
+//! A renderer follows references: a document of a few lines that refers to its own parts, ten
+//! levels deep and ten each, has 10,000,000,000 elements. This counts them without making them.
 
 mod inline;
 mod lines;
@@ -12,20 +11,20 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use scale::Scale;
 
-/// Elements and texts in the document itself.
+/// The maximum number of elements and texts in the document itself.
 const MAX_NODES: u32 = 50_000;
-/// Elements within elements: who draws them calls itself for each.
+/// The maximum depth of elements: a renderer calls itself for each level.
 const MAX_DEPTH: usize = 64;
-/// Elements that are drawn, references followed; some count as several.
+/// The maximum number of drawn elements, with all references; some count as several.
 const MAX_COST: u64 = 20_000;
 /// The greatest width and height. Sizes in print are in hundreds or thousands.
 const MAX_SIDE: f64 = 100_000.0;
-/// What can be seen.
+/// The visible elements.
 const SHAPES: [&str; 8] = [
     "circle", "ellipse", "image", "line", "path", "polygon", "polyline", "rect",
 ];
 
-/// Why a document is not drawn.
+/// The reason why a document is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("it is no document in XML: {0}")]
@@ -48,9 +47,9 @@ pub(super) enum Refusal {
     Costly,
 }
 
-/// Whether a document is drawn in little time and memory; why not, if it is not.
+/// Checks that drawing a document takes little time and memory. If not, returns the reason.
 pub(super) fn weigh(text: &str) -> Result<(), Refusal> {
-    // Only old programs write any; each may stand for many others.
+    // Only old programs write entities, and each may stand for many others.
     let mut declarations = text.split("<!DOCTYPE").skip(1);
     let declares = |rest: &str| rest.split('>').next().is_some_and(|it| it.contains('['));
     if text.contains("<!ENTITY") || declarations.any(declares) {
@@ -74,7 +73,7 @@ pub(super) fn weigh(text: &str) -> Result<(), Refusal> {
     if scale.weight(root, 0)?.cost > MAX_COST {
         return Err(Refusal::Costly);
     }
-    // Texts look different everywhere, and like nothing where there are no fonts.
+    // Texts look different on each host, and are invisible without fonts.
     let mut elements = document.descendants().filter(Node::is_element);
     if !elements.any(|element| SHAPES.contains(&element.tag_name().name())) {
         return Err(Refusal::Empty);
@@ -109,7 +108,7 @@ fn depth(mut text: &str) -> usize {
     deepest
 }
 
-/// Where a tag ends: at the first `>` that is in no value.
+/// The end of a tag: the first `>` outside of values.
 fn end_of_tag(text: &str) -> usize {
     let mut quote = None;
     for (at, byte) in text.bytes().enumerate() {

@@ -1,9 +1,9 @@
-//! Pictures that are written into a document.
+//! Pictures inside a document.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Pixels of a side of a picture within.
+/// The maximum pixels of a side of such a picture.
 const MAX_PICTURE: u32 = 1_024;
 
 /// `data:image/png;base64,…`, with a size in its header that icons may have.
@@ -12,7 +12,7 @@ pub(super) fn is_small_png(link: &str) -> bool {
         return false;
     };
     // Signature, length and name of the header, width, height: 24 bytes in four characters for three.
-    // Blanks are none of them (RFC 2045, 6.8).
+    // Blanks do not count (RFC 2045, 6.8).
     let digits = data.bytes().filter(|byte| !byte.is_ascii_whitespace());
     let digits: Vec<u8> = digits.take(32).collect();
     let Ok(header) = STANDARD.decode(digits) else {

@@ -1,8 +1,8 @@
-//! How long lines are, and the dashes that they are drawn with.
+//! The lengths of lines, and of the dashes with which they are drawn.
 
 use roxmltree::Node;
 
-/// How long the shortest dashes are together that an element asks for.
+/// The length of the shortest dash pattern that an element requests.
 pub(super) fn own_dashes(element: Node<'_, '_>) -> Option<f64> {
     let of_attributes = element.attributes().filter_map(|it| match it.name() {
         "stroke-dasharray" => sum(it.value()),
@@ -11,7 +11,7 @@ pub(super) fn own_dashes(element: Node<'_, '_>) -> Option<f64> {
     of_attributes.min_by(f64::total_cmp)
 }
 
-/// The same, that are asked for in a style.
+/// The same for the patterns in a style.
 pub(super) fn dash_length(style: &str) -> Option<f64> {
     let lists = style.split("stroke-dasharray").skip(1);
     let lengths = lists.filter_map(|rest| {
@@ -55,8 +55,8 @@ fn end_of_number(text: &[u8]) -> usize {
     end
 }
 
-/// How long the line of an element may be. A line is no longer than the way to all of its
-/// points and back; an arc, no longer than seven times its radius.
+/// The maximum length of an element's line. A line is no longer than the way to all of its points
+/// and back; an arc is no longer than seven times its radius.
 pub(super) fn line_length(element: Node<'_, '_>) -> f64 {
     const SIZES: [&str; 11] = [
         "width", "height", "r", "rx", "ry", "x", "y", "x1", "x2", "y1", "y2",

@@ -1,5 +1,5 @@
-//! What it takes to draw an element: its own cost, that of all in it, and of all that it
-//! refers to.
+//! The cost of drawing an element: its own, that of all elements in it, and of all to which it
+//! refers.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,18 @@ use super::inline::is_small_png;
 use super::lines::{dash_length, line_length, own_dashes};
 use super::{Refusal, SHAPES};
 
-/// References are followed so deep.
+/// The maximum depth to which references are followed.
 const MAX_FOLLOWED_DEPTH: usize = 128;
-/// Rules of style times elements that they may be for.
+/// The maximum of style rules times the elements to which they may apply.
 const MAX_STYLE: usize = 2_000_000;
-/// What a filter costs: it goes over each pixel several times.
+/// The cost of a filter: it goes over each pixel several times.
 const FILTER: u64 = 200;
-/// To let grow or shrink what is there looks at all that is around each pixel.
+/// The cost of morphology: to grow or shrink shapes, it reads all pixels around each pixel.
 const MORPHOLOGY: u64 = 20 * FILTER;
-/// What each number of a matrix costs with which the pixels around each are weighted.
+/// The cost of each number of a convolution matrix, which weights the pixels around each pixel.
 const CONVOLUTION: u64 = FILTER / 10;
-/// Filters that are named where they are used, and defined nowhere (Filter Effects Module,
-/// "Filter Functions").
+/// Filters that a document can use by name without a definition (Filter Effects Module, "Filter
+/// Functions").
 const FUNCTIONS: [&str; 10] = [
     "blur(",
     "brightness(",
@@ -33,29 +33,29 @@ const FUNCTIONS: [&str; 10] = [
     "saturate(",
     "sepia(",
 ];
-/// Bytes of a line that cost as much as an element.
+/// The bytes of a line that cost as much as an element.
 const LINE: usize = 200;
-/// Dashes that cost as much as an element.
+/// The number of dashes that cost as much as an element.
 const DASHES: f64 = 100.0;
-/// Octaves of noise: each goes over each pixel.
+/// The maximum number of octaves of noise: each goes over each pixel.
 const MAX_OCTAVES: u32 = 10;
 
-/// What it takes to draw an element and all in it.
+/// The cost of drawing an element and all elements in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Weight {
     pub(super) cost: u64,
-    /// How deep it goes.
+    /// Its depth of nesting.
     depth: usize,
 }
 
 /// Weighs elements, each once.
 pub(super) struct Scale<'a, 'input> {
     by_id: HashMap<&'a str, Node<'a, 'input>>,
-    /// `None` while it is weighed: a reference that comes back to it goes in a circle.
+    /// `None` during the weighing of an element: a reference that comes back to it is a circle.
     known: HashMap<NodeId, Option<Weight>>,
-    /// What a style may give to any element: shades, and filters.
+    /// The cost that a style may add to any element: gradients and filters.
     of_style: u64,
-    /// How long the shortest dashes are together that any line may have.
+    /// The length of the shortest dash pattern that any line may have.
     dashes: Option<f64>,
 }
 
@@ -69,7 +69,7 @@ impl<'a, 'input> Scale<'a, 'input> {
         let mut dashes: Option<f64> = None;
         for element in elements {
             count += 1;
-            // What is around others hands it down to them.
+            // Elements hand it down to the elements inside them.
             if !SHAPES.contains(&element.tag_name().name()) {
                 dashes = own_dashes(element)
                     .into_iter()
@@ -92,11 +92,11 @@ impl<'a, 'input> Scale<'a, 'input> {
         }
         let of_styles = styles.iter().filter_map(|text| dash_length(text));
         let dashes = of_styles.chain(dashes).min_by(f64::total_cmp);
-        // Which elements are meant is not resolved here, so the filters are for all.
+        // This does not resolve to which elements a rule applies, so the filters count for all.
         let filters: u64 = styles.iter().map(|text| functions(text)).sum();
         let mut shades = 0;
         for id in styles.into_iter().flat_map(urls) {
-            // What costs little may be for all of them, too, the rest for none.
+            // Cheap references may apply to all elements as well, expensive ones to none.
             let target = id?;
             let name = by_id.get(target).map(|node| node.tag_name().name());
             match name {
@@ -131,7 +131,7 @@ impl<'a, 'input> Scale<'a, 'input> {
         cost
     }
 
-    /// The weight of an element, references followed. `above`: elements around it.
+    /// The weight of an element with its references. `above`: the number of elements around it.
     pub(super) fn weight(
         &mut self,
         element: Node<'a, 'input>,
@@ -172,7 +172,7 @@ impl<'a, 'input> Scale<'a, 'input> {
 /// A part of the document that an element refers to.
 struct Reference<'a> {
     id: &'a str,
-    /// How often it is drawn.
+    /// How often the renderer draws it.
     times: u64,
 }
 
@@ -201,7 +201,7 @@ fn references<'a>(element: Node<'a, '_>) -> Result<Vec<Reference<'a>>, Refusal> 
     Ok(found)
 }
 
-/// The parts that are named in `url(#part)`. What is outside of the document is an error.
+/// The parts named in `url(#part)`. A reference out of the document is an error.
 fn urls(value: &str) -> impl Iterator<Item = Result<&str, Refusal>> {
     value.split("url(").skip(1).filter_map(|rest| {
         let inner = rest.split(')').next().unwrap_or_default();
@@ -215,15 +215,14 @@ fn urls(value: &str) -> impl Iterator<Item = Result<&str, Refusal>> {
     })
 }
 
-/// How often a marker may be drawn: at every corner of a line.
+/// How often the renderer may draw a marker: at every corner of a line.
 fn corners(element: Node<'_, '_>) -> u64 {
-    // Two characters at least are written for each.
+    // Each corner takes at least two characters.
     let length = line(element).len() as u64;
     1 + length / 2
 }
 
-/// Pictures are drawn if they are in the document; other links lead nowhere when it is
-/// drawn.
+/// The renderer draws pictures that are in the document; other links lead nowhere.
 fn check_outside(element: Node<'_, '_>, link: &str) -> Result<(), Refusal> {
     match element.tag_name().name() {
         "image" | "feImage" if !is_small_png(link) => Err(Refusal::Outside),
@@ -232,7 +231,7 @@ fn check_outside(element: Node<'_, '_>, link: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What an element costs by itself.
+/// The cost of an element by itself.
 fn own_cost(element: Node<'_, '_>) -> Result<u64, Refusal> {
     let octaves = element.attribute("numOctaves").unwrap_or_default();
     if octaves
@@ -245,7 +244,7 @@ fn own_cost(element: Node<'_, '_>) -> Result<u64, Refusal> {
     let of_element = match element.tag_name().name() {
         "feMorphology" => MORPHOLOGY,
         "feConvolveMatrix" => {
-            // Two characters at least are written for each number.
+            // Each number takes at least two characters.
             let matrix = element.attribute("kernelMatrix").unwrap_or_default();
             FILTER + CONVOLUTION * (1 + matrix.len() as u64 / 2)
         }
@@ -256,13 +255,13 @@ fn own_cost(element: Node<'_, '_>) -> Result<u64, Refusal> {
     Ok(of_element + values.map(functions).sum::<u64>())
 }
 
-/// What the filters cost that are named in a value or a style.
+/// The cost of the filters named in a value or a style.
 fn functions(text: &str) -> u64 {
     let found = FUNCTIONS.iter().map(|name| text.matches(name).count());
     FILTER * found.sum::<usize>() as u64
 }
 
-/// What a line is written as.
+/// The text that describes a line.
 fn line<'a>(element: Node<'a, '_>) -> &'a str {
     let line = element
         .attribute("d")

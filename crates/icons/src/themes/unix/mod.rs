@@ -1,8 +1,8 @@
-//! From the name of an icon to files, through themes.
+//! Finds the files of an icon by its name, through themes.
 //!
-//! The crate `icon` finds themes, and knows which of their directories fit. Their descriptions
-//! are read by `index`. What is inherited is followed here: it does not end where themes
-//! inherit each other.
+//! The crate `icon` finds themes, and knows which of their directories fit. `index` reads their
+//! descriptions. This module follows inheritance, because the crate does not stop if themes inherit
+//! each other.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ const BASE: &str = "hicolor";
 /// Themes that desktops bring, for icons that programs take for granted. Which of them a
 /// desktop uses is not always written down where it could be read.
 const USUAL: [&str; 4] = ["Adwaita", "breeze", "gnome", "Tango"];
-/// Themes that are looked through for one icon.
+/// The maximum number of themes to search for one icon.
 const MAX_THEMES: usize = 32;
 /// Bytes of the largest description of a theme. That of one with many sizes has a
 /// hundred thousand.
@@ -34,9 +34,9 @@ const MAX_INDEX: u64 = 4 * 1024 * 1024;
 /// The icon themes of some [`Places`], read once.
 #[derive(Debug)]
 pub struct Themes {
-    /// What is looked through, in this order.
+    /// The themes to search, in this order.
     chain: Vec<ThemeInfo>,
-    /// Those of no theme.
+    /// The icons that belong to no theme.
     loose: HashMap<String, PathBuf>,
     stamp: Stamp,
     places: Places,
@@ -78,7 +78,7 @@ impl Themes {
         }
     }
 
-    /// Whether folders of icons and themes are as they were when they were read.
+    /// Whether the directories of icons and themes are unchanged since this read them.
     pub fn is_current(&self) -> bool {
         self.stamp.is_current()
     }
@@ -174,7 +174,7 @@ fn theme(name: &str, locations: &IconLocations) -> Option<ThemeInfo> {
         let file = fs::metadata(&index).ok()?;
         Some((index, file))
     })?;
-    // A pipe or a device may never end.
+    // A pipe or a device may have no end.
     if !file.is_file() || file.len() > MAX_INDEX {
         return None;
     }
@@ -200,7 +200,7 @@ fn files_in(theme: &ThemeInfo, name: &str, size: u32, scale: u32) -> impl Iterat
         if folder.matches_size(size, scale) {
             return (0, Reverse(0));
         }
-        // Of two that are as near, the larger one loses less.
+        // Of two with the same distance, the larger one loses less.
         let size_of = folder.size.saturating_mul(folder.scale);
         let distance = distance(folder, size, scale).saturating_add(1);
         (distance, Reverse(size_of))

@@ -1,4 +1,4 @@
-//! Which icon theme a person chose, where desktops write it down in a file.
+//! Finds the icon theme that a user chose, if the desktop writes it into a file.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(super) fn theme(places: &Places) -> Option<String> {
     })
 }
 
-/// The files in which it may be written.
+/// The files that may contain it.
 pub(super) fn files(places: &Places) -> impl Iterator<Item = PathBuf> {
     let folders = places.configuration();
     folders.flat_map(|folder| FILES.map(|(file, ..)| folder.join(file)))
@@ -38,7 +38,7 @@ fn value(file: &Path, group: &str, key: &str) -> Option<String> {
         .filter_map(|line| line.split_once('='));
     let (_, value) = pairs.find(|(name, _)| name.trim_end() == key)?;
     let value = value.trim().trim_matches('"');
-    // The name of a folder, and nothing else.
+    // It must be the name of a directory, and nothing else.
     let is_name = !value.is_empty() && !value.starts_with('.') && !value.contains(['/', '\0']);
     is_name.then(|| value.to_owned())
 }
