@@ -13,8 +13,9 @@ use crate::skipped::Skips;
 const MAX_REPEATED: usize = 3;
 /// How often in a row a repeated test file must pass.
 const PASSES: usize = 2;
-/// The reason for which the final list names such a test file.
-pub(crate) const FLAKY: &str = "flaky: failed once, and passed twice when repeated";
+/// The reason for which the final list names such a test file, after `skipped: `.
+pub(crate) const FLAKY: &str =
+    "nothing, but flaky: these failed once, and passed twice when repeated";
 /// The text that cargo prints before the arguments that run one test file.
 const TO_REPEAT: &str = "error: test failed, to rerun pass `";
 

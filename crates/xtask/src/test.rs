@@ -118,9 +118,11 @@ pub(crate) fn run_steps(arguments: &[&str]) -> Result<(), Failure> {
     match all.len() {
         0 => println!("\nnothing was skipped"),
         count if is_strict => {
-            return Err(Failure(format!("--strict: {count} skipped, listed above")));
+            return Err(Failure(format!(
+                "--strict: {count} skipped or flaky, listed above"
+            )));
         }
-        count => println!("\n{count} skipped, listed above"),
+        count => println!("\n{count} skipped or flaky, listed above"),
     }
     Ok(())
 }
